@@ -1,0 +1,3 @@
+"""DUNE-GPT: answers questions from DUNE's documents, with citations."""
+
+__version__ = "0.1.0"

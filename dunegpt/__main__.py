@@ -1,0 +1,5 @@
+"""Runs the command line with ``python -m dunegpt``."""
+
+from dunegpt.cli import main
+
+main()

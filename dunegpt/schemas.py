@@ -1,0 +1,270 @@
+"""The shapes of all JSON that the program prints, as pydantic models.
+
+Their JSON Schema lies under ``docs/schemas/``; a test compares. Built from the central
+types; knows nothing else.
+"""
+
+import datetime as dt
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from dunegpt.types import Citation, Document, Hit, Mode, Outcome, Sentence
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DocumentShape(_Shape):
+    """A document, as every command shows it."""
+
+    id: str
+    title: str
+    authors: list[str]
+    date: dt.date | None
+    status: str
+    source: str
+    kind: str
+    url: str
+
+    @classmethod
+    def of(cls, document: Document) -> "DocumentShape":
+        """Return the shape of a document."""
+        return cls(
+            id=document.id,
+            title=document.title,
+            authors=list(document.authors),
+            date=document.date,
+            status=document.status,
+            source=document.source,
+            kind=document.kind,
+            url=document.url,
+        )
+
+
+class HitShape(_Shape):
+    """One hit of ``dunegpt search``."""
+
+    rank: int
+    score: float
+    found_by: str
+    document: DocumentShape
+    file: str
+    first_page: int
+    last_page: int
+    heading: str
+    text: str
+
+    @classmethod
+    def of(cls, hit: Hit) -> "HitShape":
+        """Return the shape of a hit."""
+        return cls(
+            rank=hit.rank,
+            score=round(hit.score, 4),
+            found_by=hit.found_by.value,
+            document=DocumentShape.of(hit.document),
+            file=hit.passage.file_key,
+            first_page=hit.passage.first_page,
+            last_page=hit.passage.last_page,
+            heading=hit.passage.heading,
+            text=hit.passage.text,
+        )
+
+
+class SearchShape(_Shape):
+    """What ``dunegpt search --json`` prints."""
+
+    question: str
+    snapshot: str
+    notes: list[str]
+    hits: list[HitShape]
+
+
+class ReferenceShape(_Shape):
+    """One numbered reference of an answer."""
+
+    number: int
+    cited: bool
+    document: DocumentShape
+    file: str
+    page: int
+    url: str
+    quote: str
+    score: float
+
+    @classmethod
+    def of(cls, citation: Citation) -> "ReferenceShape":
+        """Return the shape of a reference."""
+        return cls(
+            number=citation.number,
+            cited=citation.cited,
+            document=DocumentShape.of(citation.hit.document),
+            file=citation.hit.passage.file_key,
+            page=citation.page,
+            url=citation.url,
+            quote=citation.quote,
+            score=round(citation.hit.score, 4),
+        )
+
+
+class SentenceShape(_Shape):
+    """One sentence of an answer; citations are numbers of references."""
+
+    text: str
+    citations: list[int]
+    supported: bool
+    reason: str
+
+    @classmethod
+    def of(cls, sentence: Sentence) -> "SentenceShape":
+        """Return the shape of a sentence."""
+        return cls(
+            text=sentence.text,
+            citations=list(sentence.citations),
+            supported=sentence.supported,
+            reason=sentence.reason,
+        )
+
+
+class AskShape(_Shape):
+    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks."""
+
+    question: str
+    outcome: Outcome
+    mode: Mode
+    answer: str
+    sentences: list[SentenceShape]
+    references: list[ReferenceShape]
+    notices: list[str]
+
+
+class FailureShape(_Shape):
+    """One entry of the ledger."""
+
+    id: str
+    stage: str
+    error: str
+    message: str
+    first_at: str = ""
+    last_at: str = ""
+
+
+class SourceShape(_Shape):
+    """One source in ``dunegpt status``."""
+
+    name: str
+    documents: int
+    hidden: int
+    files: int
+    fetched: int
+    bytes: int
+    failures: dict[str, int]
+    last_good_run: str
+    last_error: str
+
+
+class IndexShape(_Shape):
+    """The published snapshot in ``dunegpt status``; ``error`` says why it is none."""
+
+    snapshot: str
+    created_at: str
+    encoder: str
+    documents: int
+    passages: int
+    error: str
+
+
+class StatusShape(_Shape):
+    """What ``dunegpt status --json`` prints."""
+
+    data_dir: str
+    sources: list[SourceShape]
+    index: IndexShape
+    failures: list[FailureShape]
+
+
+class FileShape(_Shape):
+    """One file of a document in ``dunegpt show``; its readers are ``principals``."""
+
+    key: str
+    name: str
+    media_type: str
+    url: str
+    pages: int
+    principals: list[str]
+
+
+class PageShape(_Shape):
+    """One page in ``dunegpt show --page``."""
+
+    file: str
+    number: int
+    heading: str
+    text: str
+
+
+class ShowShape(_Shape):
+    """What ``dunegpt show ID --json`` prints."""
+
+    document: DocumentShape
+    principals: list[str]
+    supersedes: str
+    superseded_by: str
+    parent: str
+    files: list[FileShape]
+    pages: list[PageShape]
+
+
+class CrawlShape(_Shape):
+    """The record of one run over one source, as ``dunegpt crawl --json`` prints it."""
+
+    source: str
+    seen: int
+    new: int
+    changed: int
+    unchanged: int
+    removed: int
+    hidden: int
+    failed: int
+    fetched: int
+    fetched_bytes: int
+    seconds: float
+    error: str
+    hint: str
+    failures: list[FailureShape]
+
+
+class IndexRunShape(_Shape):
+    """The record of one run of ``dunegpt index``."""
+
+    snapshot: str
+    documents: int
+    passages: int
+    embedded: int
+    published: bool
+    seconds: float
+    failures: list[FailureShape]
+
+
+class MetricShape(_Shape):
+    """A mean over questions, with the ends of its 95 % interval."""
+
+    mean: float
+    lo: float
+    hi: float
+
+
+SHAPES: dict[str, type[BaseModel]] = {
+    "ask": AskShape,
+    "crawl": CrawlShape,
+    "index": IndexRunShape,
+    "search": SearchShape,
+    "show": ShowShape,
+    "status": StatusShape,
+}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of one command's output."""
+    return SHAPES[name].model_json_schema()

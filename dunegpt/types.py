@@ -1,0 +1,277 @@
+"""The types that flow through the whole program, in the order of the flow.
+
+A source yields `Document`s, each with its `FileRef`s; extraction turns a file into
+`Page`s; splitting turns pages into `Passage`s; a search finds `Hit`s; an answer is a
+stream of events whose sentences carry `Citation`s. A `Failure` stands for one bad
+item at any stage: it is data, kept in the ledger, and never stops a run.
+
+Knows no file format, no database and no network.
+"""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+PUBLIC = "public"
+
+Access: TypeAlias = frozenset[str]
+"""Principals, any one of which may read. Empty: nobody."""
+
+NOBODY: Access = frozenset()
+
+
+def access_set(principals: Iterable[str]) -> Access:
+    """Return ``principals`` as an access set; ``public`` absorbs all others."""
+    found = frozenset(principals)
+    return frozenset({PUBLIC}) if PUBLIC in found else found
+
+
+def narrow(outer: Access, inner: Access) -> Access:
+    """Return who may read what needs both sets; ``public`` narrows nothing.
+
+    A principal stands for a group of people, so the intersection of the sets of
+    names is at most the intersection of the people: never too wide.
+    """
+    if PUBLIC in outer:
+        return inner
+    if PUBLIC in inner:
+        return outer
+    return outer & inner
+
+
+def parts_of_id(document_id: str) -> tuple[str, str, int | None]:
+    """Return prefix, number or path, and version of a document id.
+
+    >>> parts_of_id("docdb:12345:3")
+    ('docdb', '12345', 3)
+    >>> parts_of_id("indico.fnal.gov:22661/c68849")
+    ('indico.fnal.gov', '22661/c68849', None)
+    """
+    prefix, _, rest = document_id.partition(":")
+    number, _, version = rest.rpartition(":")
+    if number and version.isdigit():
+        return prefix, number, int(version)
+    return prefix, rest, None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """One file or body of a document.
+
+    Attributes:
+        key: Names the file within its document, stable over renames (``a1234``).
+        name: File name as the home system shows it.
+        media_type: As the home system claims it; extraction looks at the bytes.
+        url: Opens or downloads the file in its home system.
+        access: Who may read this file; at most the document's own readers.
+        size_bytes: As claimed; None where the home system does not say.
+        checksum: As claimed, ``md5:...``; empty where the home system has none.
+        body: The content itself, where the listing carried it (minutes, abstracts).
+        sha256: Of the stored bytes; empty until fetched.
+    """
+
+    key: str
+    name: str
+    media_type: str
+    url: str
+    access: Access
+    size_bytes: int | None = None
+    checksum: str = ""
+    body: bytes | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of one thing in its home system.
+
+    Attributes:
+        id: Unique over all sources, with the version where the home system has
+            versions: ``docdb:12345:3``, ``indico.fnal.gov:22661/c68849``.
+        source: Name of the configured source.
+        kind: What it is there: ``note``, ``event``, ``contribution``, ...
+        url: Opens it in its home system.
+        date: Day it was given or written; None where unknown.
+        status: As the home system says (``approved``, ``In Work``); may be empty.
+        access: Who may read it, by the last good observation.
+        supersedes: Id of the version before this one, or empty.
+        parent: Id of the document that holds this one (the event of a talk).
+    """
+
+    id: str
+    source: str
+    kind: str
+    url: str
+    title: str
+    access: Access
+    authors: tuple[str, ...] = ()
+    date: datetime.date | None = None
+    status: str = ""
+    files: tuple[FileRef, ...] = ()
+    supersedes: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One item that could not be handled.
+
+    Attributes:
+        id: Of the document, or ``document#file``, or what was being listed.
+        stage: ``list``, ``fetch`` or ``extract``.
+        error: Name of the error's class.
+    """
+
+    id: str
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text of one page, slide or section: the unit that a citation opens.
+
+    Attributes:
+        number: Counts from 1 in the order of the file.
+        heading: Nearest heading; empty where there is none.
+    """
+
+    number: int
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is embedded, searched and cited as a whole.
+
+    Attributes:
+        file_key: Which file of the document.
+        first_page: Number of the page that it begins on; last_page likewise.
+        start: Offset in characters into the text of the first page; ``end`` is the
+            offset, exclusive, into the text of the last page.
+        heading: Nearest heading, part of the context that is embedded with it.
+        record: Ordinal within the file of the record that the passage belongs to.
+    """
+
+    document_id: str
+    file_key: str
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    record: int = 0
+
+
+class FoundBy(StrEnum):
+    """How a hit was found."""
+
+    ID = "id"
+    LEXICAL = "lexical"
+    DENSE = "dense"
+    FUSED = "fused"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that answers a query, best first.
+
+    Attributes:
+        row: Of the passage in the snapshot.
+        score: 0..1 for lexical and fused, cosine for dense, 1 for an exact id.
+    """
+
+    row: int
+    passage: Passage
+    document: Document
+    score: float
+    rank: int
+    found_by: FoundBy
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One numbered reference under an answer.
+
+    Attributes:
+        number: The n of the mark [n] in the answer.
+        quote: Stands verbatim in the passage, up to white space.
+        page: Number of the page that the quote begins on.
+        url: Opens that page where the home system can, else the document.
+        cited: Whether a sentence of the answer carries its mark.
+    """
+
+    number: int
+    hit: Hit
+    quote: str
+    page: int
+    url: str
+    cited: bool = False
+
+
+class Outcome(StrEnum):
+    """How an answer ended."""
+
+    ANSWERED = "answered"
+    NOT_IN_DOCUMENTS = "not_in_documents"
+    SEARCH_UNAVAILABLE = "search_unavailable"
+    MODEL_UNAVAILABLE = "model_unavailable"
+
+
+class Mode(StrEnum):
+    """Who wrote the sentences: a model, or the documents themselves."""
+
+    GENERATED = "generated"
+    EXTRACTIVE = "extractive"
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """First event of an answer: what was retrieved, numbered from 1."""
+
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer, checked against what it cites.
+
+    Attributes:
+        text: Without its marks.
+        citations: Numbers of the references that it cites.
+        supported: Whether the cited passages were found to back it.
+        reason: Why it is not supported; empty if it is.
+    """
+
+    text: str
+    citations: tuple[int, ...]
+    supported: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the reader must know: a model that is down, a stale index."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Last event of an answer.
+
+    Attributes:
+        references: The final citations: quotes and ``cited`` settled.
+    """
+
+    outcome: Outcome
+    mode: Mode
+    references: tuple[Citation, ...]
+
+
+AnswerEvent: TypeAlias = References | Sentence | Notice | Finished

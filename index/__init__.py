@@ -1,0 +1,1 @@
+"""Embeds passages, packs them into snapshots, and searches those."""

@@ -1,0 +1,266 @@
+"""Brings the published snapshot up to date with the catalog.
+
+Catalog to keys, missing keys to shards, all keys to a snapshot, the snapshot to
+``current``. Nothing that was made before is made again, and when nothing has changed
+nothing is packed either. Knows no query.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dunegpt.config import Settings
+from dunegpt.errors import ConfigError, UsageError
+from dunegpt.index import embed, words
+from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
+from dunegpt.index.shards import Embedder, ShardFolder, ShardMaker, document_key
+from dunegpt.index.snapshot import CURRENT, Packer, collect, publish, read_manifest
+from dunegpt.ingest.blobs import Blobs
+from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.crawl import only_writer
+from dunegpt.ingest.pages import PageStore
+from dunegpt.ingest.split import Splitter
+from dunegpt.types import Document, Failure, Page
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and how much it is."""
+
+_CONTEXT_TOKENS = 56
+"""At most so many tokens are left to the context line and the special tokens."""
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What one run of ``dunegpt index`` did.
+
+    Attributes:
+        embedded: Documents that were read and embedded in this run.
+        published: Whether a new snapshot was published; False if none was needed.
+    """
+
+    snapshot: str = ""
+    documents: int = 0
+    passages: int = 0
+    embedded: int = 0
+    published: bool = False
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _ExportedEmbedder:
+    """The ONNX encoder of a snapshot as a batch encoder: slower, but no torch."""
+
+    encoder: Encoder
+    backend: str = "onnxruntime-fp32"
+
+    @property
+    def info(self) -> EncoderInfo:
+        return self.encoder.info
+
+    def documents(self, texts: Sequence[str]) -> Vectors:
+        return self.encoder.documents(texts)
+
+
+def build(
+    settings: Settings, *, rebuild: bool = False, progress: Progress = lambda *_: None
+) -> IndexReport:
+    """Make and publish the snapshot of the catalog as it is now.
+
+    Args:
+        settings: Where the data folder is, the model, sizes and limits.
+        rebuild: Read and embed everything again.
+        progress: Told how far the run is.
+
+    Raises:
+        UsageError: There is no catalog yet, or it is empty and nothing was indexed.
+        ConfigError: The model is not here, or its input is too short.
+        StorageError: The disk is full, or another run is at work.
+    """
+    clock = time.monotonic()
+    data = settings.data
+    if not (data / "catalog.db").is_file():
+        raise UsageError(
+            f"There is nothing to index in {data}.", hint="Run 'dunegpt crawl' first."
+        )
+    with only_writer(data):
+        catalog = Catalog(data / "catalog.db")
+        try:
+            run = _Build(settings, catalog, progress)
+            report = run.run(rebuild=rebuild)
+        finally:
+            catalog.close()
+    report.seconds = round(time.monotonic() - clock, 2)
+    return report
+
+
+class _Build:
+    """One run."""
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, progress: Progress
+    ) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.progress = progress
+        self.data = settings.data
+        self.snapshots = self.data / "snapshots"
+        self.pages = PageStore(self.data / "pages", Blobs(self.data / "blobs"))
+        self.encoder = self._encoder_folder()
+        self.encoder_id = Encoder(self.encoder).info.id
+
+    def run(self, *, rebuild: bool) -> IndexReport:
+        """Do what is missing, then pack and publish if anything differs."""
+        shards = ShardFolder(self.data / "shards")
+        if rebuild:
+            shards.collect(set())
+            shards = ShardFolder(self.data / "shards")
+        keys, inputs_id = self._keys()
+        missing = [number for number, key in enumerate(keys) if key not in shards]
+        report = IndexReport(documents=len(keys), embedded=len(missing))
+        current = self._current()
+        if not missing and current.get("inputs_id") == inputs_id:
+            report.snapshot = current["content_id"]
+            report.passages = current["counts"]["passages"]
+            report.failures = [
+                Failure(f["id"], f["stage"], f["error"], f["message"])
+                for f in self.catalog.failures()
+                if f["stage"] == "extract"
+            ]
+            return report
+        if missing:
+            self._make_shards(set(missing))
+            shards = ShardFolder(self.data / "shards")
+        target = self._pack(shards, inputs_id, report)
+        publish(target)
+        report.published = True
+        collect(self.snapshots, self.settings.index.keep_snapshots)
+        shards.collect(set(keys))
+        return report
+
+    def _keyed(self) -> Iterator[tuple[str, Document]]:
+        """Yield the documents that somebody may read, with their keys."""
+        for document in self.catalog.documents():
+            if document.access:
+                key = document_key(document, self.settings.index, self.encoder_id)
+                yield key, document
+
+    def _keys(self) -> tuple[list[str], str]:
+        """Return all keys, and a hash over all that a snapshot depends on."""
+        keys = []
+        digest = hashlib.sha256(json.dumps(self._content_settings()).encode())
+        for key, document in self._keyed():
+            keys.append(key)
+            digest.update(f"{key} {self.catalog.digest(document)}\n".encode())
+        if not keys and not (self.snapshots / CURRENT).exists():
+            raise UsageError(
+                "The catalog has no documents that anybody may read.",
+                hint="See 'dunegpt status': did the crawl fail, or is access missing?",
+            )
+        return keys, digest.hexdigest()
+
+    def _content_settings(self) -> dict[str, Any]:
+        index = self.settings.index
+        return {
+            "model": self.settings.embed.model,
+            "passage_tokens": index.passage_tokens,
+            "overlap_tokens": index.overlap_tokens,
+            "words": words.VERSION,
+        }
+
+    def _make_shards(self, missing: set[int]) -> None:
+        """Make the shards of the documents with these positions, a few at a time."""
+        maker = self._maker()
+        size = self.settings.index.shard_documents
+        part: list[tuple[str, Document]] = []
+        done = 0
+        self.progress("embed", 0, len(missing))
+        for position, keyed in enumerate(self._keyed()):
+            if position not in missing:
+                continue
+            part.append(keyed)
+            if len(part) == size or done + len(part) == len(missing):
+                maker.make([d for _, d in part], [key for key, _ in part])
+                done += len(part)
+                part = []
+                self.progress("embed", done, len(missing))
+
+    def _maker(self) -> ShardMaker:
+        exported = Encoder(self.encoder)
+        wanted = self.settings.index.passage_tokens + _CONTEXT_TOKENS
+        if wanted > exported.info.max_tokens:
+            most = exported.info.max_tokens - _CONTEXT_TOKENS
+            raise ConfigError(
+                f"[index] passage_tokens may be at most {most} with this model.",
+            )
+        embedder: Embedder = (
+            embed.BatchEncoder(self.settings.embed)
+            if embed.is_installed()
+            else _ExportedEmbedder(exported)
+        )
+        index = self.settings.index
+        return ShardMaker(
+            folder=self.data / "shards",
+            pages=self.pages,
+            splitter=Splitter(
+                exported.count, index.passage_tokens, index.overlap_tokens
+            ),
+            embedder=embedder,
+            limits=self.settings.extract,
+        )
+
+    def _pack(self, shards: ShardFolder, inputs_id: str, report: IndexReport) -> Path:
+        packer = Packer(self.snapshots, self.encoder, self._content_settings())
+        backends = set(shards.backends.values())
+        try:
+            self.progress("pack", 0, report.documents)
+            for done, (key, document) in enumerate(self._keyed(), start=1):
+                entry = next(shards.entries([key]))
+                pages = self._pages(document)
+                packer.add(document, entry, pages)
+                report.passages += len(entry.passages)
+                for failure in entry.failures:
+                    self.catalog.put_failure(document.source, failure)
+                report.failures += entry.failures
+                self.progress("pack", done, report.documents)
+            target = packer.close(inputs_id, backends)
+        finally:
+            packer.discard()
+        self.catalog.settle("", "extract", {f.id for f in report.failures})
+        report.snapshot = target.name
+        return target
+
+    def _pages(self, document: Document) -> dict[str, list[Page]]:
+        found = {}
+        for file in document.files:
+            if file.sha256 and (pages := self.pages.get(file)) is not None:
+                found[file.key] = pages
+        return found
+
+    def _current(self) -> dict[str, Any]:
+        """Return the manifest of the current snapshot; empty if there is none."""
+        folder = self.snapshots / CURRENT
+        return read_manifest(folder) if folder.is_dir() else {}
+
+    def _encoder_folder(self) -> Path:
+        """Return the folder of the exported encoder, exporting it if need be."""
+        if not embed.is_installed():
+            folder = self.snapshots / CURRENT / "encoder"
+            if folder.is_dir():
+                return folder
+            raise ConfigError(
+                "This installation cannot embed, and there is no snapshot to use.",
+                hint="pip install 'dunegpt[embed]' -c constraints.txt",
+            )
+        name = self.settings.embed.model
+        identity = embed.encoder_id(embed.model_folder(name))
+        folder = self.data / "encoders" / f"{Path(name).name}-{identity}"
+        if not folder.is_dir():
+            self.progress("export", 0, 1)
+            embed.export(self.settings.embed, folder)
+            self.progress("export", 1, 1)
+        return folder

@@ -1,0 +1,173 @@
+"""Finds passages by their words, with tantivy; who may read is part of the query.
+
+One scored field holds the context line and the passage, cut into words by `words`;
+access set, source, day and document are fields for filters. Scores are the share of
+the highest score that any passage could have (0..1). Knows no vectors.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tantivy
+
+from dunegpt.errors import IndexBrokenError
+from dunegpt.index.words import words
+
+Rows = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+
+_K1 = 1.2
+_WRITER_BYTES = 64 << 20
+_MAX_WORDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What a passage must fulfil to be found at all.
+
+    Attributes:
+        access: Numbers of the access sets that the reader may read.
+        documents: Numbers of the documents to look in; None for all.
+    """
+
+    access: tuple[int, ...]
+    documents: tuple[int, ...] | None = None
+
+
+class LexicalWriter:
+    """Writes the index of a new snapshot; rows are added in order."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        index = tantivy.Index(_schema(), path=str(folder))
+        _register(index)
+        # One thread, so that equal input gives equal segments.
+        self._writer = index.writer(_WRITER_BYTES, 1)
+
+    def add(self, row: int, document: int, access: int, text: str) -> None:
+        """Add one passage: its context line and text."""
+        entry = tantivy.Document()
+        entry.add_unsigned("row", row)
+        entry.add_unsigned("document", document)
+        entry.add_unsigned("access", access)
+        entry.add_text("body", " ".join(words(text)))
+        self._writer.add_document(entry)
+
+    def close(self) -> None:
+        """Commit what was added, and wait until it is on the disk."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+
+
+class LexicalIndex:
+    """The index of a snapshot, opened."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index.
+
+        Raises:
+            IndexBrokenError: It is missing or damaged.
+        """
+        try:
+            index = tantivy.Index.open(str(folder))
+            _register(index)
+            index.reload()
+            self._searcher = index.searcher()
+        except (ValueError, OSError) as error:
+            raise IndexBrokenError(f"The lexical index {folder}: {error}") from error
+        self._schema = _schema()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def search(self, query: str, clause: Clause, k: int) -> tuple[Rows, Scores]:
+        """Return rows and scores (0..1) of the best passages, best first.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        return self._run(query, self._clause(clause), k)
+
+    def scores(self, query: str, rows: Sequence[int]) -> dict[int, float]:
+        """Return the scores of just these rows; a row without any word is left out."""
+        must = tantivy.Query.term_set_query(self._schema, "row", list(map(int, rows)))
+        found, scores = self._run(query, [must], max(len(rows), 1))
+        return dict(zip(found.tolist(), scores.tolist(), strict=True))
+
+    def idf(self, word: str) -> float:
+        """Return the inverse document frequency of a word as `words` gives it.
+
+        Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and
+        Beyond (2009), with the 1 inside the logarithm that Lucene and tantivy add.
+        """
+        n = self._searcher.doc_freq("body", word)
+        return math.log(1 + (len(self) - n + 0.5) / (n + 0.5))
+
+    def knows(self, word: str) -> bool:
+        """Return whether any passage has a word as `words` gives it."""
+        return bool(self._searcher.doc_freq("body", word) > 0)
+
+    def _run(
+        self, query: str, must: list[tantivy.Query], k: int
+    ) -> tuple[Rows, Scores]:
+        counts = Counter(words(query)[:_MAX_WORDS])
+        known = {word: n for word, n in counts.items() if self.knows(word)}
+        highest = (_K1 + 1) * sum(n * self.idf(word) for word, n in known.items())
+        if highest <= 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        try:
+            hits = self._searcher.search(self._query(known, must), k, count=False).hits
+            places = [place for _, place in hits]
+            rows = self._searcher.fast_field_values("row", places) if places else []
+        except (ValueError, OSError) as error:
+            raise IndexBrokenError(
+                f"The lexical index cannot be read: {error}"
+            ) from error
+        scores = np.array([score / highest for score, _ in hits], dtype=np.float32)
+        return np.array(rows, dtype=np.int64), scores
+
+    def _query(self, known: dict[str, int], must: list[tantivy.Query]) -> tantivy.Query:
+        query = tantivy.Query
+        any_word = query.boolean_query(
+            [
+                (
+                    tantivy.Occur.Should,
+                    query.boost_query(
+                        query.term_query(self._schema, "body", word, "freq"), float(n)
+                    ),
+                )
+                for word, n in known.items()
+            ]
+        )
+        unscored = [query.const_score_query(clause, 0.0) for clause in must]
+        return query.boolean_query(
+            [(tantivy.Occur.Must, clause) for clause in [any_word, *unscored]]
+        )
+
+    def _clause(self, clause: Clause) -> list[tantivy.Query]:
+        query = tantivy.Query
+        must = [query.term_set_query(self._schema, "access", list(clause.access))]
+        if clause.documents is not None:
+            documents = list(clause.documents)
+            must.append(query.term_set_query(self._schema, "document", documents))
+        return must
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", indexed=True, fast=True)
+    builder.add_unsigned_field("document", indexed=True)
+    builder.add_unsigned_field("access", indexed=True)
+    builder.add_text_field("body", tokenizer_name="words", index_option="freq")
+    return builder.build()
+
+
+def _register(index: tantivy.Index) -> None:
+    """Teach the index to cut at white space only: `words` has done the rest."""
+    plain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer("words", plain)

@@ -1,0 +1,281 @@
+"""A question and who asks it, to hits: identifiers first, else words and vectors.
+
+The reader's access and the filters hold inside both searches; nothing that the reader
+may not open is counted, compared or named. A hidden id and an unknown one get the same
+answer. A broken index raises; it never looks like "no hits".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import numpy as np
+
+from dunegpt.errors import UsageError
+from dunegpt.index.dense import Mask
+from dunegpt.index.fuse import fused
+from dunegpt.index.lexical import Clause, Rows, Scores
+from dunegpt.index.names import Mention, mentions
+from dunegpt.index.snapshot import Snapshot
+from dunegpt.index.store import Stored
+from dunegpt.types import PUBLIC, Access, FoundBy, Hit, parts_of_id
+
+MAX_QUESTION = 4000
+"""Characters of a question; an encoder reads about 1,000 of them."""
+
+_CANDIDATES = 200
+_NEARLY = 0.85
+
+
+class Ranking(StrEnum):
+    """Which search ranks."""
+
+    LEXICAL = "lexical"
+    DENSE = "dense"
+    FUSED = "fused"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which documents to look in."""
+
+    sources: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        hits: Best first.
+        unknown: Names in the question that look like identifiers of documents, and
+            name none that this reader may open.
+        superseded: Document id of a hit, to the id of its newest version.
+    """
+
+    hits: tuple[Hit, ...] = ()
+    unknown: tuple[str, ...] = ()
+    superseded: dict[str, str] = field(default_factory=dict)
+
+
+class Searcher:
+    """Searches one snapshot for any reader."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def search(
+        self,
+        question: str,
+        reader: Access,
+        filters: Filters | None = None,
+        k: int = 8,
+        ranking: Ranking = Ranking.FUSED,
+    ) -> SearchResult:
+        """Return the best passages that a reader may open.
+
+        Args:
+            question: In words, or the name of a document.
+            reader: The reader's principals; ``public`` is added.
+            filters: Which documents to look in.
+            k: At most so many hits.
+            ranking: Which search ranks.
+
+        Raises:
+            UsageError: The question is empty or too long, or a filter names no source.
+            IndexBrokenError: A part of the index cannot be read.
+        """
+        question = _checked(question)
+        view = _View(self.snapshot, reader, filters or Filters())
+        named, unknown = self._named(question, view)
+        if unknown and not named:
+            return SearchResult(unknown=unknown)
+        if named:
+            view = view.within(named)
+        rows, scores = self._ranked(question, view, ranking)
+        if named:
+            rows, scores = self._all_of(named, rows, scores, view)
+        found_by = FoundBy.ID if named else FoundBy(ranking.value)
+        hits, superseded = self._hits(rows, scores, view, found_by, k)
+        return SearchResult(hits, unknown, superseded)
+
+    def _named(self, question: str, view: "_View") -> tuple[list[int], tuple[str, ...]]:
+        """Return the documents that a question names, and names of none."""
+        found: list[int] = []
+        unknown: list[str] = []
+        for mention in mentions(question):
+            numbers = self._documents_called(mention, view)
+            if numbers:
+                found += numbers
+            elif mention.series and self._is_series(mention, view):
+                unknown.append(mention.text)
+        return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown))
+
+    def _documents_called(self, mention: Mention, view: "_View") -> list[int]:
+        numbers = self.snapshot.store.named(mention.name)
+        stored = self.snapshot.store.documents(numbers)
+        visible = [s for s in stored.values() if view.may_see(s)]
+        versions = [(parts_of_id(s.document.id)[2], s) for s in visible]
+        if mention.version is not None:
+            return [s.number for v, s in versions if v == mention.version]
+        if not versions:
+            return []
+        newest = max(v or 0 for v, _ in versions)
+        return [s.number for v, s in versions if (v or 0) == newest]
+
+    def _is_series(self, mention: Mention, view: "_View") -> bool:
+        """Return whether documents are numbered in this way, as the reader may see."""
+        if ":" in mention.series:
+            return True
+        alike = self.snapshot.store.series(mention.series)
+        return any(map(view.may_see, self.snapshot.store.documents(alike).values()))
+
+    def _ranked(
+        self, question: str, view: "_View", ranking: Ranking
+    ) -> tuple[Rows, Scores]:
+        """Return rows and scores, best first."""
+        lexical, dense = self.snapshot.lexical, self.snapshot.dense
+        nothing = np.empty(0, np.int64), np.empty(0, np.float32)
+        by_words = by_vector = nothing
+        if not view.rows.any():
+            return nothing
+        if ranking is not Ranking.DENSE:
+            by_words = lexical.search(question, view.clause, _CANDIDATES)
+        if ranking is Ranking.LEXICAL:
+            return by_words
+        vector = self.snapshot.encoder.queries([question])[0]
+        by_vector = dense.search(vector, view.rows, _CANDIDATES)
+        if ranking is Ranking.DENSE:
+            return by_vector
+        rows = np.union1d(by_words[0], by_vector[0])
+        words = lexical.scores(question, rows.tolist()) if len(rows) else {}
+        record = np.asarray(self.snapshot.row_record[rows], np.int64)
+        scores = fused(
+            np.array([words.get(row, 0.0) for row in rows.tolist()], np.float32),
+            dense.scores(vector, rows),
+            np.asarray(self.snapshot.records[record] @ vector, np.float32),
+            record,
+        )
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def _all_of(
+        self, named: list[int], rows: Rows, scores: Scores, view: "_View"
+    ) -> tuple[Rows, Scores]:
+        """Return the ranked rows of named documents, then their others in order."""
+        every = [row for number in named for row in self.snapshot.store.rows_of(number)]
+        ranked = set(rows.tolist())
+        rest = [row for row in every if view.rows[row] and row not in ranked]
+        zeros = np.zeros(len(rest), np.float32)
+        found = np.concatenate([rows, np.array(rest, np.int64)])
+        return found, np.concatenate([scores, zeros])
+
+    def _hits(
+        self, rows: Rows, scores: Scores, view: "_View", found_by: FoundBy, k: int
+    ) -> tuple[tuple[Hit, ...], dict[str, str]]:
+        """Return the first k hits, equal texts and outdated versions folded."""
+        hits: list[Hit] = []
+        superseded: dict[str, str] = {}
+        texts: set[str] = set()
+        chosen = list(zip(rows.tolist(), scores.tolist(), strict=True))
+        newest_scores = self._newest_scores(
+            chosen, view, folds=found_by is not FoundBy.ID
+        )
+        for row, score in chosen:
+            if len(hits) == k:
+                break
+            if not view.rows[row]:
+                continue
+            number, passage = self.snapshot.store.passages([row])[row]
+            stored = self.snapshot.store.documents([number])[number]
+            newest = self._newest(stored, view)
+            if newest.number != number:
+                if score * _NEARLY <= newest_scores.get(newest.number, -1.0):
+                    continue
+                superseded[stored.document.id] = newest.document.id
+            if passage.text in texts:
+                continue
+            texts.add(passage.text)
+            rank = len(hits) + 1
+            hits.append(Hit(row, passage, stored.document, score, rank, found_by))
+        return tuple(hits), superseded
+
+    def _newest_scores(
+        self, chosen: Sequence[tuple[int, float]], view: "_View", *, folds: bool
+    ) -> dict[int, float]:
+        """Return the best score of each document among the candidates."""
+        best: dict[int, float] = {}
+        for row, score in chosen if folds else ():
+            number = int(self.snapshot.row_document[row])
+            best[number] = max(score, best.get(number, -1.0))
+        return best
+
+    def _newest(self, stored: Stored, view: "_View") -> Stored:
+        """Return the newest version of a document that the reader may see."""
+        newest, step = stored, stored
+        while step.superseded_by is not None:
+            step = self.snapshot.store.documents([step.superseded_by])[
+                step.superseded_by
+            ]
+            if view.may_see(step):
+                newest = step
+        return newest
+
+
+class _View:
+    """What one reader may find, filters applied: a mask over rows, and clauses."""
+
+    def __init__(self, snapshot: Snapshot, reader: Access, filters: Filters) -> None:
+        principals = reader | {PUBLIC}
+        self._snapshot = snapshot
+        self._allowed = np.array(
+            [bool(access & principals) for access in snapshot.access_sets], bool
+        )
+        self.rows: Mask = np.zeros(0, bool)
+        if len(snapshot.row_access):
+            self.rows = self._allowed[snapshot.row_access]
+        access = tuple(np.flatnonzero(self._allowed).tolist())
+        self.clause = Clause(access)
+        documents = snapshot.store.filtered(
+            filters.sources, filters.since, filters.until, filters.author
+        )
+        if documents is not None:
+            self._restrict(documents)
+
+    def within(self, documents: list[int]) -> "_View":
+        """Return the view of just these documents."""
+        self._restrict(documents)
+        return self
+
+    def may_see(self, stored: Stored) -> bool:
+        """Return whether the reader may open a document."""
+        return bool(self._allowed[stored.access])
+
+    def _restrict(self, documents: list[int]) -> None:
+        inside = np.zeros(self._snapshot.manifest["counts"]["documents"], bool)
+        inside[documents] = True
+        if self.clause.documents is not None:
+            before = np.zeros_like(inside)
+            before[list(self.clause.documents)] = True
+            inside &= before
+        if len(self.rows):
+            self.rows = self.rows & inside[self._snapshot.row_document]
+        kept = tuple(np.flatnonzero(inside).tolist())
+        self.clause = Clause(self.clause.access, kept)
+
+
+def _checked(question: str) -> str:
+    question = question.strip()
+    if not question:
+        raise UsageError("The question is empty.", hint='dunegpt ask "Why ...?"')
+    if len(question) > MAX_QUESTION:
+        raise UsageError(
+            f"The question has {len(question):,} characters;"
+            f" at most {MAX_QUESTION:,} are read.",
+            hint="Ask for one thing in a few sentences.",
+        )
+    return question

@@ -1,0 +1,1 @@
+"""Crawls the document systems and turns what they hold into pages and passages."""

@@ -1,0 +1,76 @@
+"""Turns the bytes of a file into pages, one file a format, each in a child process.
+
+Every format is one function ``pages(path) -> Iterator[Page]`` and one line in
+`FORMATS`. What the bytes are is decided by the bytes first: what a web server or a
+browser claimed is often wrong.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dunegpt.errors import ExtractError
+from dunegpt.ingest.extract import html, markdown, pdf, pptx, text
+from dunegpt.types import Page
+
+VERSION = "1"
+"""Part of the key of every extracted file: raise it when a format's output changes."""
+
+FORMATS: dict[str, Callable[[Path], Iterator[Page]]] = {
+    "application/pdf": pdf.pages,
+    pptx.MEDIA_TYPE: pptx.pages,
+    "text/html": html.pages,
+    "text/markdown": markdown.pages,
+    "text/plain": text.pages,
+}
+
+_MARKDOWN = {".md", ".markdown"}
+_HTML_STARTS = (b"<!doctype html", b"<html")
+
+
+def media_type(path: Path, name: str, claimed: str) -> str:
+    """Return what a file is, by its first bytes, its name and what was claimed."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    start = head.lstrip().lower()
+    if b"%PDF-" in head[:1024]:
+        return "application/pdf"
+    if head.startswith(b"PK\x03\x04"):
+        return _office_type(path)
+    if start.startswith(_HTML_STARTS):
+        return "text/html"
+    if b"\0" in head:
+        return claimed if claimed not in FORMATS else "application/octet-stream"
+    if Path(name).suffix.lower() in _MARKDOWN:
+        return "text/markdown"
+    if claimed == "text/html":
+        return claimed
+    is_text = claimed.startswith("text/") or claimed == "application/octet-stream"
+    return "text/plain" if is_text and text.is_text(head) else claimed
+
+
+def extract(path: Path, name: str, claimed: str) -> list[Page]:
+    """Return the pages of a file that hold text, in order.
+
+    Raises:
+        ExtractError: Of an unknown type, damaged, encrypted, or without any text.
+    """
+    if path.stat().st_size == 0:
+        raise ExtractError("The file is empty.")
+    kind = media_type(path, name, claimed)
+    if kind not in FORMATS:
+        raise ExtractError(f"Files of the type {kind} cannot be read yet.")
+    pages = [page for page in FORMATS[kind](path) if page.text.strip()]
+    if not pages:
+        raise ExtractError("No page has any text; it may be scanned.")
+    return pages
+
+
+def _office_type(path: Path) -> str:
+    """Return which office format a zip archive holds, or that it is an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise ExtractError(f"The archive is damaged: {error}.") from error
+    return pptx.MEDIA_TYPE if "ppt/presentation.xml" in names else "application/zip"

@@ -1,0 +1,25 @@
+"""What every format does to its text: Unicode in one form, white space in order."""
+
+import re
+import unicodedata
+
+_CONTROL = re.compile(r"[\x00-\x08\x0c\x0e-\x1f\x7f\u200b\u200c\ufeff\ufffe\uffff]")
+_LIGATURES = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+)
+_SPACES = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f]+")
+
+
+def clean(text: str, *, keep_layout: bool = False) -> str:
+    """Return text in Unicode NFC without control characters and ligatures.
+
+    Args:
+        text: As the file has it.
+        keep_layout: Keep runs of spaces, as in a log or a table made of spaces.
+    """
+    text = _CONTROL.sub("", text.translate(_LIGATURES))
+    text = unicodedata.normalize("NFC", text.replace("\x0b", "\n"))
+    if keep_layout:
+        return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -1,0 +1,203 @@
+"""A folder of files as a source, with an optional ``documents.toml`` in it.
+
+``documents.toml`` groups files into documents and gives them number, version, title,
+authors, date, status and access; every other file is a document of its own, named by
+its path. Does not read into the files.
+"""
+
+import datetime as dt
+import logging
+import mimetypes
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dunegpt.config import Settings, SourceTable, explain
+from dunegpt.errors import ConfigError, FetchError, SourceFormatError
+from dunegpt.types import Access, Document, Failure, FileRef, access_set
+
+log = logging.getLogger(__name__)
+
+LIST_FILE = "documents.toml"
+_CHUNK_BYTES = 1 << 20
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    id_prefix: str = ""
+    path: Path
+    access: list[str]
+    url: str = ""
+
+
+class _Entry(BaseModel):
+    """One ``[[document]]``; an unknown key is an error: it may be a misspelt access."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[^\s#:]+$")]
+    version: int = Field(1, ge=0)
+    title: str
+    authors: tuple[str, ...] = ()
+    date: dt.date | None = None
+    status: str = ""
+    access: tuple[str, ...] | None = None
+    files: tuple[str, ...] = Field(min_length=1)
+
+
+class _List(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    document: list[_Entry] = []
+
+
+class FolderSource:
+    """The files below one folder, hidden ones and links left out."""
+
+    def __init__(self, name: str, table: SourceTable, settings: Settings) -> None:
+        try:
+            options = _Options.model_validate(table.model_dump())
+        except ValidationError as error:
+            raise ConfigError(f"[sources.{name}] {explain(error)}") from error
+        self.name = name
+        self.root = settings.path(options.path)
+        self.access: Access = access_set(options.access)
+        self._prefix = options.id_prefix or name
+        self._url = options.url or self.root.as_uri()
+
+    def changes(self, since: dt.datetime | None) -> Iterator[Document | Failure]:
+        """Yield every document in the folder, whatever ``since`` is: looking is cheap.
+
+        Raises:
+            SourceFormatError: There is no such folder, it is empty (a disk that is not
+                mounted looks like that), or its list cannot be read.
+        """
+        files = set(self._files())
+        entries = self._entries()
+        newest: dict[str, _Entry] = {}
+        for entry in sorted(entries, key=lambda e: (e.id, e.version)):
+            present = [name for name in entry.files if name in files]
+            for name in sorted(set(entry.files) - set(present)):
+                yield Failure(
+                    f"{self._id(entry)}#{name}",
+                    "fetch",
+                    "FetchError",
+                    f"{LIST_FILE} names {name}, which is not in the folder.",
+                )
+            yield self._listed(entry, present, newest.get(entry.id))
+            newest[entry.id] = entry
+        listed = {name for entry in entries for name in entry.files}
+        for name in sorted(files - listed):
+            yield self._unlisted(name)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the id of every document in the folder."""
+        for item in self.changes(None):
+            if isinstance(item, Document):
+                yield item.id
+
+    def fetch(self, file: FileRef) -> Iterator[bytes]:
+        """Yield the bytes of a file of the folder."""
+        path = self.root / file.key
+        try:
+            with path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise FetchError(f"Cannot read {path}: {error.strerror}.") from error
+
+    def close(self) -> None:
+        """Release nothing: a folder holds nothing open."""
+
+    def _files(self) -> Iterator[str]:
+        """Yield the paths of the files, relative to the folder."""
+        if not self.root.is_dir():
+            raise SourceFormatError(
+                f"There is no folder {self.root}.",
+                hint=f"Check path in [sources.{self.name}]; nothing was removed.",
+            )
+        found = False
+        for path in sorted(self.root.rglob("*")):
+            name = path.relative_to(self.root)
+            hidden = any(part.startswith(".") for part in name.parts)
+            if hidden or path.is_symlink() or not path.is_file():
+                continue
+            found = True
+            if str(name) != LIST_FILE:
+                yield name.as_posix()
+        if not found:
+            raise SourceFormatError(
+                f"The folder {self.root} holds no files.",
+                hint="Put documents into it, or check that its disk is mounted;"
+                " nothing was removed.",
+            )
+
+    def _entries(self) -> list[_Entry]:
+        path = self.root / LIST_FILE
+        if not path.is_file():
+            return []
+        try:
+            entries = _List.model_validate(
+                tomllib.loads(path.read_text(encoding="utf-8"))
+            ).document
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SourceFormatError(f"{path} is not TOML: {error}") from error
+        except ValidationError as error:
+            raise SourceFormatError(f"{path}: {explain(error)}") from error
+        ids = [self._id(entry) for entry in entries]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise SourceFormatError(f"{path} lists {', '.join(twice)} twice.")
+        return entries
+
+    def _id(self, entry: _Entry) -> str:
+        return f"{self._prefix}:{entry.id}:{entry.version}"
+
+    def _listed(
+        self, entry: _Entry, names: list[str], previous: _Entry | None
+    ) -> Document:
+        own = self.access if entry.access is None else access_set(entry.access)
+        files = tuple(self._file(name, own) for name in names)
+        return Document(
+            id=self._id(entry),
+            source=self.name,
+            kind="document",
+            url=files[0].url if files else self._url,
+            title=entry.title,
+            access=own,
+            authors=entry.authors,
+            date=entry.date,
+            status=entry.status,
+            files=files,
+            supersedes=self._id(previous) if previous else "",
+        )
+
+    def _unlisted(self, name: str) -> Document:
+        file = self._file(name, self.access)
+        return Document(
+            id=f"{self._prefix}:{name}",
+            source=self.name,
+            kind="file",
+            url=file.url,
+            title=Path(name).name,
+            access=self.access,
+            files=(file,),
+        )
+
+    def _file(self, name: str, access: Access) -> FileRef:
+        stat = (self.root / name).stat()
+        return FileRef(
+            key=name,
+            name=Path(name).name,
+            media_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+            url=f"{self._url}/{quote(name)}",
+            access=access,
+            size_bytes=stat.st_size,
+            checksum=f"stat:{stat.st_size}:{stat.st_mtime_ns}",
+        )

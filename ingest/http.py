@@ -1,0 +1,248 @@
+"""A polite client for one web site: paced, patient, bounded, and never led astray.
+
+One connection, a pause between requests, an own User-Agent, ``Retry-After`` honoured,
+no redirect followed, no credential sent to another host, no answer longer than asked.
+Does not know what the answers mean; a source does.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from dunegpt import __version__
+from dunegpt.errors import (
+    FetchError,
+    SourceFormatError,
+    SourceLoginError,
+    SourceUnreachableError,
+)
+
+log = logging.getLogger(__name__)
+
+_BUSY = {429, 500, 502, 503, 504}
+_MAX_ANSWER_BYTES = 256 << 20
+_LONGEST_WAIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def location(self) -> str:
+        """Where a redirect points, or empty."""
+        return self.headers.get("location", "")
+
+    @property
+    def is_html(self) -> bool:
+        """Whether a page for people came."""
+        return "text/html" in self.headers.get("content-type", "")
+
+
+class _BusyError(Exception):
+    """The site asks to come again later, or did not answer."""
+
+    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class PoliteClient:
+    """Asks one site, at its pace."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        contact: str = "",
+        delay_s: float = 1.0,
+        timeout_s: float = 60.0,
+        attempts: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        agent = f"dunegpt/{__version__}" + (f" ({contact})" if contact else "")
+        self.url = url.rstrip("/")
+        self._token = token
+        self._delay_s = delay_s
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._last = -delay_s
+        self._http = httpx.Client(
+            headers={"User-Agent": agent},
+            timeout=timeout_s,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=1),
+        )
+        self._retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_BusyError),
+            stop=tenacity.stop_after_attempt(attempts),
+            wait=self._pause,
+            sleep=sleep,
+            reraise=True,
+        )
+        self.requests = 0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def get(
+        self, path: str, params: Mapping[str, Any] | None = None, *, login: bool = True
+    ) -> Answer:
+        """Return the answer to a GET, after retries while the site is busy.
+
+        Args:
+            path: Below the site's address.
+            params: Of the query.
+            login: Whether to send the token.
+
+        Raises:
+            SourceUnreachableError: No answer but busy ones, or none in time.
+            SourceLoginError: A challenge page of a protection service came.
+            SourceFormatError: The answer has no end.
+        """
+        try:
+            return self._retry(self._get_once, f"{self.url}{path}", params, login)
+        except _BusyError as error:
+            raise SourceUnreachableError(
+                f"{self.url} does not answer: {error}."
+            ) from error
+        except FetchError as error:
+            raise SourceFormatError(str(error)) from error
+
+    def stream(self, url: str, *, max_bytes: int) -> Iterator[bytes]:
+        """Yield the bytes of a file of this site.
+
+        Raises:
+            FetchError: On another host, redirected, refused, too long, cut short.
+            SourceLoginError: A challenge page came, or the token is refused.
+        """
+        if urlsplit(url).netloc != urlsplit(self.url).netloc:
+            raise FetchError(f"{url} is on another host; the token is not sent there.")
+        try:
+            yield from self._retry(self._open_once, url, max_bytes)
+        except (_BusyError, httpx.HTTPError) as error:
+            raise FetchError(f"{url} did not come whole: {_words(error)}.") from error
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.wait_s if isinstance(error, _BusyError) else 0.0
+        backoff = max(self._delay_s, 0.1) * 2.0**state.attempt_number
+        return float(min(max(asked, backoff), _LONGEST_WAIT_S))
+
+    def _headers(self, *, login: bool) -> dict[str, str]:
+        send = login and self._token
+        return {"Authorization": f"Bearer {self._token}"} if send else {}
+
+    @contextmanager
+    def _request(
+        self, url: str, params: Mapping[str, Any] | None, *, login: bool
+    ) -> Iterator[httpx.Response]:
+        """Give the head of an answer, after the pause that is due.
+
+        Raises:
+            _BusyError: Nothing came, or a status that asks to come again.
+        """
+        wait = self._last + self._delay_s - time.monotonic()
+        if wait > 0:
+            self._sleep(wait)
+        self.requests += 1
+        try:
+            headers = self._headers(login=login)
+            with self._http.stream("GET", url, params=params, headers=headers) as reply:
+                log.debug("%s %s", reply.status_code, reply.url.path)
+                _check_challenge(reply)
+                if reply.status_code in _BUSY:
+                    wait_s = _retry_after(reply)
+                    raise _BusyError(f"status {reply.status_code}", wait_s=wait_s)
+                yield reply
+        except httpx.TransportError as error:
+            raise _BusyError(_words(error)) from error
+        finally:
+            self._last = time.monotonic()
+
+    def _get_once(
+        self, url: str, params: Mapping[str, Any] | None, login: bool
+    ) -> Answer:
+        with self._request(url, params, login=login) as reply:
+            body = b"".join(self._bounded(reply, _MAX_ANSWER_BYTES))
+            return Answer(reply.status_code, dict(reply.headers), body)
+
+    def _open_once(self, url: str, max_bytes: int) -> Iterator[bytes]:
+        """Return the pieces of a file; a retry starts only before the first one."""
+        pieces = self._pieces(url, max_bytes)
+        first = next(pieces, b"")
+
+        def all_pieces() -> Iterator[bytes]:
+            yield first
+            yield from pieces
+
+        return all_pieces()
+
+    def _pieces(self, url: str, max_bytes: int) -> Iterator[bytes]:
+        with self._request(url, None, login=True) as reply:
+            if reply.status_code in {401, 403} and _is_json(reply):
+                raise SourceLoginError(f"The token may not fetch files: {url}.")
+            if reply.is_redirect:
+                to = urlsplit(reply.headers.get("location", "")).path
+                raise FetchError(f"{url} leads elsewhere ({to}), likely to a login.")
+            if reply.status_code != httpx.codes.OK:
+                raise FetchError(f"{url} answers {reply.status_code}.")
+            yield from self._bounded(reply, max_bytes)
+
+    def _bounded(self, reply: httpx.Response, max_bytes: int) -> Iterator[bytes]:
+        """Yield the body's pieces.
+
+        Raises:
+            FetchError: It grows over ``max_bytes``, or takes over ten time-outs.
+        """
+        size, deadline = 0, time.monotonic() + 10 * self._timeout_s
+        for piece in reply.iter_bytes():
+            size += len(piece)
+            if size > max_bytes:
+                raise FetchError(f"{reply.url} is longer than {max_bytes:,} bytes.")
+            if time.monotonic() > deadline:
+                raise FetchError(f"{reply.url} comes too slowly.")
+            yield piece
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _is_json(reply: httpx.Response) -> bool:
+    return "json" in reply.headers.get("content-type", "")
+
+
+def _retry_after(reply: httpx.Response) -> float:
+    """Return the seconds that ``Retry-After`` asks for; 0 for none or a date."""
+    value = reply.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else 0.0
+
+
+def _check_challenge(reply: httpx.Response) -> None:
+    """Stop at a challenge page of Cloudflare: it is never worked around.
+
+    Raises:
+        SourceLoginError: Such a page came.
+    """
+    guarded = reply.headers.get("server", "").lower() == "cloudflare"
+    blocked = reply.status_code in {403, 503} and not _is_json(reply)
+    if "cf-mitigated" in reply.headers or (guarded and blocked):
+        raise SourceLoginError(
+            f"{reply.url.host} sent a Cloudflare challenge instead of an answer.",
+            hint="Ask its managers to allow this host and User-Agent; nothing was"
+            " removed.",
+        )

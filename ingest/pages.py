@@ -1,0 +1,78 @@
+"""Keeps the pages of each file by what they were made from, so none is read twice.
+
+The key is the sha256 of the bytes, the file's ending and claimed type, and the version
+of the extractor; a file is written whole or not at all.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import zstandard
+
+from dunegpt.ingest.blobs import Blobs, storage_errors
+from dunegpt.ingest.extract import VERSION
+from dunegpt.ingest.extract.sandbox import Sandbox
+from dunegpt.types import FileRef, Page
+
+
+class PageStore:
+    """A folder of extracted pages beside the blobs that they come from."""
+
+    def __init__(self, folder: Path, blobs: Blobs) -> None:
+        self._folder = folder
+        self._blobs = blobs
+
+    def get(self, file: FileRef) -> list[Page] | None:
+        """Return the pages of a file if they were extracted before."""
+        path = self._path(file)
+        if not path.is_file():
+            return None
+        content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+        return [Page(*fields) for fields in json.loads(content)]
+
+    def make(self, file: FileRef, sandbox: Sandbox) -> list[Page]:
+        """Return the pages of a file, extracting and keeping them if need be.
+
+        Raises:
+            ExtractError: The file cannot be read, with the reason.
+        """
+        pages = self.get(file)
+        if pages is None:
+            blob = self._blobs.path(file.sha256)
+            pages = sandbox.extract(blob, file.name, file.media_type)
+            write_whole(self._path(file), _packed(pages))
+        return pages
+
+    def _path(self, file: FileRef) -> Path:
+        made_from = [file.sha256, Path(file.name).suffix, file.media_type, VERSION]
+        key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+        return self._folder / key[:2] / f"{key}.json.zst"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _packed(pages: list[Page]) -> bytes:
+    fields = [[page.number, page.heading, page.text] for page in pages]
+    content = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return zstandard.ZstdCompressor(level=10).compress(content.encode())

@@ -1,0 +1,75 @@
+"""The contract that every document system fulfils, and the list of those we know.
+
+A source is one file with one class, and one line in `SOURCES`. It lists and fetches;
+it does not know the catalog, and keeps no state between two runs.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Protocol
+
+from dunegpt.config import Settings, SourceTable
+from dunegpt.errors import ConfigError
+from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.indico import IndicoSource
+from dunegpt.types import Document, Failure, FileRef
+
+
+class Source(Protocol):
+    """One document system, or one folder.
+
+    A list that looks broken (a login page, a wrong count) raises a `SourceError`; it
+    never reads as "everything was deleted". What cannot be listed in part is a
+    `Failure` with the stage ``list``: then nothing is taken for deleted in this run.
+    """
+
+    name: str
+
+    def changes(self, since: datetime | None) -> Iterator[Document | Failure]:
+        """Yield what changed since then, or more; with None, all that exists.
+
+        Each document comes whole, with its access as observed now and its files.
+
+        Raises:
+            SourceError: The list cannot be trusted; nothing may be concluded from it.
+        """
+
+    def ids(self) -> Iterator[str]:
+        """Yield the id of every document that still exists, by the same rule.
+
+        Raises:
+            SourceError: As for `changes`.
+        """
+
+    def fetch(self, file: FileRef) -> Iterator[bytes]:
+        """Yield the bytes of ``file`` in pieces.
+
+        Raises:
+            FetchError: This one file cannot be had, or is not what was promised.
+            SourceError: No file can be had at present.
+        """
+
+    def close(self) -> None:
+        """Release what the source holds open."""
+
+
+SOURCES: dict[str, Callable[[str, SourceTable, Settings], Source]] = {
+    "folder": FolderSource,
+    "indico": IndicoSource,
+}
+
+
+def open_source(name: str, settings: Settings) -> Source:
+    """Return the source of ``[sources.NAME]``.
+
+    Raises:
+        ConfigError: No such table, an unknown type, or a key that means nothing.
+    """
+    table = settings.sources.get(name)
+    if table is None:
+        known = ", ".join(settings.sources) or "none"
+        raise ConfigError(f"No source is called {name!r}; configured: {known}.")
+    if table.type not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise ConfigError(f"[sources.{name}] type {table.type!r}: known are {known}.")
+    return SOURCES[table.type](name, table, settings)

@@ -1,0 +1,1 @@
+"""Answers questions from what a search found, and checks what it says."""

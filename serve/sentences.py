@@ -1,0 +1,134 @@
+"""Sentences of passages, and how well each answers a question.
+
+A sentence here is what can stand alone as a quote: a sentence, a line of a list, a row
+of a table. Knows no model of language.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dunegpt.index.encoder import Encoder
+from dunegpt.index.lexical import LexicalIndex
+from dunegpt.index.shards import context
+from dunegpt.index.words import words
+from dunegpt.types import Hit
+
+MAX_QUOTE = 400
+_END = re.compile(
+    r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[*\-])|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
+)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|Figs?|Eqs?|Refs?|Sec|Tab|vs|Dr|Prof|No|approx|ca|et al)"
+    r"|\b[A-Z])\.$"
+)
+_QUANTITY = re.compile(
+    r"\bhow (?:much|many|long|far|thick|heavy|large|big|wide|high|deep|often|fast|old"
+    r"|hot|cold|tall|small|low)\b|\b(?:what|which)\b.{0,40}\b(?:temperature|pressure"
+    r"|voltage|field|flow|rate|thickness|mass|weight|load|length|size|number|value|price"
+    r"|cost|current|power|speed|velocity|level|purity|lifetime|volume|frequency|time"
+    r"|date|percentage|fraction|ratio|distance|dimension|diameter)",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One sentence of a hit.
+
+    Attributes:
+        text: Verbatim, white space as in the passage.
+        score: How well it answers, 0..1; comparable between questions.
+    """
+
+    hit: Hit
+    text: str
+    score: float
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a passage, verbatim, without white space around them."""
+    start = 0
+    for gap in _END.finditer(text):
+        if "\n\n" not in gap[0] and _ABBREVIATION.search(text[start : gap.start()]):
+            continue
+        yield from _bounded(text[start : gap.start() + _closing(gap[0])])
+        start = gap.end()
+    yield from _bounded(text[start:])
+
+
+def _closing(gap: str) -> int:
+    """Return 1 if a gap begins with a quotation mark or bracket that closes."""
+    return 1 if gap[0] in "\"')]" else 0
+
+
+def _bounded(sentence: str) -> Iterator[str]:
+    """Yield a sentence, by lines if it is too long to be a quote."""
+    sentence = sentence.strip()
+    if len(sentence) <= MAX_QUOTE:
+        parts = [sentence]
+    else:
+        parts = [part[:MAX_QUOTE].strip() for part in sentence.split("\n")]
+    yield from (part for part in parts if part)
+
+
+class Judge:
+    """Says how well sentences answer one question, by words and by vectors."""
+
+    def __init__(self, question: str, lexical: LexicalIndex, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._question = question
+        self._idf = {word: lexical.idf(word) for word in words(question)}
+        self._total = sum(self._idf.values())
+        self._wants_number = bool(_QUANTITY.search(question))
+
+    def share(self, text: str) -> float:
+        """Return the share of the question's words, by weight, that a text has.
+
+        A word that no document has weighs most, so a question about something that
+        the documents never name cannot reach a high share.
+        """
+        if not self._total:
+            return 0.0
+        found = set(words(text))
+        return sum(w for word, w in self._idf.items() if word in found) / self._total
+
+    def share_of_all(self, hits: Sequence[Hit]) -> float:
+        """Return the share of the question's words that the hits have together."""
+        return self.share("\n".join(f"{framed(hit)}" for hit in hits))
+
+    def best(self, hits: Sequence[Hit]) -> list[Candidate]:
+        """Return the sentences of all hits, best first."""
+        found = [(hit, text) for hit in hits for text in sentences(hit.passage.text)]
+        if not found:
+            return []
+        vector = self._encoder.queries([self._question])[0]
+        heads = [context(h.document.title, h.passage.heading) for h, _ in found]
+        texts = [text for _, text in found]
+        cosines = self._encoder.documents(texts) @ vector
+        return sorted(
+            (
+                Candidate(hit, text, self._score(hit, head, text, float(cosine)))
+                for (hit, text), head, cosine in zip(found, heads, cosines, strict=True)
+            ),
+            key=lambda c: (-c.score, c.hit.rank),
+        )
+
+    def _score(self, hit: Hit, head: str, text: str, cosine: float) -> float:
+        share = 0.7 * self.share(text) + 0.3 * self.share(f"{head} {text}")
+        score = 0.4 * share + 0.3 * max(cosine, 0.0) + 0.3 * min(hit.score, 1.0)
+        if self._wants_number and _NUMBER.search(text):
+            score += 0.05
+        is_heading = len(words(text)) < 3 or text.strip("# ") in head
+        return float(np.clip(score - 0.25 * is_heading, 0.0, 1.0))
+
+
+def framed(hit: Hit) -> str:
+    """Return all that a hit says: title, heading, date, authors and text."""
+    document = hit.document
+    head = context(document.title, hit.passage.heading)
+    facts = [str(document.date or ""), ", ".join(document.authors), document.id]
+    return "\n".join([head, *facts, hit.passage.text])

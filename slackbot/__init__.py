@@ -1,0 +1,1 @@
+"""Answers questions in Slack; part 12 of the plan fills it."""
