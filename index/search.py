@@ -6,7 +6,7 @@ answer. A broken index raises; it never looks like "no hits".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ from dunegpt.index.lexical import Clause, Rows, Scores
 from dunegpt.index.names import Mention, mentions
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.store import Stored
-from dunegpt.types import PUBLIC, Access, FoundBy, Hit, parts_of_id
+from dunegpt.types import PUBLIC, Access, Document, FoundBy, Hit, parts_of_id
 
 MAX_QUESTION = 4000
 """Characters of a question; an encoder reads about 1,000 of them."""
@@ -102,6 +102,46 @@ class Searcher:
         found_by = FoundBy.ID if named else FoundBy(ranking.value)
         hits, superseded = self._hits(rows, scores, view, found_by, k)
         return SearchResult(hits, unknown, superseded)
+
+    def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
+        """Return the documents that go by a name, each with its newest version's id.
+
+        Only what the reader may open is returned, and only such files, versions and
+        parents are named in it. All versions come if the name says none.
+        """
+        view = _View(self.snapshot, reader, Filters())
+        numbers = self.snapshot.store.named(name.strip())
+        for mention in mentions(name) if not numbers else ():
+            numbers += [
+                number
+                for number in self.snapshot.store.named(mention.name)
+                if mention.version in {None, self._version(number)}
+            ]
+        stored = self.snapshot.store.documents(numbers).values()
+        return [
+            (self._as_seen(s.document, view), self._newest(s, view).document.id)
+            for s in stored
+            if view.may_see(s)
+        ]
+
+    def _version(self, number: int) -> int | None:
+        stored = self.snapshot.store.documents([number])[number]
+        return parts_of_id(stored.document.id)[2]
+
+    def _as_seen(self, document: Document, view: "_View") -> Document:
+        """Return a document without the files and names that a reader may not see."""
+        store = self.snapshot.store
+
+        def visible(name: str) -> str:
+            found = store.documents(store.named(name)).values() if name else ()
+            return name if any(map(view.may_see, found)) else ""
+
+        return replace(
+            document,
+            files=tuple(f for f in document.files if f.access & view.principals),
+            supersedes=visible(document.supersedes),
+            parent=visible(document.parent),
+        )
 
     def _named(self, question: str, view: "_View") -> tuple[list[int], tuple[str, ...]]:
         """Return the documents that a question names, and names of none."""
@@ -201,7 +241,8 @@ class Searcher:
                 continue
             texts.add(passage.text)
             rank = len(hits) + 1
-            hits.append(Hit(row, passage, stored.document, score, rank, found_by))
+            seen = self._as_seen(stored.document, view)
+            hits.append(Hit(row, passage, seen, score, rank, found_by))
         return tuple(hits), superseded
 
     def _newest_scores(
@@ -230,10 +271,10 @@ class _View:
     """What one reader may find, filters applied: a mask over rows, and clauses."""
 
     def __init__(self, snapshot: Snapshot, reader: Access, filters: Filters) -> None:
-        principals = reader | {PUBLIC}
+        self.principals = reader | {PUBLIC}
         self._snapshot = snapshot
         self._allowed = np.array(
-            [bool(access & principals) for access in snapshot.access_sets], bool
+            [bool(access & self.principals) for access in snapshot.access_sets], bool
         )
         self.rows: Mask = np.zeros(0, bool)
         if len(snapshot.row_access):

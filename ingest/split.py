@@ -7,6 +7,7 @@ no file format and no model: how long a text is, it is told.
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,6 +21,8 @@ VERSION = "1"
 
 _SENTENCE_END = re.compile(r"\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9(\[])")
 _RECORD_WORDS = (300, 1000)
+_RUNNING_LINES = 2
+_RUNNING_PAGES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Splitter:
     ) -> Iterator[Passage]:
         """Yield the passages of one file, in order."""
         records = _Records()
-        for heading, run in groupby(pages, key=lambda page: page.heading):
+        bodies = zip(pages, body_spans(pages), strict=True)
+        for heading, run in groupby(bodies, key=lambda body: body[0].heading):
             section = _Section(list(run))
             record = records.take(section.text)
             for start, end in self._spans(section.text):
@@ -125,21 +129,60 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 class _Section:
-    """Consecutive pages under one heading, as one text."""
+    """Consecutive pages under one heading, as one text without running lines."""
 
-    def __init__(self, pages: list[Page]) -> None:
-        self._pages = pages
+    def __init__(self, bodies: list[tuple[Page, tuple[int, int]]]) -> None:
+        self._bodies = bodies
         self._starts = []
-        length = 0
-        for page in pages:
+        parts, length = [], 0
+        for page, (start, end) in bodies:
             self._starts.append(length)
-            length += len(page.text) + 1
-        self.text = "\n".join(page.text for page in pages)
+            parts.append(page.text[start:end])
+            length += end - start + 1
+        self.text = "\n".join(parts)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return page number and offset in that page of an offset in the text."""
         at = bisect_right(self._starts, offset) - 1
-        return self._pages[at].number, offset - self._starts[at]
+        page, (start, _) = self._bodies[at]
+        return page.number, start + offset - self._starts[at]
+
+
+def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
+    """Return for each page the span of its text between running head and foot.
+
+    A line at the edge of a page runs if it stands, numbers apart, at the same edge of
+    most pages. It stays on the page that is shown, and is left out of passages: it
+    would be the beginning of every one of them.
+    """
+    edges = [_edges(page.text) for page in pages]
+    heads = Counter(key for head, _ in edges for key in {k for k, _ in head})
+    feet = Counter(key for _, foot in edges for key in {k for k, _ in foot})
+    least = max(_RUNNING_PAGES, len(pages) // 2 + 1)
+    spans = []
+    for page, (head, foot) in zip(pages, edges, strict=True):
+        start = max((at for key, at in head if heads[key] >= least), default=0)
+        end = min(
+            (at for key, at in foot if feet[key] >= least), default=len(page.text)
+        )
+        spans.append((start, max(start, end)))
+    return spans
+
+
+def _edges(text: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return first and last lines of a page, numbers out: (line, where it ends/begins).
+
+    Every line is paired with the offset that a body without it begins or ends at.
+    """
+    lines, at = [], 0
+    for line in text.split("\n"):
+        key = re.sub(r"\d+", "#", line).strip()
+        if key:
+            lines.append((key, at, at + len(line) + 1))
+        at += len(line) + 1
+    head = [(key, min(end, len(text))) for key, _, end in lines[:_RUNNING_LINES]]
+    foot = [(key, start) for key, start, _ in lines[-_RUNNING_LINES:]]
+    return head, foot
 
 
 class _Records:

@@ -5,7 +5,7 @@ of a table. Knows no model of language.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from dunegpt.index.words import words
 from dunegpt.types import Hit
 
 MAX_QUOTE = 400
+_LEAST_NEW_WORDS = 2
 _END = re.compile(
     r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[*\-])|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
 )
@@ -109,21 +110,34 @@ class Judge:
         heads = [context(h.document.title, h.passage.heading) for h, _ in found]
         texts = [text for _, text in found]
         cosines = self._encoder.documents(texts) @ vector
+        known = {word for head in heads for word in words(head)} | self._idf.keys()
         return sorted(
             (
-                Candidate(hit, text, self._score(hit, head, text, float(cosine)))
+                Candidate(hit, text, self._score(hit, head, text, float(cosine), known))
                 for (hit, text), head, cosine in zip(found, heads, cosines, strict=True)
             ),
             key=lambda c: (-c.score, c.hit.rank),
         )
 
-    def _score(self, hit: Hit, head: str, text: str, cosine: float) -> float:
+    def _score(
+        self, hit: Hit, head: str, text: str, cosine: float, known: Set[str]
+    ) -> float:
+        """Return 0..1; a sentence that says nothing new is no answer.
+
+        Args:
+            hit: That the sentence stands in.
+            head: Title and heading above it.
+            text: The sentence.
+            cosine: Of question and sentence.
+            known: Words of the question and of all titles and headings.
+        """
         share = 0.7 * self.share(text) + 0.3 * self.share(f"{head} {text}")
         score = 0.4 * share + 0.3 * max(cosine, 0.0) + 0.3 * min(hit.score, 1.0)
         if self._wants_number and _NUMBER.search(text):
             score += 0.05
-        is_heading = len(words(text)) < 3 or text.strip("# ") in head
-        return float(np.clip(score - 0.25 * is_heading, 0.0, 1.0))
+        if len(set(words(text)) - known) < _LEAST_NEW_WORDS:
+            score -= 0.25
+        return float(np.clip(score, 0.0, 1.0))
 
 
 def framed(hit: Hit) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -11,6 +12,7 @@ from dunegpt.ingest.extract.clean import clean
 from dunegpt.types import Page
 
 _HEADING = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.)\s+[A-Z][^.]{2,70}$")
+_SHORT = 0.7
 _CUT_WORD = re.compile(r"(?<=[a-z])(?:\ufffe|\u00ad|-)\n(?=[a-z])")
 
 
@@ -43,9 +45,27 @@ def _text(document: pdfium.PdfDocument, number: int) -> str:
         layer.close()
         page.close()
     except pdfium.PdfiumError as error:
-        raise ExtractError(f"Page {number + 1} is damaged: {error}.") from error
+        raise ExtractError(f"Page {number + 1} is damaged: {error}") from error
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return clean(_CUT_WORD.sub("", text))
+    return _paragraphs(clean(_CUT_WORD.sub("", text)))
+
+
+def _paragraphs(text: str) -> str:
+    """Return a page with an empty line where a paragraph, heading or row ends.
+
+    A line ends one if it is much shorter than the page's long lines and the next one
+    begins like a sentence; a PDF has lines only.
+    """
+    lines = text.split("\n")
+    lengths = sorted(len(line) for line in lines if line.strip())
+    long = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+    parts = []
+    for line, following in pairwise([*lines, ""]):
+        ends = len(line) < _SHORT * long and not line.endswith((",", "-"))
+        heading = bool(_HEADING.match(line) or _HEADING.match(following))
+        begins = following[:1].isupper() or following[:1].isdigit()
+        parts.append(f"{line}\n" if (ends and begins) or heading else line)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
 
 
 def _headings(text: str) -> list[str]:
@@ -57,4 +77,4 @@ def _reason(error: pdfium.PdfiumError) -> str:
     text = str(error)
     if "password" in text.lower():
         return "The PDF is encrypted with a password."
-    return f"The PDF is damaged: {text}."
+    return f"The PDF is damaged: {text.rstrip('.')}."

@@ -1,0 +1,214 @@
+"""Prints what the commands found, for people; JSON is printed by the command line."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from dunegpt.schemas import (
+    AskShape,
+    CrawlShape,
+    DocumentShape,
+    IndexRunShape,
+    ReferenceShape,
+    SearchShape,
+    SentenceShape,
+    ShowShape,
+    StatusShape,
+)
+from dunegpt.types import Outcome
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_STAGES = {"embed": "Reading and embedding", "pack": "Packing", "export": "Exporting"}
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows how far each stage is, on a terminal only."""
+    with _progress() as bars:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def count_bar(name: str) -> Iterator[Callable[[int], None]]:
+    """Give a function that shows a count whose end is not known."""
+    with _progress() as bars:
+        task = bars.add_task(f"Crawling {name}", total=None)
+        yield lambda seen: bars.update(task, completed=seen)
+
+
+def _progress() -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    return Progress(
+        *columns, TimeElapsedColumn(), console=err, disable=not err.is_terminal
+    )
+
+
+def print_sentence(sentence: SentenceShape) -> None:
+    """Print one sentence of an answer with its marks, as soon as it is there."""
+    marks = "".join(f"[{n}]" for n in sentence.citations)
+    text = escape(f"{sentence.text} {marks}".strip())
+    if sentence.supported:
+        out.print(text)
+    else:
+        out.print(f"[dim]{text} (not supported: {escape(sentence.reason)})[/dim]")
+
+
+def print_outcome(answer: AskShape) -> None:
+    """Print how an answer ended, if it did not answer, and what was retrieved."""
+    if answer.outcome is Outcome.NOT_IN_DOCUMENTS:
+        out.print("[bold]Not in the documents[/bold] that you may read.")
+    elif answer.outcome is Outcome.SEARCH_UNAVAILABLE:
+        out.print("[bold red]The search is unavailable.[/bold red]")
+    elif answer.outcome is Outcome.MODEL_UNAVAILABLE:
+        out.print("[yellow]The language model is unavailable.[/yellow]")
+    cited = [r for r in answer.references if r.cited]
+    if cited:
+        out.print("\n[bold]References[/bold]")
+    elif answer.references:
+        out.print("\n[bold]Nearest in the documents[/bold]")
+    for reference in cited or answer.references[:3]:
+        print_reference(reference)
+
+
+def print_reference(reference: ReferenceShape) -> None:
+    """Print a reference: number, title, authors, date, id, page, link and quote."""
+    head = _head(reference.document)
+    out.print(f"[bold][{reference.number}][/bold] {head}, p. {reference.page}")
+    out.print(f"    {escape(reference.url)}", style="blue")
+    quote = escape(" ".join(reference.quote.split()))
+    out.print(textwrap.indent(f"“{quote}”", "    "), style="dim")
+
+
+def _head(document: DocumentShape) -> str:
+    people = ", ".join(document.authors[:3])
+    people += " et al." if len(document.authors) > 3 else ""
+    facts = [people, str(document.date or ""), document.status, document.id]
+    return escape(", ".join([document.title, *filter(None, facts)]))
+
+
+def print_search(found: SearchShape) -> None:
+    """Print hits with score, place and the beginning of their text."""
+    for note in found.notes:
+        err.print(escape(note), style="yellow")
+    if not found.hits:
+        out.print("No passage found that you may read.")
+    for hit in found.hits:
+        pages = (
+            f"p. {hit.first_page}"
+            if hit.first_page == hit.last_page
+            else f"pp. {hit.first_page}-{hit.last_page}"
+        )
+        out.print(
+            f"[bold]{hit.rank}.[/bold] {_head(hit.document)}, {pages}"
+            f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]"
+        )
+        text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
+        out.print(textwrap.indent(text, "   "), style="dim")
+
+
+def print_show(shown: ShowShape) -> None:
+    """Print a document: what it is, its versions, files, readers and asked pages."""
+    document = shown.document
+    out.print(f"[bold]{escape(document.title)}[/bold]")
+    facts = {
+        "id": document.id,
+        "authors": ", ".join(document.authors),
+        "date": str(document.date or ""),
+        "status": document.status,
+        "link": document.url,
+        "supersedes": shown.supersedes,
+        "superseded by": shown.superseded_by,
+        "part of": shown.parent,
+        "readers": ", ".join(shown.principals),
+    }
+    for name, value in facts.items():
+        if value:
+            out.print(f"  {name:<14}{escape(value)}")
+    for file in shown.files:
+        readers = ", ".join(file.principals)
+        out.print(
+            f"  file          {escape(file.name)} ({file.media_type},"
+            f" {file.pages} pages, readers: {escape(readers)})"
+        )
+    for page in shown.pages:
+        out.rule(escape(f"{page.file}, page {page.number}: {page.heading}"))
+        out.print(escape(page.text))
+
+
+def print_crawl(report: CrawlShape) -> None:
+    """Print the one line that a run over a source ends with, and its failures."""
+    out.print(
+        f"{escape(report.source)}: {report.seen} seen, {report.new} new,"
+        f" {report.changed} changed, {report.unchanged} unchanged,"
+        f" {report.removed} removed, {report.failed} failed;"
+        f" {report.fetched} files fetched ({report.fetched_bytes:,} bytes)"
+        f" in {report.seconds:.1f} s"
+    )
+    for failure in report.failures:
+        err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
+    if report.error:
+        err.print(escape(f"  {report.error}"), style="bold red")
+        err.print(escape(f"  {report.hint}"), style="red")
+
+
+def print_index(report: IndexRunShape) -> None:
+    """Print the one line that an index run ends with, and the unreadable files."""
+    state = "published" if report.published else "already up to date"
+    out.print(
+        f"index: {report.documents} documents, {report.passages} passages,"
+        f" {report.embedded} embedded, {len(report.failures)} files unreadable;"
+        f" snapshot {report.snapshot} {state} in {report.seconds:.1f} s"
+    )
+    for failure in report.failures:
+        err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
+
+
+def print_status(state: StatusShape) -> None:
+    """Print sources, the published index, and the ledger of failures."""
+    out.print(f"data folder: {escape(state.data_dir)}")
+    names = ["source", "documents", "hidden", "files", "fetched", "MB", "failures"]
+    table = Table(*names, "last good run", "last error", box=None, pad_edge=False)
+    for source in state.sources:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in source.failures.items())
+        table.add_row(
+            escape(source.name),
+            *map(str, (source.documents, source.hidden, source.files, source.fetched)),
+            f"{source.bytes / 1e6:.1f}",
+            kinds or "none",
+            source.last_good_run or "never",
+            escape(source.last_error),
+        )
+    out.print(table)
+    index = state.index
+    if index.error:
+        out.print(f"index: {escape(index.error)}", style="yellow")
+    else:
+        out.print(
+            f"index: snapshot {index.snapshot} of {index.created_at},"
+            f" {index.documents} documents, {index.passages} passages,"
+            f" encoder {index.encoder}"
+        )
+    if state.failures:
+        out.print("[bold]Failures[/bold]")
+    for failure in state.failures:
+        out.print(escape(f"  {failure.stage:<8}{failure.id}: {failure.message}"))
