@@ -1,0 +1,1 @@
+"""Measures that print figures; none of them is a test."""

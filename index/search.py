@@ -19,6 +19,7 @@ from dunegpt.index.lexical import Clause, Rows, Scores
 from dunegpt.index.names import Mention, mentions
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.store import Stored
+from dunegpt.index.words import words
 from dunegpt.types import PUBLIC, Access, Document, FoundBy, Hit, parts_of_id
 
 MAX_QUESTION = 4000
@@ -55,11 +56,14 @@ class SearchResult:
         unknown: Names in the question that look like identifiers of documents, and
             name none that this reader may open.
         superseded: Document id of a hit, to the id of its newest version.
+        asked: The question without the names of documents that were found; empty if
+            nothing else is asked.
     """
 
     hits: tuple[Hit, ...] = ()
     unknown: tuple[str, ...] = ()
     superseded: dict[str, str] = field(default_factory=dict)
+    asked: str = ""
 
 
 class Searcher:
@@ -91,17 +95,20 @@ class Searcher:
         """
         question = _checked(question)
         view = _View(self.snapshot, reader, filters or Filters())
-        named, unknown = self._named(question, view)
+        named, unknown, asked = self._named(question, view)
         if unknown and not named:
-            return SearchResult(unknown=unknown)
+            return SearchResult(unknown=unknown, asked=asked)
         if named:
             view = view.within(named)
         rows, scores = self._ranked(question, view, ranking)
         if named:
             rows, scores = self._all_of(named, rows, scores, view)
+        if named and not asked:
+            order = np.argsort(rows)
+            rows, scores = rows[order], scores[order]
         found_by = FoundBy.ID if named else FoundBy(ranking.value)
         hits, superseded = self._hits(rows, scores, view, found_by, k)
-        return SearchResult(hits, unknown, superseded)
+        return SearchResult(hits, unknown, superseded, asked)
 
     def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
         """Return the documents that go by a name, each with its newest version's id.
@@ -143,17 +150,25 @@ class Searcher:
             parent=visible(document.parent),
         )
 
-    def _named(self, question: str, view: "_View") -> tuple[list[int], tuple[str, ...]]:
-        """Return the documents that a question names, and names of none."""
+    def _named(
+        self, question: str, view: "_View"
+    ) -> tuple[list[int], tuple[str, ...], str]:
+        """Return documents that a question names, names of none, and what else it asks.
+
+        What else it asks is empty if that has no word that could be searched.
+        """
         found: list[int] = []
         unknown: list[str] = []
+        asked = question
         for mention in mentions(question):
             numbers = self._documents_called(mention, view)
             if numbers:
                 found += numbers
+                asked = asked.replace(mention.text, " ")
             elif mention.series and self._is_series(mention, view):
                 unknown.append(mention.text)
-        return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown))
+        searchable = asked if words(asked) else ""
+        return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown)), searchable
 
     def _documents_called(self, mention: Mention, view: "_View") -> list[int]:
         numbers = self.snapshot.store.named(mention.name)
@@ -192,10 +207,10 @@ class Searcher:
         if ranking is Ranking.DENSE:
             return by_vector
         rows = np.union1d(by_words[0], by_vector[0])
-        words = lexical.scores(question, rows.tolist()) if len(rows) else {}
+        by_row = lexical.scores(question, rows.tolist()) if len(rows) else {}
         record = np.asarray(self.snapshot.row_record[rows], np.int64)
         scores = fused(
-            np.array([words.get(row, 0.0) for row in rows.tolist()], np.float32),
+            np.array([by_row.get(row, 0.0) for row in rows.tolist()], np.float32),
             dense.scores(vector, rows),
             np.asarray(self.snapshot.records[record] @ vector, np.float32),
             record,

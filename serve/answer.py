@@ -20,6 +20,7 @@ from dunegpt.errors import (
 from dunegpt.index.search import Filters, Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.serve import llm
+from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
 from dunegpt.serve.sentences import Candidate, Judge, sentences
 from dunegpt.serve.verify import verified
@@ -38,8 +39,6 @@ from dunegpt.types import (
     Sentence,
 )
 
-LEAST_SCORE = 0.30
-LEAST_SHARE = 0.55
 LEAST_SENTENCE = 0.30
 _MOST_SENTENCES = 3
 _NEAR_BEST = 0.85
@@ -80,7 +79,11 @@ def answer(
     try:
         searcher = open_searcher(settings)
         result = searcher.search(question, reader, filters, k)
-        judge = Judge(question, searcher.snapshot.lexical, searcher.snapshot.encoder)
+        judge = Judge(
+            _asked(question, result),
+            searcher.snapshot.lexical,
+            searcher.snapshot.encoder,
+        )
         candidates = judge.best(result.hits)
         citations = _citations(result.hits, candidates, searcher, settings)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
@@ -89,27 +92,35 @@ def answer(
         return
     yield References(citations)
     yield from _notices(result, searcher, settings)
-    if not is_covered(result.hits, judge):
+    generates = use_model and bool(settings.llm)
+    reason = why_not(question, result.hits, judge, will_be_read=generates)
+    if reason:
+        yield Notice(reason)
         yield Finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE, citations)
-    elif use_model and settings.llm:
+        return
+    if result.hits[0].found_by is FoundBy.ID:
+        yield Sentence(_card(result.hits[0]), (1,))
+    if generates:
         yield from _generated(question, settings, citations, candidates)
     else:
         yield from _extracted(candidates, citations, Outcome.ANSWERED)
 
 
-def is_covered(hits: Sequence[Hit], judge: Judge) -> bool:
-    """Return whether what was found can hold an answer at all.
+def _asked(question: str, result: SearchResult) -> str:
+    """Return what to look for in the passages: of a bare name, what its title says."""
+    named = result.hits and result.hits[0].found_by is FoundBy.ID
+    return (result.asked or result.hits[0].document.title) if named else question
 
-    A named document always can. Otherwise the best passage must be near the question
-    (off-subject questions score below .30), and the passages together must have most
-    of the question's words, by weight (a question in the field about something that
-    the documents never name).
-    """
-    if not hits:
-        return False
-    if hits[0].found_by is FoundBy.ID:
-        return True
-    return hits[0].score >= LEAST_SCORE and judge.share_of_all(hits) >= LEAST_SHARE
+
+def _card(hit: Hit) -> str:
+    """Return a sentence on a document, from what its home system says of it."""
+    document = hit.document
+    people = f" by {', '.join(document.authors)}" if document.authors else ""
+    facts = [f"of {document.date}" if document.date else "", document.status]
+    about = ", ".join(filter(None, facts))
+    return (
+        f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
+    )
 
 
 def _notices(

@@ -99,7 +99,15 @@ class Judge:
 
     def share_of_all(self, hits: Sequence[Hit]) -> float:
         """Return the share of the question's words that the hits have together."""
-        return self.share("\n".join(f"{framed(hit)}" for hit in hits))
+        return self.share("\n".join(map(framed, hits)))
+
+    def missing(self, hits: Sequence[Hit]) -> list[str]:
+        """Return the question's words that no hit has, as asked, weightiest first."""
+        found = {word for hit in hits for word in words(framed(hit))}
+        asked = {form: w for w in self._question.split() for form in words(w)}
+        gone = [word for word in self._idf if word not in found]
+        gone.sort(key=lambda word: -self._idf[word])
+        return [asked.get(word, word).strip("?.,;:!\"'()") for word in gone]
 
     def best(self, hits: Sequence[Hit]) -> list[Candidate]:
         """Return the sentences of all hits, best first."""

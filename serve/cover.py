@@ -1,0 +1,78 @@
+"""Whether what was found can hold an answer at all, and if not, why.
+
+Measured on 46 answerable and 9 unanswerable questions on DUNE texts: the score of the
+best passage tells questions from outside the field (AUC .99), not unanswerable ones
+inside it (.63); the share of the question's words in the best passage tells those
+(.91). Years, versions and numbers that name something are matched exactly.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dunegpt.index.words import words
+from dunegpt.serve.sentences import Judge, framed
+from dunegpt.types import FoundBy, Hit
+
+LEAST_SCORE = 0.30
+LEAST_SHARE = 0.55
+LEAST_PASSAGE_SHARE = 0.45
+
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_NUMBERED = re.compile(
+    r"\b(version|ver\.?|v|run|meeting|no\.?|issue|revision|rev\.?)?\s*(#)?\s*(\d+)\b",
+    re.IGNORECASE,
+)
+_COMPOUND = re.compile(r"\b(?=\w*[._-]?\w*\d)[A-Za-z]+\w*(?:[._-]\w+)+\b")
+
+
+def why_not(
+    question: str, hits: Sequence[Hit], judge: Judge, *, will_be_read: bool
+) -> str | None:
+    """Return why the hits cannot answer a question, or None if they may.
+
+    A named document may always hold the answer.
+
+    Args:
+        question: As asked.
+        hits: What was found.
+        judge: Of the question.
+        will_be_read: Whether a model reads the passages: then other words than the
+            question's may carry the answer, and shares of words decide nothing.
+    """
+    if not hits:
+        return "No passage was found."
+    if hits[0].found_by is FoundBy.ID:
+        return None
+    if hits[0].score < LEAST_SCORE:
+        return "No passage comes near the question."
+    flat = re.sub(r"\s+", " ", "\n".join(map(framed, hits))).casefold()
+    present = set(words(flat))
+    for text, spellings in _exact(question):
+        if not any(
+            spelling in flat if " " in spelling else spelling in present
+            for spelling in spellings
+        ):
+            return f"No passage found mentions {text}."
+    if will_be_read:
+        return None
+    passage = max(judge.share(framed(hit)) for hit in hits)
+    if judge.share_of_all(hits) < LEAST_SHARE or passage < LEAST_PASSAGE_SHARE:
+        missing = ", ".join(judge.missing(hits)[:3])
+        return f"No passage found mentions {missing or 'enough of the question'}."
+    return None
+
+
+def _exact(question: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what must stand in a passage as asked, each with its spellings."""
+    for year in _YEAR.findall(question):
+        yield year, [year]
+    for written, hash_mark, number in _NUMBERED.findall(question):
+        kind = written.casefold().rstrip(".")
+        if kind in {"version", "ver", "v"}:
+            yield f"version {number}", [f"version {number}", f"v{number}"]
+        elif kind or hash_mark:
+            spellings = [f"{kind} {number}", f"#{number} ", f"{kind} #{number}", number]
+            yield f"{kind} {hash_mark}{number}".strip(), spellings
+    for compound in _COMPOUND.findall(question):
+        if re.search(r"\d", compound):
+            yield compound, [compound.casefold()]
