@@ -197,9 +197,10 @@ class _Build:
             raise ConfigError(
                 f"[index] passage_tokens may be at most {most} with this model.",
             )
+        in_bulk = embed.is_installed() and not self._given()
         embedder: Embedder = (
             embed.BatchEncoder(self.settings.embed)
-            if embed.is_installed()
+            if in_bulk
             else _ExportedEmbedder(exported)
         )
         index = self.settings.index
@@ -246,8 +247,18 @@ class _Build:
         folder = self.snapshots / CURRENT
         return read_manifest(folder) if folder.is_dir() else {}
 
+    def _given(self) -> Path | None:
+        """Return the folder that ``[embed] model`` names, if it is an exported encoder.
+
+        So an installation without torch can embed with an encoder made elsewhere.
+        """
+        folder = self.settings.path(self.settings.embed.model)
+        return folder if (folder / "encoder.json").is_file() else None
+
     def _encoder_folder(self) -> Path:
         """Return the folder of the exported encoder, exporting it if need be."""
+        if given := self._given():
+            return given
         if not embed.is_installed():
             folder = self.snapshots / CURRENT / "encoder"
             if folder.is_dir():
