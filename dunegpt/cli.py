@@ -244,7 +244,6 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     found = searcher.search(question, reader, filters, k)
     day = searcher.snapshot.manifest["created_at"][:10]
     notes = [f"{name} is not in the index as of {day}." for name in found.unknown]
-    notes += [f"{old} is superseded by {new}." for old, new in found.superseded.items()]
     shape = SearchShape(
         question=question,
         snapshot=searcher.snapshot.id,
@@ -296,11 +295,8 @@ def status(as_json: JSONOption = False) -> None:
 def main() -> None:
     """Run the command line; turn our errors into a message, a hint and a code."""
     try:
-        app(standalone_mode=False, prog_name="dunegpt")
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without standalone mode, click returns the code that a command exits with.
+        sys.exit(app(standalone_mode=False, prog_name="dunegpt"))
     except click.ClickException as error:
         error.show()
         sys.exit(2)

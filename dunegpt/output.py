@@ -93,10 +93,15 @@ def print_outcome(answer: AskShape) -> None:
 def print_reference(reference: ReferenceShape) -> None:
     """Print a reference: number, title, authors, date, id, page, link and quote."""
     head = _head(reference.document)
-    out.print(f"[bold][{reference.number}][/bold] {head}, p. {reference.page}")
+    older = _older(reference.superseded_by)
+    out.print(f"[bold][{reference.number}][/bold] {head}, p. {reference.page}{older}")
     out.print(f"    {escape(reference.url)}", style="blue")
     quote = escape(" ".join(reference.quote.split()))
     out.print(textwrap.indent(f"“{quote}”", "    "), style="dim")
+
+
+def _older(newest: str) -> str:
+    return f" [yellow](superseded by {escape(newest)})[/yellow]" if newest else ""
 
 
 def _head(document: DocumentShape) -> str:
@@ -120,7 +125,7 @@ def print_search(found: SearchShape) -> None:
         )
         out.print(
             f"[bold]{hit.rank}.[/bold] {_head(hit.document)}, {pages}"
-            f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]"
+            f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]{_older(hit.superseded_by)}"
         )
         text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
         out.print(textwrap.indent(text, "   "), style="dim")

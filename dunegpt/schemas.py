@@ -55,6 +55,7 @@ class HitShape(_Shape):
     last_page: int
     heading: str
     text: str
+    superseded_by: str
 
     @classmethod
     def of(cls, hit: Hit) -> "HitShape":
@@ -69,6 +70,7 @@ class HitShape(_Shape):
             last_page=hit.passage.last_page,
             heading=hit.passage.heading,
             text=hit.passage.text,
+            superseded_by=hit.superseded_by,
         )
 
 
@@ -92,6 +94,7 @@ class ReferenceShape(_Shape):
     url: str
     quote: str
     score: float
+    superseded_by: str
 
     @classmethod
     def of(cls, citation: Citation) -> "ReferenceShape":
@@ -105,6 +108,7 @@ class ReferenceShape(_Shape):
             url=citation.url,
             quote=citation.quote,
             score=round(citation.hit.score, 4),
+            superseded_by=citation.hit.superseded_by,
         )
 
 

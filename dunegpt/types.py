@@ -183,7 +183,9 @@ class Hit:
 
     Attributes:
         row: Of the passage in the snapshot.
-        score: 0..1 for lexical and fused, cosine for dense, 1 for an exact id.
+        score: 0..1 for lexical and fused, cosine for dense.
+        superseded_by: Id of the newest version of the document that the reader may
+            see, if this is an older one.
     """
 
     row: int
@@ -192,6 +194,7 @@ class Hit:
     score: float
     rank: int
     found_by: FoundBy
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ def mentions(question: str) -> Iterator[Mention]:
         taken.append(match.span())
         system = _SYSTEMS[match["system"].casefold()]
         name = f"{system}:{int(match['number'])}"
-        version = _version_after(question, match.end())
-        yield Mention(match[0], name, version, f"{system}:")
+        version, end = _version_after(question, match.end())
+        yield Mention(question[match.start() : end], name, version, f"{system}:")
     for match in _TOKEN.finditer(question):
         start, end = match.span()
         if any(start < stop and begin < end for begin, stop in taken):
@@ -67,11 +67,14 @@ def mentions(question: str) -> Iterator[Mention]:
             continue
         cut = _ENDS_WITH_VERSION.match(token)
         name = cut[1] if cut else token
-        version = int(cut[2]) if cut else _version_after(question, end)
+        version, end = _version_after(question, end)
+        version = int(cut[2]) if cut else version
         series = _SERIES.fullmatch(name)
-        yield Mention(match[0].rstrip("."), name, version, series[1] if series else "")
+        text = question[start:end].rstrip(".:")
+        yield Mention(text, name, version, series[1] if series else "")
 
 
-def _version_after(question: str, end: int) -> int | None:
+def _version_after(question: str, end: int) -> tuple[int | None, int]:
+    """Return the version that is named right there, and where its name ends."""
     found = _VERSION.match(question, end)
-    return int(found[1]) if found else None
+    return (int(found[1]), found.end()) if found else (None, end)

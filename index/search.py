@@ -6,7 +6,7 @@ answer. A broken index raises; it never looks like "no hits".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -55,14 +55,12 @@ class SearchResult:
         hits: Best first.
         unknown: Names in the question that look like identifiers of documents, and
             name none that this reader may open.
-        superseded: Document id of a hit, to the id of its newest version.
         asked: The question without the names of documents that were found; empty if
             nothing else is asked.
     """
 
     hits: tuple[Hit, ...] = ()
     unknown: tuple[str, ...] = ()
-    superseded: dict[str, str] = field(default_factory=dict)
     asked: str = ""
 
 
@@ -107,8 +105,8 @@ class Searcher:
             order = np.argsort(rows)
             rows, scores = rows[order], scores[order]
         found_by = FoundBy.ID if named else FoundBy(ranking.value)
-        hits, superseded = self._hits(rows, scores, view, found_by, k)
-        return SearchResult(hits, unknown, superseded, asked)
+        hits = self._hits(rows, scores, view, found_by, k)
+        return SearchResult(hits, unknown, asked)
 
     def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
         """Return the documents that go by a name, each with its newest version's id.
@@ -231,10 +229,9 @@ class Searcher:
 
     def _hits(
         self, rows: Rows, scores: Scores, view: "_View", found_by: FoundBy, k: int
-    ) -> tuple[tuple[Hit, ...], dict[str, str]]:
+    ) -> tuple[Hit, ...]:
         """Return the first k hits, equal texts and outdated versions folded."""
         hits: list[Hit] = []
-        superseded: dict[str, str] = {}
         texts: set[str] = set()
         chosen = list(zip(rows.tolist(), scores.tolist(), strict=True))
         newest_scores = self._newest_scores(
@@ -248,17 +245,17 @@ class Searcher:
             number, passage = self.snapshot.store.passages([row])[row]
             stored = self.snapshot.store.documents([number])[number]
             newest = self._newest(stored, view)
-            if newest.number != number:
-                if score * _NEARLY <= newest_scores.get(newest.number, -1.0):
-                    continue
-                superseded[stored.document.id] = newest.document.id
+            is_old = newest.number != number
+            if is_old and score * _NEARLY <= newest_scores.get(newest.number, -1.0):
+                continue
             if passage.text in texts:
                 continue
             texts.add(passage.text)
             rank = len(hits) + 1
             seen = self._as_seen(stored.document, view)
-            hits.append(Hit(row, passage, seen, score, rank, found_by))
-        return tuple(hits), superseded
+            newer = newest.document.id if is_old else ""
+            hits.append(Hit(row, passage, seen, score, rank, found_by, newer))
+        return tuple(hits)
 
     def _newest_scores(
         self, chosen: Sequence[tuple[int, float]], view: "_View", *, folds: bool

@@ -98,12 +98,14 @@ def answer(
         yield Notice(reason)
         yield Finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE, citations)
         return
+    said: set[int] = set()
     if result.hits[0].found_by is FoundBy.ID:
         yield Sentence(_card(result.hits[0]), (1,))
+        said.add(1)
     if generates:
-        yield from _generated(question, settings, citations, candidates)
+        yield from _generated(question, settings, citations, candidates, said)
     else:
-        yield from _extracted(candidates, citations, Outcome.ANSWERED)
+        yield from _extracted(candidates, citations, Outcome.ANSWERED, said)
 
 
 def _asked(question: str, result: SearchResult) -> str:
@@ -116,7 +118,7 @@ def _card(hit: Hit) -> str:
     """Return a sentence on a document, from what its home system says of it."""
     document = hit.document
     people = f" by {', '.join(document.authors)}" if document.authors else ""
-    facts = [f"of {document.date}" if document.date else "", document.status]
+    facts = [f"dated {document.date}" if document.date else "", document.status]
     about = ", ".join(filter(None, facts))
     return (
         f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
@@ -130,8 +132,6 @@ def _notices(
     day = manifest["created_at"][:10]
     for name in result.unknown:
         yield Notice(f"{name} is not in the index as of {day}.")
-    for old, new in result.superseded.items():
-        yield Notice(f"{old} is superseded by {new}.")
     made_with, wanted = manifest["settings"]["model"], settings.embed.model
     if made_with != wanted:
         yield Notice(
@@ -194,12 +194,22 @@ def _flat(text: str) -> str:
 
 
 def _extracted(
-    candidates: Sequence[Candidate], citations: Sequence[Citation], outcome: Outcome
+    candidates: Sequence[Candidate],
+    citations: Sequence[Citation],
+    outcome: Outcome,
+    cited: set[int],
 ) -> Iterator[AnswerEvent]:
-    """Yield the best sentences, verbatim; nothing if none of them answers."""
+    """Yield the best sentences, verbatim; nothing if none of them answers.
+
+    Args:
+        candidates: Sentences, best first.
+        citations: The numbered references.
+        outcome: If there is an answer.
+        cited: Numbers that were cited before.
+    """
     numbers = {c.hit.row: c.number for c in citations}
     best = candidates[0].score if candidates else 0.0
-    cited: set[int] = set()
+    cited = set(cited)
     said: set[str] = set()
     for candidate in candidates:
         text = _flat(candidate.text)
@@ -211,7 +221,7 @@ def _extracted(
         number = numbers[candidate.hit.row]
         cited.add(number)
         yield Sentence(text, (number,))
-    if not said and outcome is Outcome.ANSWERED:
+    if not cited and outcome is Outcome.ANSWERED:
         outcome = Outcome.NOT_IN_DOCUMENTS
     yield _finished(outcome, Mode.EXTRACTIVE, citations, cited)
 
@@ -221,31 +231,30 @@ def _generated(
     settings: Settings,
     citations: Sequence[Citation],
     candidates: Sequence[Candidate],
+    said: set[int],
 ) -> Iterator[AnswerEvent]:
     """Yield a model's sentences, checked one by one as they come."""
     name, table = next(iter(settings.llm.items()))
     readable = [c for c in citations if _may_read(c, table)]
     if not readable:
         yield Notice(f"No passage found may be sent to the model server {name!r}.")
-        yield from _extracted(candidates, citations, Outcome.ANSWERED)
+        yield from _extracted(candidates, citations, Outcome.ANSWERED, said)
         return
     budget = table.context_tokens - table.max_tokens
     text = llm.stream(name, table, messages(question, readable, budget))
-    cited: set[int] = set()
-    backed = False
+    cited = set(said)
     try:
         for piece in _streamed_sentences(text):
             if REFUSAL.casefold() in piece.casefold():
                 continue
             sentence = verified(piece, readable)
-            backed |= sentence.supported
             cited.update(sentence.citations if sentence.supported else ())
             yield sentence
     except ModelError as error:
         yield Notice(f"{error} The documents' own sentences follow.")
-        yield from _extracted(candidates, citations, Outcome.MODEL_UNAVAILABLE)
+        yield from _extracted(candidates, citations, Outcome.MODEL_UNAVAILABLE, said)
         return
-    outcome = Outcome.ANSWERED if backed else Outcome.NOT_IN_DOCUMENTS
+    outcome = Outcome.ANSWERED if cited else Outcome.NOT_IN_DOCUMENTS
     yield _finished(outcome, Mode.GENERATED, citations, cited)
 
 

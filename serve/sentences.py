@@ -144,7 +144,7 @@ class Judge:
         if self._wants_number and _NUMBER.search(text):
             score += 0.05
         if len(set(words(text)) - known) < _LEAST_NEW_WORDS:
-            score -= 0.25
+            score -= 0.4
         return float(np.clip(score, 0.0, 1.0))
 
 

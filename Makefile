@@ -1,0 +1,53 @@
+# make demo       set up .venv, index the example documents, answer three questions
+# make test       all tests; real parts that are not installed are named as skipped
+# make test-real  install and start the real parts (root), and test with them
+# make check      what each commit must pass: ruff, mypy, the fast tests
+# make schemas    write docs/schemas again after a change of dunegpt/schemas.py
+#
+# PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
+
+.PHONY: demo install test test-real check schemas clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "DUNE-GPT needs Python 3.11 or newer; name one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	@$(BIN)/python examples/make_documents.py demo/documents
+	@$(DEMO) crawl
+	@$(DEMO) index
+	@echo; echo '$$ dunegpt ask "What is LTS-0007 about?"'
+	@$(DEMO) ask "What is LTS-0007 about?"
+	@echo; echo '$$ dunegpt ask "How much argon evaporates each hour when Larch loses electrical power?"'
+	@$(DEMO) ask "How much argon evaporates each hour when Larch loses electrical power?"
+	@echo; echo '$$ dunegpt ask "What is the radon concentration in the liquid argon of Larch?"'
+	@$(DEMO) ask "What is the radon concentration in the liquid argon of Larch?"; test $$? -eq 3
+
+test: install
+	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real
+	$(BIN)/pytest -q -rs tests/real
+
+test-real: install
+	DUNEGPT_REAL=required $(BIN)/pytest -q -rs tests/real
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2 --ignore=tests/real
+
+schemas: install
+	$(BIN)/python docs/schemas/write.py
+
+clean:
+	rm -rf demo .cache build dist *.egg-info
