@@ -27,14 +27,13 @@ class Mention:
 
     Attributes:
         text: As it stands in the question.
-        name: To look it up by.
-        version: The one that is asked for, or None for the newest.
+        readings: Each a name to look it up by, and the version that is asked for or
+            None for the newest; the first that names something holds.
         series: Beginning of the name, if such names are numbered (``lts-``).
     """
 
     text: str
-    name: str
-    version: int | None
+    readings: tuple[tuple[str, int | None], ...]
     series: str
 
 
@@ -57,7 +56,8 @@ def mentions(question: str) -> Iterator[Mention]:
         system = _SYSTEMS[match["system"].casefold()]
         name = f"{system}:{int(match['number'])}"
         version, end = _version_after(question, match.end())
-        yield Mention(question[match.start() : end], name, version, f"{system}:")
+        text = question[match.start() : end]
+        yield Mention(text, ((name, version),), f"{system}:")
     for match in _TOKEN.finditer(question):
         start, end = match.span()
         if any(start < stop and begin < end for begin, stop in taken):
@@ -65,13 +65,13 @@ def mentions(question: str) -> Iterator[Mention]:
         token = match[0].rstrip(".:").casefold()
         if len(token) > 200 or not any(c.isdigit() or c in ":/." for c in token):
             continue
-        cut = _ENDS_WITH_VERSION.match(token)
-        name = cut[1] if cut else token
         version, end = _version_after(question, end)
-        version = int(cut[2]) if cut else version
-        series = _SERIES.fullmatch(name)
+        readings: list[tuple[str, int | None]] = [(token, version)]
+        if cut := _ENDS_WITH_VERSION.match(token):
+            readings.append((cut[1], int(cut[2])))
+        series = _SERIES.fullmatch(readings[-1][0]) or _SERIES.fullmatch(token)
         text = question[start:end].rstrip(".:")
-        yield Mention(text, name, version, series[1] if series else "")
+        yield Mention(text, tuple(readings), series[1] if series else "")
 
 
 def _version_after(question: str, end: int) -> tuple[int | None, int]:

@@ -119,8 +119,9 @@ class Searcher:
         for mention in mentions(name) if not numbers else ():
             numbers += [
                 number
-                for number in self.snapshot.store.named(mention.name)
-                if mention.version in {None, self._version(number)}
+                for called, version in mention.readings
+                for number in self.snapshot.store.named(called)
+                if version in {None, self._version(number)}
             ]
         stored = self.snapshot.store.documents(numbers).values()
         return [
@@ -169,16 +170,17 @@ class Searcher:
         return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown)), searchable
 
     def _documents_called(self, mention: Mention, view: "_View") -> list[int]:
-        numbers = self.snapshot.store.named(mention.name)
-        stored = self.snapshot.store.documents(numbers)
-        visible = [s for s in stored.values() if view.may_see(s)]
-        versions = [(parts_of_id(s.document.id)[2], s) for s in visible]
-        if mention.version is not None:
-            return [s.number for v, s in versions if v == mention.version]
-        if not versions:
-            return []
-        newest = max(v or 0 for v, _ in versions)
-        return [s.number for v, s in versions if (v or 0) == newest]
+        for name, version in mention.readings:
+            numbers = self.snapshot.store.named(name)
+            stored = self.snapshot.store.documents(numbers).values()
+            visible = [s for s in stored if view.may_see(s)]
+            versions = {s.number: parts_of_id(s.document.id)[2] or 0 for s in visible}
+            if version is None and versions:
+                version = max(versions.values())  # noqa: PLW2901
+            found = [number for number, own in versions.items() if own == version]
+            if found:
+                return found
+        return []
 
     def _is_series(self, mention: Mention, view: "_View") -> bool:
         """Return whether documents are numbered in this way, as the reader may see."""

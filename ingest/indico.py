@@ -331,7 +331,7 @@ class IndicoSource:
         Raises:
             SourceLoginError: With the reason.
         """
-        text = answer.body[:20_000].decode(errors="replace")
+        text = answer.body.decode(errors="replace")
         scope = "insufficient_scope" in text
         reasons = {
             301: "it leads to another address",

@@ -6,9 +6,8 @@ own best sentences. When nothing answers, it says so.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import (
@@ -22,7 +21,7 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.serve import llm
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
-from dunegpt.serve.sentences import Candidate, Judge, sentences
+from dunegpt.serve.sentences import Judge, sentences
 from dunegpt.serve.verify import verified
 from dunegpt.types import (
     PUBLIC,
@@ -44,14 +43,15 @@ _MOST_SENTENCES = 3
 _NEAR_BEST = 0.85
 
 
-def open_searcher(settings: Settings, folder: Path | None = None) -> Searcher:
+def open_searcher(settings: Settings) -> Searcher:
     """Return a searcher on the current snapshot.
 
     Raises:
         IndexMissingError: There is no snapshot.
-        IndexBrokenError, IndexMismatchError: It cannot be used.
+        IndexBrokenError: It is damaged.
+        IndexMismatchError: It is of another format.
     """
-    return Searcher(Snapshot(folder or settings.data / "snapshots" / CURRENT))
+    return Searcher(Snapshot(settings.data / "snapshots" / CURRENT))
 
 
 def answer(
@@ -78,88 +78,132 @@ def answer(
     """
     try:
         searcher = open_searcher(settings)
-        result = searcher.search(question, reader, filters, k)
-        judge = Judge(
-            _asked(question, result),
-            searcher.snapshot.lexical,
-            searcher.snapshot.encoder,
-        )
-        candidates = judge.best(result.hits)
-        citations = _citations(result.hits, candidates, searcher, settings)
+        found = searcher.search(question, reader, filters, k)
+        run = _Answer(question, settings, searcher, found)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
         return
-    yield References(citations)
-    yield from _notices(result, searcher, settings)
-    generates = use_model and bool(settings.llm)
-    reason = why_not(question, result.hits, judge, will_be_read=generates)
-    if reason:
-        yield Notice(reason)
-        yield Finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE, citations)
-        return
-    said: set[int] = set()
-    if result.hits[0].found_by is FoundBy.ID:
-        yield Sentence(_card(result.hits[0]), (1,))
-        said.add(1)
-    if generates:
-        yield from _generated(question, settings, citations, candidates, said)
-    else:
-        yield from _extracted(candidates, citations, Outcome.ANSWERED, said)
+    yield from run.events(generates=use_model and bool(settings.llm))
 
 
-def _asked(question: str, result: SearchResult) -> str:
-    """Return what to look for in the passages: of a bare name, what its title says."""
-    named = result.hits and result.hits[0].found_by is FoundBy.ID
-    return (result.asked or result.hits[0].document.title) if named else question
+class _Answer:
+    """One question on its way from what was found to its outcome."""
 
+    def __init__(
+        self, question: str, settings: Settings, searcher: Searcher, found: SearchResult
+    ) -> None:
+        self.question = question
+        self.settings = settings
+        self.searcher = searcher
+        self.found = found
+        self.is_named = bool(found.hits) and found.hits[0].found_by is FoundBy.ID
+        snapshot = searcher.snapshot
+        self.judge = Judge(self._asked(), snapshot.lexical, snapshot.encoder)
+        self.candidates = self.judge.best(found.hits)
+        self.quotes: dict[int, str] = {}
+        for candidate in self.candidates:
+            self.quotes.setdefault(candidate.hit.rank, candidate.text)
+        self.cited: set[int] = set()
 
-def _card(hit: Hit) -> str:
-    """Return a sentence on a document, from what its home system says of it."""
-    document = hit.document
-    people = f" by {', '.join(document.authors)}" if document.authors else ""
-    facts = [f"dated {document.date}" if document.date else "", document.status]
-    about = ", ".join(filter(None, facts))
-    return (
-        f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
-    )
+    def _asked(self) -> str:
+        """Return what to look for: of a bare name, what its title says."""
+        if not self.is_named:
+            return self.question
+        return self.found.asked or self.found.hits[0].document.title
 
+    def events(self, *, generates: bool) -> Iterator[AnswerEvent]:
+        """Yield all events of the answer."""
+        yield References(self._citations())
+        yield from self._notices()
+        reason = why_not(
+            self.question, self.found.hits, self.judge, will_be_read=generates
+        )
+        if reason:
+            if not self.found.unknown:
+                yield Notice(reason)
+            yield self._finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
+            return
+        if self.is_named:
+            self.cited.add(1)
+            yield Sentence(_card(self.found.hits[0]), (1,))
+        yield from self._generated() if generates else self._extracted()
 
-def _notices(
-    result: SearchResult, searcher: Searcher, settings: Settings
-) -> Iterator[Notice]:
-    manifest = searcher.snapshot.manifest
-    day = manifest["created_at"][:10]
-    for name in result.unknown:
-        yield Notice(f"{name} is not in the index as of {day}.")
-    made_with, wanted = manifest["settings"]["model"], settings.embed.model
-    if made_with != wanted:
-        yield Notice(
-            f"The index was made with the model {made_with}, and is searched with it;"
-            f" the settings say {wanted}. Run 'dunegpt index'."
+    def _notices(self) -> Iterator[Notice]:
+        manifest = self.searcher.snapshot.manifest
+        for name in self.found.unknown:
+            yield Notice(
+                f"{name} is not in the index as of {manifest['created_at'][:10]}."
+            )
+        made_with, wanted = manifest["settings"]["model"], self.settings.embed.model
+        if made_with != wanted:
+            yield Notice(
+                f"The index was made with the model {made_with}, and is searched with"
+                f" it; the settings say {wanted}. Run 'dunegpt index'."
+            )
+
+    def _extracted(
+        self, outcome: Outcome = Outcome.ANSWERED
+    ) -> Iterator[Sentence | Finished]:
+        """Yield the best sentences, verbatim; none if none of them answers."""
+        best = self.candidates[0].score if self.candidates else 0.0
+        said: set[str] = set()
+        for candidate in self.candidates:
+            text = _flat(candidate.text)
+            if candidate.score < max(LEAST_SENTENCE, _NEAR_BEST * best):
+                break
+            if text.casefold() in said or len(said) == _MOST_SENTENCES:
+                continue
+            number = candidate.hit.rank
+            if number not in self.cited:
+                self.quotes[number] = candidate.text
+            said.add(text.casefold())
+            self.cited.add(number)
+            yield Sentence(text, (number,))
+        if not self.cited and outcome is Outcome.ANSWERED:
+            outcome = Outcome.NOT_IN_DOCUMENTS
+        yield self._finished(outcome, Mode.EXTRACTIVE)
+
+    def _generated(self) -> Iterator[AnswerEvent]:
+        """Yield a model's sentences, checked one by one as they come."""
+        name, table = next(iter(self.settings.llm.items()))
+        readable = [c for c in self._citations() if _may_read(c.hit, table)]
+        if not readable:
+            yield Notice(f"No passage found may be sent to the model server {name!r}.")
+            yield from self._extracted()
+            return
+        budget = table.context_tokens - table.max_tokens
+        text = llm.stream(name, table, messages(self.question, readable, budget))
+        try:
+            for piece in streamed_sentences(text):
+                if REFUSAL.casefold() in piece.casefold():
+                    continue
+                sentence = verified(piece, readable)
+                self.cited.update(sentence.citations if sentence.supported else ())
+                yield sentence
+        except ModelError as error:
+            yield Notice(f"{error} The documents' own sentences follow.")
+            yield from self._extracted(Outcome.MODEL_UNAVAILABLE)
+            return
+        outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
+        yield self._finished(outcome, Mode.GENERATED)
+
+    def _citations(self) -> tuple[Citation, ...]:
+        """Return the numbered references with their quotes as chosen so far."""
+        return tuple(
+            citation(hit, self.quotes.get(hit.rank, ""), self.searcher, self.settings)
+            for hit in self.found.hits
         )
 
-
-def _citations(
-    hits: Sequence[Hit],
-    candidates: Sequence[Candidate],
-    searcher: Searcher,
-    settings: Settings,
-) -> tuple[Citation, ...]:
-    """Return the numbered references, each with the best sentence of its passage."""
-    best: dict[int, str] = {}
-    for candidate in candidates:
-        best.setdefault(candidate.hit.row, candidate.text)
-    return tuple(
-        citation(number, hit, best.get(hit.row, ""), searcher, settings)
-        for number, hit in enumerate(hits, start=1)
-    )
+    def _finished(self, outcome: Outcome, mode: Mode) -> Finished:
+        final = tuple(
+            replace(c, cited=c.number in self.cited) for c in self._citations()
+        )
+        return Finished(outcome, mode, final)
 
 
-def citation(
-    number: int, hit: Hit, quote: str, searcher: Searcher, settings: Settings
-) -> Citation:
-    """Return a reference that opens the page on which its quote stands.
+def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Citation:
+    """Return a reference, numbered as its hit, that opens the page of its quote.
 
     A PDF is opened at its page; anything else on our own page about the document if
     the settings name a server, else in its home system.
@@ -174,7 +218,32 @@ def citation(
         url = f"{base}/view/{hit.document.id}?file={file.key}&page={page}"
     else:
         url = hit.document.url
-    return Citation(number, hit, quote, page, url)
+    return Citation(hit.rank, hit, quote, page, url)
+
+
+def streamed_sentences(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield whole sentences, with the marks that follow them, from pieces of text."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        while end := _SENTENCE_END.search(text):
+            yield from filter(None, [text[: end.end()].strip()])
+            text = text[end.end() :]
+    yield from filter(None, [text.strip()])
+
+
+_SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")
+
+
+def _card(hit: Hit) -> str:
+    """Return a sentence on a document, from what its home system says of it."""
+    document = hit.document
+    people = f" by {', '.join(document.authors)}" if document.authors else ""
+    facts = [f"dated {document.date}" if document.date else "", document.status]
+    about = ", ".join(filter(None, facts))
+    return (
+        f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
+    )
 
 
 def _page_of(quote: str, hit: Hit, searcher: Searcher) -> int:
@@ -189,96 +258,12 @@ def _page_of(quote: str, hit: Hit, searcher: Searcher) -> int:
     return passage.first_page
 
 
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
-
-
-def _extracted(
-    candidates: Sequence[Candidate],
-    citations: Sequence[Citation],
-    outcome: Outcome,
-    cited: set[int],
-) -> Iterator[AnswerEvent]:
-    """Yield the best sentences, verbatim; nothing if none of them answers.
-
-    Args:
-        candidates: Sentences, best first.
-        citations: The numbered references.
-        outcome: If there is an answer.
-        cited: Numbers that were cited before.
-    """
-    numbers = {c.hit.row: c.number for c in citations}
-    best = candidates[0].score if candidates else 0.0
-    cited = set(cited)
-    said: set[str] = set()
-    for candidate in candidates:
-        text = _flat(candidate.text)
-        if candidate.score < max(LEAST_SENTENCE, _NEAR_BEST * best):
-            break
-        if text.casefold() in said or len(said) == _MOST_SENTENCES:
-            continue
-        said.add(text.casefold())
-        number = numbers[candidate.hit.row]
-        cited.add(number)
-        yield Sentence(text, (number,))
-    if not cited and outcome is Outcome.ANSWERED:
-        outcome = Outcome.NOT_IN_DOCUMENTS
-    yield _finished(outcome, Mode.EXTRACTIVE, citations, cited)
-
-
-def _generated(
-    question: str,
-    settings: Settings,
-    citations: Sequence[Citation],
-    candidates: Sequence[Candidate],
-    said: set[int],
-) -> Iterator[AnswerEvent]:
-    """Yield a model's sentences, checked one by one as they come."""
-    name, table = next(iter(settings.llm.items()))
-    readable = [c for c in citations if _may_read(c, table)]
-    if not readable:
-        yield Notice(f"No passage found may be sent to the model server {name!r}.")
-        yield from _extracted(candidates, citations, Outcome.ANSWERED, said)
-        return
-    budget = table.context_tokens - table.max_tokens
-    text = llm.stream(name, table, messages(question, readable, budget))
-    cited = set(said)
-    try:
-        for piece in _streamed_sentences(text):
-            if REFUSAL.casefold() in piece.casefold():
-                continue
-            sentence = verified(piece, readable)
-            cited.update(sentence.citations if sentence.supported else ())
-            yield sentence
-    except ModelError as error:
-        yield Notice(f"{error} The documents' own sentences follow.")
-        yield from _extracted(candidates, citations, Outcome.MODEL_UNAVAILABLE, said)
-        return
-    outcome = Outcome.ANSWERED if cited else Outcome.NOT_IN_DOCUMENTS
-    yield _finished(outcome, Mode.GENERATED, citations, cited)
-
-
-def _may_read(found: Citation, table: LLMTable) -> bool:
+def _may_read(hit: Hit, table: LLMTable) -> bool:
     """Return whether a passage may be sent to a model server."""
-    hit = found.hit
     file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
     allowed = {*table.may_read, PUBLIC}
     return "*" in allowed or bool(file.access & allowed)
 
 
-def _streamed_sentences(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield whole sentences, with the marks that follow them, from pieces of text."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        while end := re.search(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+", text):
-            yield from filter(None, [text[: end.end()].strip()])
-            text = text[end.end() :]
-    yield from filter(None, [text.strip()])
-
-
-def _finished(
-    outcome: Outcome, mode: Mode, citations: Sequence[Citation], cited: set[int]
-) -> Finished:
-    final = tuple(replace(c, cited=c.number in cited) for c in citations)
-    return Finished(outcome, mode, final)
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-import numpy as np
-
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.shards import context
@@ -17,6 +15,7 @@ from dunegpt.index.words import words
 from dunegpt.types import Hit
 
 MAX_QUOTE = 400
+_LEAST_WORDS = 3
 _LEAST_NEW_WORDS = 2
 _END = re.compile(
     r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[*\-])|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
@@ -42,7 +41,7 @@ class Candidate:
 
     Attributes:
         text: Verbatim, white space as in the passage.
-        score: How well it answers, 0..1; comparable between questions.
+        score: How well it answers, up to 1; comparable between questions.
     """
 
     hit: Hit
@@ -130,7 +129,7 @@ class Judge:
     def _score(
         self, hit: Hit, head: str, text: str, cosine: float, known: Set[str]
     ) -> float:
-        """Return 0..1; a sentence that says nothing new is no answer.
+        """Return up to 1; a sentence that says nothing new is no answer.
 
         Args:
             hit: That the sentence stands in.
@@ -143,9 +142,10 @@ class Judge:
         score = 0.4 * share + 0.3 * max(cosine, 0.0) + 0.3 * min(hit.score, 1.0)
         if self._wants_number and _NUMBER.search(text):
             score += 0.05
-        if len(set(words(text)) - known) < _LEAST_NEW_WORDS:
+        own = words(text)
+        if len(own) < _LEAST_WORDS or len(set(own) - known) < _LEAST_NEW_WORDS:
             score -= 0.4
-        return float(np.clip(score, 0.0, 1.0))
+        return min(score, 1.0)
 
 
 def framed(hit: Hit) -> str:

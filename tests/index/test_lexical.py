@@ -1,0 +1,116 @@
+"""The lexical index: scores, clauses, and whatever people type."""
+
+from pathlib import Path
+
+import pytest
+
+from dunegpt.errors import IndexBrokenError
+from dunegpt.index.lexical import Clause, LexicalIndex, LexicalWriter
+
+TEXTS = [  # row: document, access, text
+    (0, 0, "The purity monitor measures the electron lifetime."),
+    (0, 1, "The purity of argon is monitored every hour."),
+    (1, 0, "The drift field is 475 V/cm."),
+    (1, 1, "The cathode hangs from the roof, says DUNE-doc-12345-v3."),
+    (2, 2, "purity purity purity"),
+]
+ALL = Clause((0, 1, 2))
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LexicalIndex:
+    writer = LexicalWriter(tmp_path / "lexical")
+    for row, (document, access, text) in enumerate(TEXTS):
+        writer.add(row, document, access, text)
+    writer.close()
+    return LexicalIndex(tmp_path / "lexical")
+
+
+def found(index: LexicalIndex, query: str, clause: Clause = ALL) -> list[int]:
+    rows, scores = index.search(query, clause, 10)
+    assert len(rows) == len(scores)
+    assert all(0 < score <= 1 for score in scores)
+    assert sorted(scores, reverse=True) == list(scores)
+    return rows.tolist()
+
+
+def test_best_first(index: LexicalIndex) -> None:
+    assert len(index) == len(TEXTS)
+    assert found(index, "electron lifetime purity")[0] == 0
+    assert set(found(index, "purity")) == {0, 1, 4}
+    assert index.search("purity", ALL, 2)[0].size == 2
+
+
+def test_score_does_not_fall_with_words_that_no_document_has(
+    index: LexicalIndex,
+) -> None:
+    plain, more = (index.search(q, ALL, 9)[1] for q in ("purity", "purity xyzzy"))
+    assert plain.tolist() == more.tolist()
+
+
+def test_twice_asked_is_within_bounds(index: LexicalIndex) -> None:
+    once, twice = (index.search(q, ALL, 9)[1] for q in ("purity", "purity purity"))
+    assert twice.tolist() == pytest.approx(once.tolist())
+
+
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        (Clause((0,)), {0}),
+        (Clause((1, 2)), {1, 4}),
+        (Clause(()), set()),
+        (Clause((7,)), set()),
+        (Clause((0, 1, 2), (0,)), {0, 1}),
+        (Clause((1,), (0, 2)), {1}),
+        (Clause((0, 1, 2), ()), set()),
+    ],
+)
+def test_clauses(index: LexicalIndex, clause: Clause, expected: set[int]) -> None:
+    assert set(found(index, "purity", clause)) == expected
+
+
+@pytest.mark.parametrize("query", ["purity", "the drift field of the cathode", "v/cm"])
+def test_scores_of_given_rows_equal_the_search(index: LexicalIndex, query: str) -> None:
+    rows, scores = index.search(query, ALL, 10)
+    given = index.scores(query, range(len(TEXTS)))
+    assert given == pytest.approx(dict(zip(rows.tolist(), scores.tolist())))  # noqa: B905
+    assert index.scores(query, rows[:1].tolist()).keys() == {rows[0]}
+    assert index.scores(query, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ('body:purity AND "x" OR (row:3 NOT +cathode -hangs^2 ~', {0, 1, 3, 4}),
+        ("row:2 access:0 document:1", set()),
+        ("*", set()),
+        ("pur*", set()),
+        ("🚀🔬", set()),
+        ("🚀 purity", {0, 1, 4}),
+        ("what is the", set()),
+        ("", set()),
+        ("DUNE-doc-12345-v3", {3}),
+        ("\0 \x1b[31m purity", {0, 1, 4}),
+        (("cathode " * 500)[:4000], {3}),
+        ("x" * 4000, set()),
+        (" ".join(f"w{n}" for n in range(900)), set()),
+    ],
+)
+def test_whatever_people_type(
+    index: LexicalIndex, query: str, expected: set[int]
+) -> None:
+    assert set(found(index, query)) == expected
+
+
+def test_rarer_words_weigh_more(index: LexicalIndex) -> None:
+    assert index.idf("xyzzy") > index.idf("lifetim") > index.idf("puriti") > 0
+    assert index.knows("puriti")
+    assert not index.knows("xyzzy")
+
+
+def test_damaged(tmp_path: Path, index: LexicalIndex) -> None:
+    with pytest.raises(IndexBrokenError):
+        LexicalIndex(tmp_path / "nowhere")
+    (tmp_path / "lexical" / "meta.json").write_text("{")
+    with pytest.raises(IndexBrokenError):
+        LexicalIndex(tmp_path / "lexical")

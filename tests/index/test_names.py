@@ -1,0 +1,96 @@
+"""Names of documents, and what in a question may name one."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from dunegpt.index.names import mentions, names
+from tests.index.corpus import document
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "version", "series"),
+    [
+        ("DUNE-doc-12345-v3", "docdb:12345", 3, "docdb:"),
+        ("What does dune-doc-12345 say?", "docdb:12345", None, "docdb:"),
+        ("docdb 12345", "docdb:12345", None, "docdb:"),
+        ("DocDB #12345, version 2", "docdb:12345", 2, "docdb:"),
+        ("docdb no. 12345 v2", "docdb:12345", 2, "docdb:"),
+        ("EDMS 2145137", "edms:2145137", None, "edms:"),
+        ("edms:2145137", "edms:2145137", None, "edms:"),
+        ("docdb:12345:3", "docdb:12345", 3, "docdb:"),
+        ("Is LTS-0003 v2 approved?", "lts-0003", 2, "lts-"),
+        ("LTS-0003-v2", "lts-0003", 2, "lts-"),
+        ("(LTS-0003)", "lts-0003", None, "lts-"),
+        ("lts-0003.", "lts-0003", None, "lts-"),
+        ("indico.fnal.gov:22661", "indico.fnal.gov:22661", None, "indico.fnal.gov:"),
+        ("indico.fnal.gov:22661/c68849", "indico.fnal.gov:22661/c68849", None, ""),
+        ("see https://notes.test/n:1?", "https://notes.test/n", 1, ""),
+        ("https://indico.fnal.gov/event/22661/", None, None, None),
+    ],
+)
+def test_mentions(
+    question: str, name: str | None, version: int | None, series: str | None
+) -> None:
+    found = list(mentions(question))
+    if name is None:
+        name, version, series = "https://indico.fnal.gov/event/22661/", None, ""
+    assert (name, version, series) in [(m.name, m.version, m.series) for m in found]
+    assert all(m.text in question for m in found)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why was the cathode voltage lowered?",
+        "Which version of the note is approved?",
+        "argon, purity; and (field)!",
+        "",
+    ],
+)
+def test_plain_words_name_nothing(question: str) -> None:
+    assert list(mentions(question)) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["at 475 V/cm", "from 10:30 to 12:45", "in 2024", "3.5 mm", "at -180 kV", "on/off"],
+)
+def test_quantities_are_no_series(question: str) -> None:
+    """Then the question is searched, even if nothing goes by that name."""
+    assert [m for m in mentions(question) if m.series] == []
+
+
+def test_two_in_one_question_come_in_order() -> None:
+    found = [m.name for m in mentions("Compare LTS-0003 with LTS-0004 and docdb 777.")]
+    assert set(found) == {"lts-0003", "lts-0004", "docdb:777"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "expected", "excluded"),
+    [
+        ("docdb:12345:3", {"docdb:12345:3", "docdb:12345"}, {"12345", "12345:3"}),
+        ("papers:LTS-0003:2", {"lts-0003", "lts-0003-v2", "lts-0003:2"}, set()),
+        ("indico:226/c6", {"indico:226/c6", "226/c6"}, {"indico"}),
+    ],
+)
+def test_names(identity: str, expected: set[str], excluded: set[str]) -> None:
+    found = names(document(identity, date=dt.date(2024, 1, 1)))
+    assert expected | {document(identity).url.casefold()} <= found
+    assert not excluded & found
+
+
+@pytest.mark.parametrize("identity", ["docdb:12345:3", "papers:LTS-0003:2", "x:226/c6"])
+def test_every_document_is_named_by_its_own_names(identity: str) -> None:
+    made = document(identity)
+    for name in names(made):
+        found = {mention.name for mention in mentions(f"what is {name} ?")}
+        assert found & names(made), name
+
+
+def test_address_with_a_query_names_its_document() -> None:
+    """DocDB's addresses are like that."""
+    url = "https://docs.test/ShowDocument?docid=12345&version=3"
+    made = replace(document("docdb:12345:3"), url=url)
+    assert names(made) & {mention.name for mention in mentions(f"What is {url}?")}

@@ -1,0 +1,92 @@
+"""Sentences of passages, and how they are judged."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dunegpt.serve.sentences import MAX_QUOTE, Judge, sentences
+from tests.index.corpus import document, pack
+from tests.serve.references import hit
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One is here. Two is there! Is three?", 3),
+        ("It is at 4.3 K. The rest is warm.", 2),
+        ("See Fig. 3 for it. Then go on.", 2),
+        ("Values, e.g. 5 mm, are small. Others are not.", 2),
+        ("As Dr. Okonjo and A. Lee et al. (2024) say. Yes.", 2),
+        ("Use no. 5 here. Done.", 2),
+        ('He said "Stop it." Then he left.', 2),
+        ("It works (see above.) It does.", 2),
+        ("List:\n- first thing\n- second thing\n1. third", 4),
+        ("A heading\n\nA paragraph", 2),
+        ("one line\nwrapped to the next", 1),
+        ("v1.2.3 of larsoft.org is used", 1),
+        ("", 0),
+        (" \n\n ", 0),
+    ],
+)
+def test_sentences(text: str, expected: int) -> None:
+    found = list(sentences(text))
+    assert len(found) == expected, found
+    assert all(one in text for one in found)
+
+
+def test_quotation_marks_stay_with_their_sentence() -> None:
+    found = list(sentences('He said "Stop it." Then he left. (So it was.) The end.'))
+    assert found == ['He said "Stop it."', "Then he left.", "(So it was.)", "The end."]
+
+
+@given(st.text(alphabet='ab .!?\n"(-)1A', max_size=200))
+def test_nothing_is_lost_and_all_is_verbatim(text: str) -> None:
+    found = list(sentences(text))
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert all(one in text and one == one.strip() for one in found)
+
+
+def test_long_ones_are_cut_at_lines() -> None:
+    rows = [f"row {n} with {'x' * 50}" for n in range(20)]
+    assert list(sentences("\n".join(rows))) == rows
+    assert [len(s) for s in sentences("y" * 1000)] == [MAX_QUOTE]
+
+
+@pytest.fixture
+def judge(tmp_path: Path, tiny_encoder: Path) -> Judge:
+    texts = ["The drift field.", "The drift of argon.", "Purity of argon."]
+    corpus = [(document(f"n:{n}"), {"a.txt": [t]}) for n, t in enumerate(texts)]
+    snapshot = pack(tmp_path, tiny_encoder, corpus)
+    question = "What is the drift field?"
+    return Judge(question, snapshot.lexical, snapshot.encoder)
+
+
+def test_share(judge: Judge) -> None:
+    assert judge.share("A drift of the field") == 1
+    assert judge.share("nothing of it") == judge.share("") == 0
+    assert 0 < judge.share("drift") < judge.share("field") < 1  # the rarer weighs more
+
+
+def test_shares_of_several_hits_add_up(judge: Judge) -> None:
+    both = [hit("The drift"), hit("The fields", 2)]
+    assert judge.share_of_all(both) == 1
+    assert judge.missing(both) == []
+    assert judge.missing([hit("The drift")]) == ["field"]
+
+
+def test_best(judge: Judge) -> None:
+    text = "It is cold. The drift field was lowered to 475 V/cm. The drift field."
+    found = judge.best([hit("Unrelated things.", 2, score=0.1), hit(text)])
+    assert found[0].text == "The drift field was lowered to 475 V/cm."
+    assert {c.text for c in found} >= {"Unrelated things.", "It is cold."}
+    assert all(0 <= c.score <= 1 for c in found)
+    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
+    assert judge.best([]) == []
+
+
+def test_title_said_again_is_no_answer(judge: Judge) -> None:
+    """A sentence that says nothing new comes behind one that does."""
+    text = "The drift field. It is 475 V/cm in the drift field."
+    assert judge.best([hit(text)])[0].text == "It is 475 V/cm in the drift field."

@@ -1,0 +1,87 @@
+"""What a model says, against what it cites."""
+
+import pytest
+
+from dunegpt.serve.verify import verified
+from tests.serve.references import references
+
+SOURCES = references(
+    "The drift field is 475 V/cm. The cathode is held at -180 kV on 2024-03-05.",
+    "The purity monitor of DUNE-doc-12345-v3 measures 35 ms; see"
+    " https://lbne.test/purity?x=1 or ask lee@fnal.test. It cost 1,300 euros.",
+    "Laser light enters through 20 ports, from 2.5 m to 3 m above the floor.",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "citations"),
+    [
+        ("The drift field is 475 V/cm [1].", (1,)),
+        ("The drift field is 475 V/cm. [1]", (1,)),
+        ("The drift field is 475 V / cm [1].", (1,)),
+        ("The drift field is 475V/cm [1].", (1,)),
+        ("The cathode is held at -180 kV [1].", (1,)),
+        ("The cathode is held at \u2212180 kV [1].", (1,)),
+        ("The purity monitor of DUNE-doc-12345-v3 measures 35 ms [2].", (2,)),
+        ("The purity monitor: see https://lbne.test/purity?x=1 [2].", (2,)),
+        ("Of the purity monitor ask lee@fnal.test [2].", (2,)),
+        ("Laser light enters through 20 ports [3][1].", (3, 1)),
+        ("Laser light enters through 20 ports [3, 1].", (3, 1)),
+        ("Laser light enters through 20 ports [3; 3].", (3,)),
+        ("Laser light enters through 20 ports [3][9].", (3,)),
+        ("Laser ports are from 2.5 m to 3 m above the floor [3].", (3,)),
+        ("The monitor cost 1,300 euros [2].", (2,)),
+        ("Okonjo's note says that the drift field is 475 V/cm [1].", (1,)),
+    ],
+)
+def test_backed(text: str, citations: tuple[int, ...]) -> None:
+    found = verified(text, SOURCES)
+    assert found.supported, found.reason
+    assert found.citations == citations
+    assert found.reason == ""
+    assert "[" not in found.text
+    assert " ." not in found.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The drift field is 476 V/cm [1].",
+        "The drift field is 47 V/cm [1].",
+        "The drift field is 4750 V/cm [1].",
+        "The drift field is 4.75 V/cm [1].",
+        "The drift field is -475 V/cm [1].",
+        "The cathode is held at 180 kV [1].",
+        "The cathode is held at -180 kV on 2024-03-06 [1].",
+        "The drift field is 475 kV/cm [1].",
+        "The purity monitor of DUNE-doc-12345-v4 measures 35 ms [2].",
+        "The purity monitor of DUNE-doc-12354-v3 measures 35 ms [2].",
+        "The purity monitor: see https://lbne.test/purity?x=2 [2].",
+        "The purity monitor: see https://evil.test/purity?x=1 [2].",
+        "Of the purity monitor ask leo@fnal.test [2].",
+        "The monitor cost 300 euros [2].",
+        "Laser light enters through 5 m ports [3].",
+        "Wombats are known to dig burrows in Tasmania [1].",
+        "The purity monitor measures 35 ms [1].",  # swapped
+        "Laser light enters through 20 ports [2].",  # swapped
+        "[1]",
+    ],
+)
+def test_not_backed(text: str) -> None:
+    found = verified(text, SOURCES)
+    assert not found.supported
+    assert found.reason
+
+
+@pytest.mark.parametrize("marks", ["", " [9]", " [0]", " [123]"])
+def test_without_a_passage_that_was_given(marks: str) -> None:
+    found = verified(f"The drift field is 475 V/cm{marks}.", SOURCES)
+    assert (found.supported, found.citations) == (True, (1,))
+    lost = verified(f"Wombats dig burrows{marks}.", SOURCES)
+    assert (lost.supported, lost.citations) == (False, ())
+    assert ("not given" in lost.reason) is bool(marks)
+
+
+def test_nothing_given() -> None:
+    found = verified("The drift field is 475 V/cm [1].", [])
+    assert not found.supported
