@@ -94,7 +94,7 @@ def print_reference(reference: ReferenceShape) -> None:
     """Print a reference: number, title, authors, date, id, page, link and quote."""
     head = _head(reference.document)
     older = _older(reference.superseded_by)
-    out.print(f"[bold][{reference.number}][/bold] {head}, p. {reference.page}{older}")
+    out.print(f"[bold][{reference.number}][/bold] {head}, {reference.place}{older}")
     out.print(f"    {escape(reference.url)}", style="blue")
     quote = escape(" ".join(reference.quote.split()))
     out.print(textwrap.indent(f"“{quote}”", "    "), style="dim")

@@ -83,14 +83,22 @@ class SearchShape(_Shape):
     hits: list[HitShape]
 
 
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_PAGES = {
+    "application/pdf": "p.",
+    f"{_OFFICE}.presentationml.presentation": "slide",
+}
+
+
 class ReferenceShape(_Shape):
-    """One numbered reference of an answer."""
+    """One numbered reference of an answer; ``place`` is its page in words."""
 
     number: int
     cited: bool
     document: DocumentShape
     file: str
     page: int
+    place: str
     url: str
     quote: str
     score: float
@@ -99,12 +107,16 @@ class ReferenceShape(_Shape):
     @classmethod
     def of(cls, citation: Citation) -> "ReferenceShape":
         """Return the shape of a reference."""
+        key = citation.hit.passage.file_key
+        kinds = [f.media_type for f in citation.hit.document.files if f.key == key]
+        unit = _PAGES.get(kinds[0] if kinds else "", "section")
         return cls(
             number=citation.number,
             cited=citation.cited,
             document=DocumentShape.of(citation.hit.document),
-            file=citation.hit.passage.file_key,
+            file=key,
             page=citation.page,
+            place=f"{unit} {citation.page}",
             url=citation.url,
             quote=citation.quote,
             score=round(citation.hit.score, 4),

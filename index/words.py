@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"\d+(?:[.:]\d+)+")
 _STOP = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has"
     " have how i if in into is it its many me much my of on or our should so such that"
-    " the their then there these they this to was we were what when where which who whom"
-    " whose why will with would you your".split()
+    " the their then there these they this to was we were what when where which who"
+    " whom whose why will with would you your".split()
 )
 _stemmer = Stemmer.Stemmer("english", 0)
 

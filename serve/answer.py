@@ -18,6 +18,7 @@ from dunegpt.errors import (
 )
 from dunegpt.index.search import Filters, Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
+from dunegpt.index.words import words
 from dunegpt.serve import llm
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
@@ -174,12 +175,17 @@ class _Answer:
             return
         budget = table.context_tokens - table.max_tokens
         text = llm.stream(name, table, messages(self.question, readable, budget))
+        said: set[str] = set()
         try:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
                 sentence = verified(piece, readable)
-                self.cited.update(sentence.citations if sentence.supported else ())
+                if sentence.text in said:
+                    continue
+                said.add(sentence.text)
+                if sentence.supported:
+                    self._cite(sentence)
                 yield sentence
         except ModelError as error:
             yield Notice(f"{error} The documents' own sentences follow.")
@@ -187,6 +193,18 @@ class _Answer:
             return
         outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
         yield self._finished(outcome, Mode.GENERATED)
+
+    def _cite(self, sentence: Sentence) -> None:
+        """Note what a sentence cites; quote the sentences that are most like it."""
+        own = set(words(sentence.text))
+        for hit in self.found.hits:
+            if hit.rank in set(sentence.citations) - self.cited:
+                self.quotes[hit.rank] = max(
+                    sentences(hit.passage.text),
+                    key=lambda text: len(own & set(words(text))),
+                    default=hit.passage.text,
+                )
+        self.cited.update(sentence.citations)
 
     def _citations(self) -> tuple[Citation, ...]:
         """Return the numbered references with their quotes as chosen so far."""

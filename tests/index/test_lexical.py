@@ -31,7 +31,7 @@ def found(index: LexicalIndex, query: str, clause: Clause = ALL) -> list[int]:
     assert len(rows) == len(scores)
     assert all(0 < score <= 1 for score in scores)
     assert sorted(scores, reverse=True) == list(scores)
-    return rows.tolist()
+    return [int(row) for row in rows]
 
 
 def test_best_first(index: LexicalIndex) -> None:

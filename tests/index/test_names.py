@@ -9,6 +9,10 @@ from dunegpt.index.names import mentions, names
 from tests.index.corpus import document
 
 
+def called(question: str) -> set[str]:
+    return {name for m in mentions(question) for name, _ in m.readings}
+
+
 @pytest.mark.parametrize(
     ("question", "name", "version", "series"),
     [
@@ -27,16 +31,13 @@ from tests.index.corpus import document
         ("indico.fnal.gov:22661", "indico.fnal.gov:22661", None, "indico.fnal.gov:"),
         ("indico.fnal.gov:22661/c68849", "indico.fnal.gov:22661/c68849", None, ""),
         ("see https://notes.test/n:1?", "https://notes.test/n", 1, ""),
-        ("https://indico.fnal.gov/event/22661/", None, None, None),
+        ("at http://indico.test/e/2/", "http://indico.test/e/2/", None, ""),
     ],
 )
-def test_mentions(
-    question: str, name: str | None, version: int | None, series: str | None
-) -> None:
+def test_mentions(question: str, name: str, version: int | None, series: str) -> None:
     found = list(mentions(question))
-    if name is None:
-        name, version, series = "https://indico.fnal.gov/event/22661/", None, ""
-    assert (name, version, series) in [(m.name, m.version, m.series) for m in found]
+    read = [((name, version), m.series) for m in found for name, version in m.readings]
+    assert ((name, version), series) in read
     assert all(m.text in question for m in found)
 
 
@@ -62,9 +63,9 @@ def test_quantities_are_no_series(question: str) -> None:
     assert [m for m in mentions(question) if m.series] == []
 
 
-def test_two_in_one_question_come_in_order() -> None:
-    found = [m.name for m in mentions("Compare LTS-0003 with LTS-0004 and docdb 777.")]
-    assert set(found) == {"lts-0003", "lts-0004", "docdb:777"}
+def test_several_in_one_question() -> None:
+    found = called("Compare LTS-0003 with LTS-0004 and docdb 777.")
+    assert found == {"lts-0003", "lts-0004", "docdb:777"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_names(identity: str, expected: set[str], excluded: set[str]) -> None:
 def test_every_document_is_named_by_its_own_names(identity: str) -> None:
     made = document(identity)
     for name in names(made):
-        found = {mention.name for mention in mentions(f"what is {name} ?")}
+        found = called(f"what is {name} ?")
         assert found & names(made), name
 
 
@@ -93,4 +94,20 @@ def test_address_with_a_query_names_its_document() -> None:
     """DocDB's addresses are like that."""
     url = "https://docs.test/ShowDocument?docid=12345&version=3"
     made = replace(document("docdb:12345:3"), url=url)
-    assert names(made) & {mention.name for mention in mentions(f"What is {url}?")}
+    assert names(made) & called(f"What is {url}?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "docdb:12345:3",
+        "DUNE-doc-12345-v3",
+        "LTS-0003 v2",
+        "LTS-0003-v2",
+        "edms 2145137",
+    ],
+)
+def test_a_mention_takes_its_version_along(question: str) -> None:
+    """So that of a bare name nothing is left that could be searched."""
+    [found] = mentions(question)
+    assert found.text == question

@@ -1,0 +1,269 @@
+"""A folder as a source: what is listed, what is refused, what is never looked at."""
+
+import datetime as dt
+import errno
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from dunegpt.config import Settings, SourceTable
+from dunegpt.errors import ConfigError, FetchError, SourceFormatError
+from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.source import open_source
+from dunegpt.types import NOBODY, PUBLIC, Document, Failure
+
+
+def source(papers: Path, **options: Any) -> FolderSource:
+    table = SourceTable(
+        type="folder", **{"path": str(papers), "access": ["public"], **options}
+    )
+    return FolderSource("papers", table, Settings())
+
+
+def listing(folder: FolderSource) -> dict[str, Document]:
+    return {d.id: d for d in folder.changes(None) if isinstance(d, Document)}
+
+
+def failures(folder: FolderSource) -> list[Failure]:
+    return [f for f in folder.changes(None) if isinstance(f, Failure)]
+
+
+def write_list(papers: Path, text: str) -> None:
+    (papers / "documents.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def notes(papers: Path) -> Path:
+    for name in ("a.txt", "b.md", "sub/c.pdf"):
+        path = papers / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"content of {name}")
+    return papers
+
+
+def test_unlisted_files(notes: Path) -> None:
+    found = listing(source(notes))
+    assert list(found) == ["papers:a.txt", "papers:b.md", "papers:sub/c.pdf"]
+    document = found["papers:sub/c.pdf"]
+    [file] = document.files
+    assert (document.title, document.kind) == ("c.pdf", "file")
+    assert document.access == file.access == {PUBLIC}
+    assert file.media_type == "application/pdf"
+    assert file.size_bytes == len("content of sub/c.pdf")
+    assert document.url == (notes / "sub/c.pdf").as_uri()
+    assert b"".join(source(notes).fetch(file)) == b"content of sub/c.pdf"
+
+
+def test_documents_toml(notes: Path) -> None:
+    write_list(
+        notes,
+        """
+        [[document]]
+        id = "tdr"
+        version = 2
+        title = "Design, again"
+        authors = ["Ada Lovelace", "Émilie du Châtelet"]
+        date = 2026-03-04
+        status = "approved"
+        access = ["docdb:DUNE"]
+        files = ["sub/c.pdf", "a.txt"]
+        [[document]]
+        id = "tdr"
+        title = "Design"
+        files = ["a.txt"]
+        [[document]]
+        id = "secret"
+        title = "For nobody"
+        access = []
+        files = ["a.txt"]
+        """,
+    )
+    found = listing(source(notes, id_prefix="dune"))
+    assert set(found) == {"dune:tdr:1", "dune:tdr:2", "dune:secret:1", "dune:b.md"}
+    first, second = found["dune:tdr:1"], found["dune:tdr:2"]
+    assert (first.supersedes, second.supersedes) == ("", "dune:tdr:1")
+    assert (second.title, second.status) == ("Design, again", "approved")
+    assert second.authors == ("Ada Lovelace", "Émilie du Châtelet")
+    assert (second.date, second.source) == (dt.date(2026, 3, 4), "papers")
+    assert [f.key for f in second.files] == ["sub/c.pdf", "a.txt"]
+    assert second.access == second.files[0].access == {"docdb:DUNE"}
+    assert found["dune:secret:1"].access == NOBODY
+    assert first.access == found["dune:b.md"].access == {PUBLIC}
+
+
+ENTRY = '[[document]]\nid = "x"\ntitle = "X"\nfiles = ["a.txt"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ENTRY + 'acess = ["docdb:DUNE"]', "acess"),
+        (ENTRY + "version = -1", "version"),
+        (ENTRY + 'access = "docdb:DUNE"', "access"),
+        (ENTRY.replace('"x"', '"x y"'), "id"),
+        (ENTRY.replace('"x"', '"x:1"'), "id"),
+        (ENTRY.replace('["a.txt"]', "[]"), "files"),
+        (ENTRY.replace('title = "X"', ""), "title"),
+        (ENTRY + ENTRY, "papers:x:1 twice"),
+        (ENTRY.replace('"a.txt"', '"a.txt", "a.txt"'), "a.txt"),
+        ('[document]\nid = "x"', "document"),
+        ("title: X", "not TOML"),
+    ],
+)
+def test_a_list_that_cannot_be_used(notes: Path, text: str, reason: str) -> None:
+    write_list(notes, text)
+    with pytest.raises(SourceFormatError, match=reason):
+        listing(source(notes))
+
+
+def test_a_list_in_another_encoding(notes: Path) -> None:
+    (notes / "documents.toml").write_bytes('title = "Ä"'.encode("latin-1"))
+    with pytest.raises(SourceFormatError, match="not TOML"):
+        listing(source(notes))
+
+
+@pytest.mark.parametrize(
+    "name", ["gone.txt", "../secret.txt", "sub", ".hidden", "documents.toml", "link"]
+)
+def test_a_listed_file_that_is_not_there(notes: Path, name: str) -> None:
+    """What is outside the folder, hidden or a link is as good as not there."""
+    (notes.parent / "secret.txt").write_text("not of this folder")
+    (notes / ".hidden").write_text("x")
+    (notes / "link").symlink_to(notes.parent / "secret.txt")
+    write_list(notes, ENTRY.replace("a.txt", name))
+    [failure] = failures(source(notes))
+    assert (failure.id, failure.stage) == (f"papers:x:1#{name}", "fetch")
+    assert name in failure.message
+    found = listing(source(notes))
+    assert found["papers:x:1"].files == ()
+    assert {"papers:a.txt", "papers:b.md"} <= set(found)
+
+
+def test_hidden_files_and_links_are_skipped(notes: Path) -> None:
+    (notes.parent / "outside").mkdir()
+    (notes.parent / "outside" / "x.txt").write_text("outside")
+    (notes / ".git").mkdir()
+    (notes / ".git" / "config").write_text("hidden folder")
+    (notes / ".DS_Store").write_text("hidden file")
+    (notes / "link.txt").symlink_to(notes / "a.txt")
+    (notes / "folder").symlink_to(notes.parent / "outside")
+    (notes / "dangling").symlink_to(notes / "nothing")
+    os.mkfifo(notes / "pipe")
+    assert len(listing(source(notes))) == 3
+
+
+@pytest.mark.parametrize("rest", [None, ".hidden"])
+def test_an_empty_folder_is_not_all_deleted(papers: Path, rest: str | None) -> None:
+    if rest:
+        (papers / rest).write_text("x")
+    with pytest.raises(SourceFormatError, match="holds no files") as caught:
+        listing(source(papers))
+    assert "nothing was removed" in caught.value.hint
+
+
+def test_a_missing_folder(papers: Path) -> None:
+    with pytest.raises(SourceFormatError, match="no folder"):
+        listing(source(papers / "nowhere"))
+    with pytest.raises(SourceFormatError, match="no folder"):
+        list(source(papers / "nowhere").ids())
+
+
+def test_ids_are_those_of_changes(notes: Path) -> None:
+    write_list(notes, ENTRY.replace('"a.txt"', '"a.txt", "gone"'))
+    assert set(source(notes).ids()) == set(listing(source(notes)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Übersicht der Kathode.txt", "a#b.txt", "100%?.txt", "naïve+&=;.txt", "x:3", "\n"],
+)
+def test_odd_names(papers: Path, name: str) -> None:
+    (papers / name).write_text("text")
+    folder = source(papers)
+    [document] = listing(folder).values()
+    [file] = document.files
+    assert (document.id, file.name) == (f"papers:{name}", name)
+    url = urlsplit(document.url)
+    assert unquote(url.path) == str(papers / name)
+    assert (url.query, url.fragment) == ("", "")
+    assert b"".join(folder.fetch(file)) == b"text"
+
+
+def test_a_name_that_is_not_utf8_stops_nothing(notes: Path) -> None:
+    """Old disks have names in Latin-1; one of them is no reason to list nothing."""
+    Path(os.fsdecode(os.fsencode(notes) + b"/caf\xe9.txt")).write_text("x")
+    assert "papers:a.txt" in listing(source(notes))
+
+
+def test_a_file_that_vanishes_during_the_listing_stops_nothing(notes: Path) -> None:
+    items = source(notes).changes(None)
+    next(items)
+    (notes / "b.md").unlink()
+    rest = [item.id for item in items if isinstance(item, Document)]
+    assert rest == ["papers:sub/c.pdf"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
+    notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``rglob`` passes over what it may not read: that would read as deleted."""
+    scandir = os.scandir
+
+    def refused(path: Any = ".") -> Any:
+        if os.fspath(path) == str(notes / "sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    try:
+        partial = any(f.stage == "list" for f in failures(source(notes)))
+    except SourceFormatError:
+        partial = True
+    assert partial
+
+
+def test_url_option(notes: Path) -> None:
+    folder = source(notes, url="https://docs.test/dune")
+    found = listing(folder)
+    assert found["papers:sub/c.pdf"].url == "https://docs.test/dune/sub/c.pdf"
+
+
+def test_the_checksum_follows_the_file(notes: Path) -> None:
+    def checksum() -> str:
+        return listing(source(notes))["papers:a.txt"].files[0].checksum
+
+    before = checksum()
+    assert checksum() == before
+    (notes / "a.txt").write_text("something else")
+    assert checksum() != before
+
+
+def test_fetching_what_is_gone(notes: Path) -> None:
+    folder = source(notes)
+    file = listing(folder)["papers:a.txt"].files[0]
+    (notes / "a.txt").unlink()
+    with pytest.raises(FetchError, match=r"a\.txt"):
+        list(folder.fetch(file))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"access": None}, "access"),
+        ({"acces": []}, "acces"),
+        ({"path": None}, "path"),
+    ],
+)
+def test_options(papers: Path, options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=rf"\[sources\.papers\] .*{reason}"):
+        source(papers, **options)
+
+
+@pytest.mark.parametrize("name", ["papers", "elsewhere"])
+def test_open_source_refuses(name: str) -> None:
+    table = SourceTable(type="fodler")
+    with pytest.raises(ConfigError, match=r"folder, indico|configured: papers"):
+        open_source(name, Settings(sources={"papers": table}))

@@ -1,0 +1,443 @@
+"""The command line, through its own door: what it prints, and its exit codes."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunegpt import __version__, cli
+from dunegpt.config import load_settings
+from dunegpt.ingest.crawl import only_writer
+from dunegpt.schemas import (
+    SHAPES,
+    AskShape,
+    CrawlShape,
+    IndexRunShape,
+    SearchShape,
+    ShowShape,
+    StatusShape,
+)
+from dunegpt.types import Outcome
+from tests.servers.openai_server import fake_model
+
+Write = Callable[[str], Path]
+FACT = "The drift field of the far detector is 475 V/cm."
+QUESTION = "What is the drift field of the far detector?"
+LIST = """
+[[document]]
+id = "LTS-0001"
+version = 1
+title = "Field [note] :100: of $1"
+files = ["v1.txt"]
+[[document]]
+id = "LTS-0001"
+version = 2
+title = "Field [note] :100: of $1"
+authors = ["Ada Okonjo"]
+date = 2024-02-29
+status = "approved"
+files = ["v2.txt"]
+[[document]]
+id = "SEC-0002"
+title = "Secret wombats"
+access = ["papers:lar"]
+files = ["secret.txt"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Give the loggers back as they were."""
+    root = logging.getLogger("dunegpt")
+    before = root.handlers[:], root.level, root.propagate
+    yield
+    root.handlers[:], root.level, root.propagate = before
+
+
+class Result:
+    """What a call of ``dunegpt`` left behind."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def read(self, shape: Any) -> Any:
+        return shape.model_validate_json(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str) -> Result:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["dunegpt", *arguments])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        return Result(int(code), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def file(config_file: Write, papers: Path) -> str:
+    (papers / "documents.toml").write_text(LIST)
+    (papers / "v1.txt").write_text("The drift field of the far detector is 500 V/cm.")
+    (papers / "v2.txt").write_text(FACT)
+    (papers / "secret.txt").write_text("Wombats eat the drift field in Tasmania.")
+    (papers / "broken.pdf").write_bytes(b"%PDF broken")
+    return str(config_file(""))
+
+
+@pytest.fixture
+def indexed(run: Run, file: str) -> str:
+    assert run("--config", file, "crawl").code == 0
+    assert run("--config", file, "index").code == 0
+    return file
+
+
+# ── without an index ──────────────────────────────────────────────────────────────
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"dunegpt {__version__}\n"
+
+
+def test_config_prints_a_file_that_loads(run: Run) -> None:
+    result = run("config")
+    assert (result.code, result.err) == (0, "")
+    Path("dunegpt.toml").write_text(result.out)
+    assert load_settings().sources.keys() == {"papers"}
+
+
+@pytest.mark.parametrize("command", ["", "crawl", "index", "ask", "search", "show"])
+def test_help(run: Run, command: str) -> None:
+    result = run(*filter(None, [command, "--help"]))
+    assert result.code == 0
+    assert "Usage: dunegpt" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("crawl",), 2, "No sources"),
+        (("crawl", "nowhere"), 1, "nowhere"),
+        (("index",), 2, "dunegpt crawl"),
+        (("ask", QUESTION), 4, "There is no index"),
+        (("search", QUESTION), 4, "There is no index"),
+        (("show", "LTS-0001"), 4, "There is no index"),
+        (("ask",), 2, "QUESTION"),
+        (("nonsense",), 2, "nonsense"),
+        (("ask", "--nonsense", "x"), 2, "--nonsense"),
+        (("ask", "x", "--since", "yesterday"), 2, "yesterday"),
+        (("ask", "x", "--since", "2024-02-30"), 2, "2024-02-30"),
+        (("ask", "x", "-k", "0"), 2, "-k"),
+        (("search", "x", "-k", "many"), 2, "many"),
+        (("--config", "nowhere.toml", "status"), 1, "nowhere.toml"),
+        (("ask", "x", "--folder", "nowhere"), 2, "nowhere"),
+    ],
+)
+def test_errors(run: Run, arguments: tuple[str, ...], code: int, told: str) -> None:
+    result = run(*arguments)
+    assert (result.code, "Traceback" in result.err) == (code, False)
+    assert told in result.out + result.err
+
+
+def test_bad_settings(run: Run) -> None:
+    Path("dunegpt.toml").write_text("[embed\n")
+    result = run("status")
+    assert result.code == 1
+    assert "not TOML" in result.err
+    assert "dunegpt config" in result.err
+
+
+def test_trace_only_if_asked(run: Run) -> None:
+    assert "Traceback" not in run("crawl", "nowhere").err
+    debugged = run("--debug", "crawl", "nowhere")
+    assert debugged.code == 1
+    assert "Traceback" in debugged.err
+
+
+def test_unexpected_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("by [bold]nought")
+
+    monkeypatch.setattr("dunegpt.config.example", fail)
+    result = run("config")
+    assert result.code == 1
+    assert "Unexpected ZeroDivisionError: by [bold]nought" in result.err
+    assert "--debug" in result.err
+    with pytest.raises(ZeroDivisionError):
+        run("--debug", "config")
+
+
+def test_interrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dunegpt.config.example", interrupt)
+    result = run("config")
+    assert result.code == 130
+    assert "goes on from here" in result.err
+
+
+# ── the whole way ─────────────────────────────────────────────────────────────────
+
+
+def test_crawl_and_index(run: Run, file: str) -> None:
+    first = run("--config", file, "crawl", "--json")
+    assert first.read(CrawlShape).new == 4
+    assert first.out.count("\n") == 1
+    again = run("--config", file, "crawl", "papers")
+    assert "papers: 4 seen, 0 new, 0 changed, 4 unchanged" in again.out
+    built = run("--config", file, "index", "--json")
+    report = built.read(IndexRunShape)
+    assert (report.documents, report.published) == (4, True)
+    assert [f.id for f in report.failures] == ["papers:broken.pdf#broken.pdf"]
+    again = run("--config", file, "index")
+    assert "0 embedded, 1 files unreadable" in again.out
+    assert "already up to date" in again.out
+    assert "broken.pdf" in again.err
+
+
+def test_source_that_cannot_be_listed(run: Run, file: str, papers: Path) -> None:
+    papers.rename(papers.parent / "away")
+    result = run("--config", file, "crawl")
+    assert result.code == 1
+    assert "There is no folder" in result.err
+    as_json = run("--config", file, "crawl", "--json")
+    assert as_json.code == 1
+    assert "SourceFormatError" in as_json.read(CrawlShape).error
+
+
+def test_locked(run: Run, file: str, tmp_path: Path) -> None:
+    with only_writer(tmp_path / "data"):
+        result = run("--config", file, "crawl")
+    assert result.code == 1
+    assert "Another" in result.err
+
+
+def test_ask(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "ask", QUESTION)
+    assert result.code == 0
+    assert result.out.startswith(f"{FACT} [1]\n")
+    assert "References" in result.out
+    shape = run("--config", indexed, "ask", QUESTION, "--json").read(AskShape)
+    assert shape.outcome is Outcome.ANSWERED
+    assert shape.answer.startswith(f"{FACT} [1]")
+    assert shape.references[0].document.id == "papers:LTS-0001:2"
+    assert shape.references[0].cited
+
+
+def test_names_are_printed_as_they_are(run: Run, indexed: str) -> None:
+    """Neither markup nor emoji is made of a title, nor of an id like docdb:100:3."""
+    for command in (["ask", QUESTION], ["search", QUESTION], ["show", "LTS-0001"]):
+        result = run("--config", indexed, *command)
+        assert "Field [note] :100: of $1" in result.out, command
+
+
+def test_ask_what_is_not_there(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "ask", "What do wombats eat in Tasmania?")
+    assert result.code == 3
+    assert "Not in the documents" in result.out
+    shape = run("--config", indexed, "ask", "LTS-0099", "--json")
+    assert shape.code == 3
+    assert shape.read(AskShape).notices
+
+
+@pytest.mark.parametrize("command", ["ask", "search", "show"])
+def test_as(run: Run, indexed: str, command: str) -> None:
+    arguments = ["--config", indexed, command, "SEC-0002", "--json"]
+    hidden = run(*arguments)
+    assert hidden.code == (0 if command == "search" else 3)  # it finds other things
+    assert "ombat" not in hidden.out + hidden.err
+    seen = run(*arguments, "--as", "papers:lar, papers:other")
+    assert seen.code == 0
+    assert "Secret wombats" in seen.out
+    seen.read(SHAPES[command])
+
+
+def test_cli_principals(run: Run, indexed: str, config_file: Write) -> None:
+    config_file('[cli]\nprincipals = ["papers:lar"]\n')
+    assert run("--config", indexed, "show", "SEC-0002").code == 0
+
+
+def test_search(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "search", "drift field", "-k", "1")
+    assert result.code == 0
+    assert result.out.startswith("1. Field")
+    assert "\n2." not in result.out
+    shape = run("--config", indexed, "search", "drift field", "--json")
+    found = shape.read(SearchShape)
+    assert [hit.rank for hit in found.hits] == list(range(1, len(found.hits) + 1))
+    assert found.hits[0].text == FACT
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--since", "2024-02-29"], True),
+        (["--since", "2024-03-01"], False),
+        (["--until", "2024-02-28"], False),
+        (["--author", "okonjo"], True),
+        (["--author", "nobody"], False),
+        (["--source", "papers"], True),
+    ],
+)
+def test_filters(run: Run, indexed: str, options: list[str], found: bool) -> None:
+    result = run("--config", indexed, "search", QUESTION, *options)
+    assert result.code == (0 if found else 3)
+    assert ("475" in result.out) is found
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_unknown_source(run: Run, indexed: str, command: str) -> None:
+    result = run("--config", indexed, command, "x", "--source", "elsewhere")
+    assert result.code == 2
+    assert "elsewhere" in result.err
+    assert "papers" in result.err
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+@pytest.mark.parametrize("question", ["", "x" * 10_000])
+def test_questions_that_cannot_be_asked(
+    run: Run, indexed: str, command: str, question: str
+) -> None:
+    assert run("--config", indexed, command, question).code == 2
+
+
+def test_show(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "show", "papers:LTS-0001:1", "--page", "1")
+    assert result.code == 0
+    assert "500 V/cm" in result.out
+    assert "papers:LTS-0001:2" in result.out
+    shape = run("--config", indexed, "show", "papers:LTS-0001:2", "--json")
+    shown = shape.read(ShowShape)
+    assert shown.supersedes == "papers:LTS-0001:1"
+    assert shown.superseded_by == ""
+    assert [(f.key, f.pages) for f in shown.files] == [("v2.txt", 1)]
+    assert shown.pages == []
+    unknown = run("--config", indexed, "show", "LTS-0099")
+    assert unknown.code == 3
+    assert "LTS-0099 is not in the index" in unknown.err
+
+
+def test_show_all_versions_as_json(run: Run, indexed: str) -> None:
+    """What is printed with --json is one JSON text, however many versions come."""
+    result = run("--config", indexed, "show", "LTS-0001", "--json")
+    assert result.code == 0
+    json.loads(result.out)
+
+
+def test_status(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "status")
+    assert result.code == 0
+    assert "broken.pdf" in result.out
+    assert "ombat" not in result.out
+    state = run("--config", indexed, "status", "--json").read(StatusShape)
+    assert state.sources[0].documents == state.index.documents == 4
+    assert [f.stage for f in state.failures] == ["extract"]
+
+
+def test_status_of_nothing(run: Run) -> None:
+    result = run("status", "--json")
+    assert result.code == 0
+    assert "There is no index" in result.read(StatusShape).index.error
+
+
+def test_broken_index(run: Run, indexed: str, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "snapshots" / "current" / "dense.faiss"
+    path.write_bytes(b"x")
+    for command in ("ask", "search", "show"):
+        result = run("--config", indexed, command, "LTS-0001")
+        assert result.code == 4
+        assert "--rebuild" in result.err
+    assert "dense.faiss" in run("--config", indexed, "status").out
+
+
+def test_model(run: Run, indexed: str, config_file: Write) -> None:
+    with fake_model(["The drift field is 475 V/cm [1]. It was 9 V [1].", "500"]) as on:
+        table = f'[llm.fake]\nbase_url = "{on.url}"\nmodel = "fake"\n'
+        config_file(table)
+        good = run("--config", indexed, "ask", QUESTION)
+        down = run("--config", indexed, "ask", QUESTION, "--json")
+        without = run("--config", indexed, "ask", QUESTION, "--no-llm")
+    assert good.code == 0
+    assert "The drift field is 475 V/cm. [1]" in good.out
+    assert "It was 9 V. [1] (not supported: 9 is not in the source)" in good.out
+    assert down.code == 5
+    shape = down.read(AskShape)
+    assert (shape.outcome.value, shape.mode.value) == (
+        "model_unavailable",
+        "extractive",
+    )
+    assert shape.answer.startswith(FACT)
+    assert "500" in shape.notices[0]
+    assert without.code == 0
+    assert len(on.requests) == 2
+
+
+def test_folder(run: Run, config_file: Write, papers: Path, tmp_path: Path) -> None:
+    """Its files belong to a principal of their own, outside of the data folder."""
+    file = str(config_file(""))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a.txt").write_text(FACT)
+    arguments = ["--config", file, "ask", QUESTION, "--folder", str(mine)]
+    shape = run(*arguments, "--json").read(AskShape)
+    assert shape.answer.startswith(FACT)
+    assert not (tmp_path / "data").exists()
+    [index] = (tmp_path / "home" / "dunegpt" / "folders").iterdir()
+    stolen = tmp_path / "stolen.toml"
+    stolen.write_text(f'data_dir = "{index}"\n')
+    assert run("--config", str(stolen), "search", QUESTION).code == 3
+    (mine / "a.txt").unlink()
+    (mine / "b.txt").write_text("Laser light enters through 20 ports.")
+    assert run(*arguments).code == 3
+    (mine / "b.txt").unlink()
+    assert run(*arguments).code == 2
+
+
+def test_folder_is_not_sent_to_a_model(
+    run: Run, config_file: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text(FACT)
+    with fake_model(["Yes [1]."]) as model:
+        table = f'[llm.fake]\nbase_url = "{model.url}"\nmodel = "fake"\n'
+        file = str(config_file(table))
+        folder = str(tmp_path / "mine")
+        result = run("--config", file, "ask", QUESTION, "--folder", folder)
+    assert result.code == 0
+    assert model.requests == []
+
+
+# ── as a program ──────────────────────────────────────────────────────────────────
+
+
+def program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dunegpt", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_program(indexed: str) -> None:
+    done = program("--config", indexed, "ask", QUESTION, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert AskShape.model_validate_json(done.stdout).answer.startswith(FACT)
+    assert program("--config", indexed, "ask", "wombats").returncode == 3
+    nothing = program("ask", QUESTION)
+    assert nothing.returncode == 4
+    assert "Traceback" not in nothing.stderr
+    assert program("--nonsense").returncode == 2
