@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+import typer.exceptions
 from pydantic import BaseModel
 
 from dunegpt import __version__, config, output
@@ -36,6 +36,7 @@ from dunegpt.schemas import (
     ReferenceShape,
     SearchShape,
     SentenceShape,
+    ShownShape,
     ShowShape,
 )
 from dunegpt.types import (
@@ -59,6 +60,7 @@ EXIT_CODES = {
     Outcome.SEARCH_UNAVAILABLE: 4,
     Outcome.MODEL_UNAVAILABLE: 5,
 }
+_INTERRUPTED = 130
 _NO_SEARCH = (IndexMissingError, IndexBrokenError, IndexMismatchError)
 
 app = typer.Typer(
@@ -274,13 +276,18 @@ def show(
         day = searcher.snapshot.manifest["created_at"][:10]
         output.err.print(f"{name} is not in the index as of {day}.", markup=False)
         raise typer.Exit(EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+    shown = []
     for document, newest in found:
         pages = {
             file.key: searcher.snapshot.store.pages(document.id, file.key)
             for file in document.files
         }
-        shape = _shown(document, newest, pages, page)
-        _print_json(shape) if as_json else output.print_show(shape)
+        shown.append(_shown(document, newest, pages, page))
+    if as_json:
+        _print_json(ShowShape(documents=shown))
+        return
+    for each in shown:
+        output.print_show(each)
 
 
 @app.command()
@@ -295,14 +302,17 @@ def status(as_json: JSONOption = False) -> None:
 def main() -> None:
     """Run the command line; turn our errors into a message, a hint and a code."""
     try:
-        # Without standalone mode, click returns the code that a command exits with.
-        sys.exit(app(standalone_mode=False, prog_name="dunegpt"))
-    except click.ClickException as error:
-        error.show()
+        # Without standalone mode, what comes back is the code that a command ends with.
+        code = app(standalone_mode=False, prog_name="dunegpt")
+        if code == _INTERRUPTED:
+            output.err.print("Stopped; the next run goes on from here.")
+        sys.exit(code)
+    except typer.exceptions.TyperException as error:
+        tell = getattr(error, "format_message", error.__str__)
+        message = tell()
+        output.err.print(message, style="bold red", markup=False)
+        output.err.print("Add --help to the command to see what it takes.")
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        output.err.print("Stopped; the next run goes on from here.")
-        sys.exit(130)
     except DuneGPTError as error:
         _complain(error)
         sys.exit(_code(error))
@@ -413,8 +423,8 @@ def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskSh
 
 def _shown(
     document: Document, newest: str, pages: dict[str, list[Page]], page: int
-) -> ShowShape:
-    return ShowShape(
+) -> ShownShape:
+    return ShownShape(
         document=DocumentShape.of(document),
         principals=sorted(document.access),
         supersedes=document.supersedes,

@@ -15,7 +15,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -80,6 +87,12 @@ class LLMTable(_Table):
     timeout_s: float = Field(60, gt=0)
     max_tokens: int = Field(600, ge=16)
     context_tokens: int = Field(8192, ge=1024)
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> "LLMTable":
+        if self.max_tokens * 2 > self.context_tokens:
+            raise ValueError("max_tokens may be at most half of context_tokens")
+        return self
 
 
 class CLITable(_Table):
@@ -165,7 +178,7 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
 
     try:
         return Located(config_dir=file.resolve().parent, **overrides)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"{file}: {explain(error)}") from error

@@ -23,13 +23,13 @@ from dunegpt.schemas import (
     ReferenceShape,
     SearchShape,
     SentenceShape,
-    ShowShape,
+    ShownShape,
     StatusShape,
 )
 from dunegpt.types import Outcome
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 _STAGES = {"embed": "Reading and embedding", "pack": "Packing", "export": "Exporting"}
 
@@ -131,7 +131,7 @@ def print_search(found: SearchShape) -> None:
         out.print(textwrap.indent(text, "   "), style="dim")
 
 
-def print_show(shown: ShowShape) -> None:
+def print_show(shown: ShownShape) -> None:
     """Print a document: what it is, its versions, files, readers and asked pages."""
     document = shown.document
     out.print(f"[bold]{escape(document.title)}[/bold]")

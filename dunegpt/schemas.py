@@ -220,8 +220,8 @@ class PageShape(_Shape):
     text: str
 
 
-class ShowShape(_Shape):
-    """What ``dunegpt show ID --json`` prints."""
+class ShownShape(_Shape):
+    """One document in ``dunegpt show``."""
 
     document: DocumentShape
     principals: list[str]
@@ -230,6 +230,12 @@ class ShowShape(_Shape):
     parent: str
     files: list[FileShape]
     pages: list[PageShape]
+
+
+class ShowShape(_Shape):
+    """What ``dunegpt show ID --json`` prints: all versions, if ID names none."""
+
+    documents: list[ShownShape]
 
 
 class CrawlShape(_Shape):

@@ -7,6 +7,8 @@ nothing is packed either. Knows no query.
 
 import hashlib
 import json
+import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +16,32 @@ from pathlib import Path
 from typing import Any
 
 from dunegpt.config import Settings
-from dunegpt.errors import ConfigError, UsageError
+from dunegpt.errors import (
+    ConfigError,
+    IndexBrokenError,
+    IndexMismatchError,
+    IndexMissingError,
+    UsageError,
+)
 from dunegpt.index import embed, words
 from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
+from dunegpt.index.pack import Packer, identity
 from dunegpt.index.shards import Embedder, ShardFolder, ShardMaker, document_key
-from dunegpt.index.snapshot import CURRENT, Packer, collect, publish, read_manifest
+from dunegpt.index.snapshot import (
+    CURRENT,
+    Snapshot,
+    collect,
+    publish,
+    read_manifest,
+)
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import only_writer
 from dunegpt.ingest.pages import PageStore
 from dunegpt.ingest.split import Splitter
 from dunegpt.types import Document, Failure, Page
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much it is."""
@@ -115,10 +132,10 @@ class _Build:
 
     def run(self, *, rebuild: bool) -> IndexReport:
         """Do what is missing, then pack and publish if anything differs."""
-        shards = ShardFolder(self.data / "shards")
         if rebuild:
-            shards.collect(set())
-            shards = ShardFolder(self.data / "shards")
+            for folder in ("shards", "pages"):
+                shutil.rmtree(self.data / folder, ignore_errors=True)
+        shards = ShardFolder(self.data / "shards")
         keys, inputs_id = self._keys()
         missing = [number for number, key in enumerate(keys) if key not in shards]
         report = IndexReport(documents=len(keys), embedded=len(missing))
@@ -135,7 +152,7 @@ class _Build:
         if missing:
             self._make_shards(set(missing))
             shards = ShardFolder(self.data / "shards")
-        target = self._pack(shards, inputs_id, report)
+        target = self._pack(shards, inputs_id, report, replace=rebuild)
         publish(target)
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
@@ -155,7 +172,7 @@ class _Build:
         digest = hashlib.sha256(json.dumps(self._content_settings()).encode())
         for key, document in self._keyed():
             keys.append(key)
-            digest.update(f"{key} {self.catalog.digest(document)}\n".encode())
+            digest.update(key.encode() + identity(document))
         if not keys and not (self.snapshots / CURRENT).exists():
             raise UsageError(
                 "The catalog has no documents that anybody may read.",
@@ -214,7 +231,14 @@ class _Build:
             limits=self.settings.extract,
         )
 
-    def _pack(self, shards: ShardFolder, inputs_id: str, report: IndexReport) -> Path:
+    def _pack(
+        self,
+        shards: ShardFolder,
+        inputs_id: str,
+        report: IndexReport,
+        *,
+        replace: bool,
+    ) -> Path:
         packer = Packer(self.snapshots, self.encoder, self._content_settings())
         backends = set(shards.backends.values())
         try:
@@ -223,16 +247,16 @@ class _Build:
                 entry = next(shards.entries([key]))
                 pages = self._pages(document)
                 packer.add(document, entry, pages)
-                report.passages += len(entry.passages)
                 for failure in entry.failures:
                     self.catalog.put_failure(document.source, failure)
                 report.failures += entry.failures
                 self.progress("pack", done, report.documents)
-            target = packer.close(inputs_id, backends)
+            target = packer.close(inputs_id, backends, replace=replace)
         finally:
             packer.discard()
         self.catalog.settle("", "extract", {f.id for f in report.failures})
         report.snapshot = target.name
+        report.passages = read_manifest(target)["counts"]["passages"]
         return target
 
     def _pages(self, document: Document) -> dict[str, list[Page]]:
@@ -243,9 +267,14 @@ class _Build:
         return found
 
     def _current(self) -> dict[str, Any]:
-        """Return the manifest of the current snapshot; empty if there is none."""
-        folder = self.snapshots / CURRENT
-        return read_manifest(folder) if folder.is_dir() else {}
+        """Return the manifest of the current snapshot; empty if it cannot be used."""
+        try:
+            current = Snapshot(self.snapshots / CURRENT)
+        except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
+            log.info("making a new snapshot: %s", error)
+            return {}
+        current.close()
+        return current.manifest
 
     def _given(self) -> Path | None:
         """Return the folder that ``[embed] model`` names, if it is an exported encoder.

@@ -184,6 +184,8 @@ def _export_files(encoder: BatchEncoder, folder: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
+    except OSError:
+        raise
     except Exception as error:  # the exporter raises whatever its parts raise
         raise ConfigError(f"The model cannot be exported to ONNX: {error}") from error
     model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))

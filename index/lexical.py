@@ -93,11 +93,29 @@ class LexicalIndex:
         """
         return self._run(query, self._clause(clause), k)
 
-    def scores(self, query: str, rows: Sequence[int]) -> dict[int, float]:
-        """Return the scores of just these rows; a row without any word is left out."""
-        must = tantivy.Query.term_set_query(self._schema, "row", list(map(int, rows)))
-        found, scores = self._run(query, [must], max(len(rows), 1))
+    def scores(
+        self, query: str, clause: Clause, rows: Sequence[int]
+    ) -> dict[int, float]:
+        """Return the scores of just these rows; a row without any word is left out.
+
+        They are equal to those that `search` gives with the same clause.
+        """
+        must = self._clause(clause)
+        only = tantivy.Query.term_set_query(self._schema, "row", list(map(int, rows)))
+        found, scores = self._run(query, must, max(len(rows), 1), only)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
+
+    def weights(self, text: str, clause: Clause) -> dict[str, float]:
+        """Return the inverse document frequency of each word of a text.
+
+        A word that stands only in what a reader may not find weighs as one that no
+        passage has.
+        """
+        weights = {}
+        for word in words(text)[:_MAX_WORDS]:
+            known = self._is_known(word, self._clause(clause))
+            weights[word] = self.idf(word) if known else self._idf(0)
+        return weights
 
     def idf(self, word: str) -> float:
         """Return the inverse document frequency of a word as `words` gives it.
@@ -105,23 +123,33 @@ class LexicalIndex:
         Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and
         Beyond (2009), with the 1 inside the logarithm that Lucene and tantivy add.
         """
-        n = self._searcher.doc_freq("body", word)
+        return self._idf(self._searcher.doc_freq("body", word))
+
+    def _idf(self, n: int) -> float:
         return math.log(1 + (len(self) - n + 0.5) / (n + 0.5))
 
-    def knows(self, word: str) -> bool:
-        """Return whether any passage has a word as `words` gives it."""
-        return bool(self._searcher.doc_freq("body", word) > 0)
+    def _is_known(self, word: str, must: list[tantivy.Query]) -> bool:
+        """Return whether any passage that may be found has a word."""
+        if not self._searcher.doc_freq("body", word):
+            return False
+        query = self._query({word: 1}, must)
+        return bool(self._searcher.search(query, 1, count=False).hits)
 
     def _run(
-        self, query: str, must: list[tantivy.Query], k: int
+        self,
+        query: str,
+        must: list[tantivy.Query],
+        k: int,
+        only: tantivy.Query | None = None,
     ) -> tuple[Rows, Scores]:
         counts = Counter(words(query)[:_MAX_WORDS])
-        known = {word: n for word, n in counts.items() if self.knows(word)}
-        highest = (_K1 + 1) * sum(n * self.idf(word) for word, n in known.items())
-        if highest <= 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
         try:
-            hits = self._searcher.search(self._query(known, must), k, count=False).hits
+            known = {w: n for w, n in counts.items() if self._is_known(w, must)}
+            highest = (_K1 + 1) * sum(n * self.idf(w) for w, n in known.items())
+            if highest <= 0:
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            asked = self._query(known, [*must, only] if only else must)
+            hits = self._searcher.search(asked, k, count=False).hits
             places = [place for _, place in hits]
             rows = self._searcher.fast_field_values("row", places) if places else []
         except (ValueError, OSError) as error:

@@ -15,9 +15,13 @@ _SYSTEM = re.compile(
     re.IGNORECASE,
 )
 _SYSTEMS = {"dune-doc": "docdb", "docdb": "docdb", "edms": "edms"}
-_TOKEN = re.compile(r"[^\s,;?!()\[\]\"'`]+")
+SYSTEMS = frozenset(f"{system}:" for system in _SYSTEMS.values())
+"""How ids begin of which every number is one, whether the index holds it or not."""
+_TOKEN = re.compile(r"https?://[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+")
 _SERIES = re.compile(r"([a-z][a-z._/-]*[:_/-])\d+")
-_VERSION = re.compile(r"\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*(\d{1,3})\b", re.I)
+_VERSION = re.compile(
+    r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
+)
 _ENDS_WITH_VERSION = re.compile(r"^(.+?)(?:-v|:v?)(\d{1,3})$")
 
 
@@ -62,7 +66,7 @@ def mentions(question: str) -> Iterator[Mention]:
         start, end = match.span()
         if any(start < stop and begin < end for begin, stop in taken):
             continue
-        token = match[0].rstrip(".:").casefold()
+        token = match[0].rstrip(".:,;?!)").casefold()
         if len(token) > 200 or not any(c.isdigit() or c in ":/." for c in token):
             continue
         version, end = _version_after(question, end)
@@ -70,7 +74,7 @@ def mentions(question: str) -> Iterator[Mention]:
         if cut := _ENDS_WITH_VERSION.match(token):
             readings.append((cut[1], int(cut[2])))
         series = _SERIES.fullmatch(readings[-1][0]) or _SERIES.fullmatch(token)
-        text = question[start:end].rstrip(".:")
+        text = question[start:end].rstrip(".:,;?!)")
         yield Mention(text, tuple(readings), series[1] if series else "")
 
 

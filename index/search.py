@@ -16,7 +16,7 @@ from dunegpt.errors import UsageError
 from dunegpt.index.dense import Mask
 from dunegpt.index.fuse import fused
 from dunegpt.index.lexical import Clause, Rows, Scores
-from dunegpt.index.names import Mention, mentions
+from dunegpt.index.names import SYSTEMS, Mention, mentions
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.store import Stored
 from dunegpt.index.words import words
@@ -98,7 +98,7 @@ class Searcher:
             return SearchResult(unknown=unknown, asked=asked)
         if named:
             view = view.within(named)
-        rows, scores = self._ranked(question, view, ranking)
+        rows, scores = self._ranked(question, view, ranking, max(k, _CANDIDATES))
         if named:
             rows, scores = self._all_of(named, rows, scores, view)
         if named and not asked:
@@ -107,6 +107,11 @@ class Searcher:
         found_by = FoundBy.ID if named else FoundBy(ranking.value)
         hits = self._hits(rows, scores, view, found_by, k)
         return SearchResult(hits, unknown, asked)
+
+    def weights(self, text: str, reader: Access) -> dict[str, float]:
+        """Return the weight of each word of a text, as a reader may know it."""
+        view = _View(self.snapshot, reader, Filters())
+        return self.snapshot.lexical.weights(text, view.clause)
 
     def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
         """Return the documents that go by a name, each with its newest version's id.
@@ -184,30 +189,32 @@ class Searcher:
 
     def _is_series(self, mention: Mention, view: "_View") -> bool:
         """Return whether documents are numbered in this way, as the reader may see."""
-        if ":" in mention.series:
+        if mention.series in SYSTEMS:
             return True
         alike = self.snapshot.store.series(mention.series)
         return any(map(view.may_see, self.snapshot.store.documents(alike).values()))
 
     def _ranked(
-        self, question: str, view: "_View", ranking: Ranking
+        self, question: str, view: "_View", ranking: Ranking, candidates: int
     ) -> tuple[Rows, Scores]:
-        """Return rows and scores, best first."""
+        """Return rows and scores, best first: the best of each part, joined."""
         lexical, dense = self.snapshot.lexical, self.snapshot.dense
         nothing = np.empty(0, np.int64), np.empty(0, np.float32)
         by_words = by_vector = nothing
         if not view.rows.any():
             return nothing
         if ranking is not Ranking.DENSE:
-            by_words = lexical.search(question, view.clause, _CANDIDATES)
+            by_words = lexical.search(question, view.clause, candidates)
         if ranking is Ranking.LEXICAL:
             return by_words
         vector = self.snapshot.encoder.queries([question])[0]
-        by_vector = dense.search(vector, view.rows, _CANDIDATES)
+        by_vector = dense.search(vector, view.rows, candidates)
         if ranking is Ranking.DENSE:
             return by_vector
         rows = np.union1d(by_words[0], by_vector[0])
-        by_row = lexical.scores(question, rows.tolist()) if len(rows) else {}
+        by_row = (
+            lexical.scores(question, view.clause, rows.tolist()) if len(rows) else {}
+        )
         record = np.asarray(self.snapshot.row_record[rows], np.int64)
         scores = fused(
             np.array([by_row.get(row, 0.0) for row in rows.tolist()], np.float32),
@@ -271,11 +278,11 @@ class Searcher:
 
     def _newest(self, stored: Stored, view: "_View") -> Stored:
         """Return the newest version of a document that the reader may see."""
-        newest, step = stored, stored
-        while step.superseded_by is not None:
-            step = self.snapshot.store.documents([step.superseded_by])[
-                step.superseded_by
-            ]
+        newest, step, seen = stored, stored, {stored.number}
+        while step.superseded_by is not None and step.superseded_by not in seen:
+            seen.add(step.superseded_by)
+            found = self.snapshot.store.documents([step.superseded_by])
+            step = found[step.superseded_by]
             if view.may_see(step):
                 newest = step
         return newest

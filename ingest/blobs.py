@@ -1,4 +1,4 @@
-"""Keeps fetched bytes by their sha256: written once, whole or not at all.
+"""Keeps fetched bytes by their sha256, and writes files whole or not at all.
 
 Knows nothing of documents.
 """
@@ -79,3 +79,33 @@ def storage_errors(folder: Path) -> Iterator[None]:
                 hint="Make room or change data_dir, then run the same command again.",
             ) from error
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the files of a folder to the disk, so that a rename cannot outrun them."""
+    for path in [*folder.iterdir(), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -160,11 +160,6 @@ class Catalog:
             _replace(db, document, digest, is_new=known is None)
         return "changed" if known else "new"
 
-    @staticmethod
-    def digest(document: Document) -> str:
-        """Return a hash over all that is stored of a document."""
-        return _hash(document)
-
     def ids(self, source: str) -> set[str]:
         """Return the ids of the documents of a source, hidden ones too."""
         with self._look() as db:
@@ -339,6 +334,7 @@ def _file_fields(file: FileRef) -> dict[str, Any]:
 
 
 def _hash(document: Document) -> str:
+    """Return a hash over all that is stored of a document."""
     files = [[f.key, f.sha256, _file_fields(f)] for f in document.files]
     content = [document.source, _document_fields(document), files]
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)

@@ -105,7 +105,7 @@ def crawl(
             run.take_all(progress)
             run.prune(accept_loss=accept_loss)
         except SourceError as error:
-            log.warning("%s: %s", name, error)
+            log.info("%s: %s", name, error)
             report.error = f"{type(error).__name__}: {error}"
             report.hint = error.hint
         finally:

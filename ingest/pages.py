@@ -6,16 +6,17 @@ of the extractor; a file is written whole or not at all.
 
 import hashlib
 import json
-import os
-import tempfile
+import logging
 from pathlib import Path
 
 import zstandard
 
-from dunegpt.ingest.blobs import Blobs, storage_errors
+from dunegpt.ingest.blobs import Blobs, write_whole
 from dunegpt.ingest.extract import VERSION
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.types import FileRef, Page
+
+log = logging.getLogger(__name__)
 
 
 class PageStore:
@@ -26,12 +27,16 @@ class PageStore:
         self._blobs = blobs
 
     def get(self, file: FileRef) -> list[Page] | None:
-        """Return the pages of a file if they were extracted before."""
+        """Return the pages of a file if they were extracted before, and are whole."""
         path = self._path(file)
         if not path.is_file():
             return None
-        content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
-        return [Page(*fields) for fields in json.loads(content)]
+        try:
+            content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+            return [Page(*fields) for fields in json.loads(content)]
+        except (zstandard.ZstdError, ValueError, TypeError) as error:
+            log.warning("%s is damaged and will be made again: %s", path, error)
+            return None
 
     def make(self, file: FileRef, sandbox: Sandbox) -> list[Page]:
         """Return the pages of a file, extracting and keeping them if need be.
@@ -50,26 +55,6 @@ class PageStore:
         made_from = [file.sha256, Path(file.name).suffix, file.media_type, VERSION]
         key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
         return self._folder / key[:2] / f"{key}.json.zst"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even after a power cut.
-
-    Raises:
-        StorageError: The disk is full.
-    """
-    with storage_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 def _packed(pages: list[Page]) -> bytes:

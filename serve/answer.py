@@ -6,8 +6,10 @@ own best sentences. When nothing answers, it says so.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
+from urllib.parse import quote as quote_url
+from urllib.parse import urlencode
 
 from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import (
@@ -22,7 +24,7 @@ from dunegpt.index.words import words
 from dunegpt.serve import llm
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
-from dunegpt.serve.sentences import Judge, sentences
+from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import verified
 from dunegpt.types import (
     PUBLIC,
@@ -80,27 +82,36 @@ def answer(
     try:
         searcher = open_searcher(settings)
         found = searcher.search(question, reader, filters, k)
-        run = _Answer(question, settings, searcher, found)
+        run = _Answer(question, reader, settings, searcher, found)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
         return
-    yield from run.events(generates=use_model and bool(settings.llm))
+    try:
+        yield from run.events(generates=use_model and bool(settings.llm))
+    finally:
+        searcher.snapshot.close()
 
 
 class _Answer:
     """One question on its way from what was found to its outcome."""
 
     def __init__(
-        self, question: str, settings: Settings, searcher: Searcher, found: SearchResult
+        self,
+        question: str,
+        reader: Access,
+        settings: Settings,
+        searcher: Searcher,
+        found: SearchResult,
     ) -> None:
         self.question = question
         self.settings = settings
         self.searcher = searcher
         self.found = found
         self.is_named = bool(found.hits) and found.hits[0].found_by is FoundBy.ID
-        snapshot = searcher.snapshot
-        self.judge = Judge(self._asked(), snapshot.lexical, snapshot.encoder)
+        asked = self._asked()
+        weights = searcher.weights(asked, reader)
+        self.judge = Judge(asked, weights, searcher.snapshot.encoder)
         self.candidates = self.judge.best(found.hits)
         self.quotes: dict[int, str] = {}
         for candidate in self.candidates:
@@ -174,13 +185,14 @@ class _Answer:
             yield from self._extracted()
             return
         budget = table.context_tokens - table.max_tokens
-        text = llm.stream(name, table, messages(self.question, readable, budget))
+        prompt, sent = messages(self.question, readable, budget)
+        text = llm.stream(name, table, prompt)
         said: set[str] = set()
         try:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
-                sentence = verified(piece, readable)
+                sentence = verified(piece, sent)
                 if sentence.text in said:
                     continue
                 said.add(sentence.text)
@@ -233,7 +245,8 @@ def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Ci
         url = f"{file.url}#page={page}"
     elif settings.server.url:
         base = settings.server.url.rstrip("/")
-        url = f"{base}/view/{hit.document.id}?file={file.key}&page={page}"
+        query = urlencode({"file": file.key, "page": page})
+        url = f"{base}/view/{quote_url(hit.document.id)}?{query}"
     else:
         url = hit.document.url
     return Citation(hit.rank, hit, quote, page, url)
@@ -244,10 +257,20 @@ def streamed_sentences(pieces: Iterator[str]) -> Iterator[str]:
     text = ""
     for piece in pieces:
         text += piece
-        while end := _SENTENCE_END.search(text):
-            yield from filter(None, [text[: end.end()].strip()])
-            text = text[end.end() :]
+        text = yield from _whole(text)
     yield from filter(None, [text.strip()])
+
+
+def _whole(text: str) -> Generator[str, None, str]:
+    """Yield the sentences that a text holds whole; return what is left of it."""
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        sentence = text[start : end.end()].strip()
+        if ends_with_abbreviation(sentence):
+            continue
+        yield from filter(None, [sentence])
+        start = end.end()
+    return text[start:]
 
 
 _SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")

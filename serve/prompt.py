@@ -6,7 +6,7 @@ of a small model. The passages are data; the rules say so. Knows no server.
 
 from collections.abc import Sequence
 
-from dunegpt.index.shards import context
+from dunegpt.index.texts import context
 from dunegpt.types import Citation
 
 REFUSAL = "NOT IN THE DOCUMENTS"
@@ -26,8 +26,8 @@ _CHARACTERS_PER_TOKEN = 3.0
 
 def messages(
     question: str, citations: Sequence[Citation], budget_tokens: int
-) -> list[tuple[str, str]]:
-    """Return the messages to send, as (role, text).
+) -> tuple[list[tuple[str, str]], list[Citation]]:
+    """Return the messages to send, as (role, text), and what of the citations is in.
 
     Args:
         question: As asked.
@@ -36,7 +36,7 @@ def messages(
         budget_tokens: What the model reads at most, the answer's tokens taken off.
     """
     left = int(budget_tokens * _CHARACTERS_PER_TOKEN) - len(_RULES) - 2 * len(question)
-    parts = []
+    parts: list[str] = []
     for citation in citations:
         part = _passage(citation)
         left -= len(part)
@@ -45,7 +45,8 @@ def messages(
         parts.append(part)
     passages = "\n\n".join(parts)
     user = f"Question: {question}\n\nPassages:\n\n{passages}\n\nQuestion: {question}"
-    return [("system", _RULES), ("user", user)]
+    sent = list(citations[: len(parts)])
+    return [("system", _RULES), ("user", user)], sent
 
 
 def _passage(citation: Citation) -> str:

@@ -5,12 +5,11 @@ of a table. Knows no model of language.
 """
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from dunegpt.index.encoder import Encoder
-from dunegpt.index.lexical import LexicalIndex
-from dunegpt.index.shards import context
+from dunegpt.index.texts import context
 from dunegpt.index.words import words
 from dunegpt.types import Hit
 
@@ -21,8 +20,8 @@ _END = re.compile(
     r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[*\-])|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
 )
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|Figs?|Eqs?|Refs?|Sec|Tab|vs|Dr|Prof|No|approx|ca|et al)"
-    r"|\b[A-Z])\.$"
+    r"(?:\b(?:e\.g|i\.e|cf|Figs?|Eqs?|Refs?|Sec|Tab|vs|Dr|Prof|[Nn]o|approx|ca|et al)"
+    r"|(?<!\d\s)(?<!\d)\b[A-Z])\.$"
 )
 _QUANTITY = re.compile(
     r"\bhow (?:much|many|long|far|thick|heavy|large|big|wide|high|deep|often|fast|old"
@@ -49,11 +48,17 @@ class Candidate:
     score: float
 
 
+def ends_with_abbreviation(text: str) -> bool:
+    """Return whether the full stop at the end of a text ends no sentence."""
+    return bool(_ABBREVIATION.search(text))
+
+
 def sentences(text: str) -> Iterator[str]:
     """Yield the sentences of a passage, verbatim, without white space around them."""
     start = 0
     for gap in _END.finditer(text):
-        if "\n\n" not in gap[0] and _ABBREVIATION.search(text[start : gap.start()]):
+        before = text[start : gap.start()]
+        if "\n\n" not in gap[0] and ends_with_abbreviation(before):
             continue
         yield from _bounded(text[start : gap.start() + _closing(gap[0])])
         start = gap.end()
@@ -78,10 +83,19 @@ def _bounded(sentence: str) -> Iterator[str]:
 class Judge:
     """Says how well sentences answer one question, by words and by vectors."""
 
-    def __init__(self, question: str, lexical: LexicalIndex, encoder: Encoder) -> None:
+    def __init__(
+        self, question: str, weights: Mapping[str, float], encoder: Encoder
+    ) -> None:
+        """Prepare to judge.
+
+        Args:
+            question: As asked.
+            weights: Of its words, as `dunegpt.index.words` gives them.
+            encoder: Of the index.
+        """
         self._encoder = encoder
         self._question = question
-        self._idf = {word: lexical.idf(word) for word in words(question)}
+        self._idf = dict(weights)
         self._total = sum(self._idf.values())
         self._wants_number = bool(_QUANTITY.search(question))
 

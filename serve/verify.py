@@ -1,8 +1,9 @@
 """Checks a generated sentence against the passages that it cites.
 
 First form, without a second model: the marks must name passages that were given; every
-number, identifier and address in the sentence must stand in a cited passage; and most
-of its words must. What fails is marked with the reason, never silently passed.
+number with its sign and unit, every identifier and address in the sentence must stand
+in a cited passage; and most of its words must. What fails is marked with the reason,
+never silently passed.
 """
 
 import re
@@ -14,7 +15,24 @@ from dunegpt.types import Citation, Sentence
 
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
-_TOKEN_WITH_DIGIT = re.compile(r"(?<![\w.])[+\-\u2212]?[\w./:\-]*\d[\w./:\-]*")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_PREFIX = "(?:[yzafpnµumcdhkMGTPEZY]|da)?"
+_BASE = (
+    "(?:eV|Hz|Pa|bar|mol|rad|sr|V|A|W|K|m|s|g|J|N|C|F|T|H|B|b|L|l|Ω|ohm|electrons?)"
+    "(?:[²³]|\\^?-?[1-3](?!\\d))?"
+)
+_PLAIN = (
+    "(?:%|‰|°C|°F|°|ppm|ppb|ppt|min|hours?|h|days?|d|weeks?|months?|years?|yr|t|kt|psi"
+)
+_PLAIN += "|litres?|liters?|euros?|dollars?|francs?|seconds?|metres?|meters?|volts?)"
+_UNIT = f"(?:{_PLAIN}|{_PREFIX}{_BASE})"
+_QUANTITY = re.compile(
+    r"(?<![\w.])(?P<sign>[+-]?)(?P<value>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+    rf"(?:\s?(?P<unit>{_UNIT}(?:[/·*]\(?{_UNIT}\)?)*)(?![\w/]))?"
+)
+_IDENTIFIER = re.compile(
+    r"(?<!\w)(?=[\w./:-]*[A-Za-z])(?=[\w./:-]*\d)[A-Za-z][\w./:-]*"
+)
 _LEAST_SHARE = 0.5
 _ATTACHED_SHARE = 0.7
 
@@ -45,18 +63,17 @@ def objection(sentence: str, source: str, least_share: float) -> str:
         source: All text that it may rest on.
         least_share: Of the sentence's words that the source must have.
     """
-    flat = _flat(source)
-    for address in _ADDRESS.findall(sentence):
-        if _flat(address.rstrip(".,;)")) not in flat:
-            return f"the address {address} is not in the source"
-    tokens = set(_tokens(source))
-    missing = [token for token in _tokens(sentence) if token not in tokens]
-    if missing:
-        return f"{missing[0]} is not in the source"
     own = words(sentence)
-    found = set(words(source))
     if not own:
         return "it says nothing that can be checked"
+    missing = [
+        *_missing_addresses(sentence, source),
+        *_missing_quantities(sentence, source),
+    ]
+    missing += _missing_identifiers(sentence, source)
+    if missing:
+        return f"{missing[0]} is not in the source"
+    found = set(words(source))
     share = sum(word in found for word in own) / len(own)
     if share < least_share:
         return f"the source has only {share:.0%} of its words"
@@ -75,11 +92,53 @@ def _attached(sentence: str, citations: Sequence[Citation], *, wrong: bool) -> S
     return Sentence(sentence, (), supported=False, reason=reason)
 
 
-def _tokens(text: str) -> list[str]:
-    """Return the numbers and identifiers of a text, in one spelling."""
-    found = _TOKEN_WITH_DIGIT.findall(text.replace("\u2212", "-"))
-    return [token.strip(".:/-+").casefold() for token in found]
+def _missing_addresses(sentence: str, source: str) -> list[str]:
+    flat = re.sub(r"\s+", " ", source).casefold()
+    found = (address.rstrip(".,;)") for address in _ADDRESS.findall(sentence))
+    return [address for address in found if address.casefold() not in flat]
 
 
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text).casefold()
+def _missing_quantities(sentence: str, source: str) -> list[str]:
+    """Return the quantities of a sentence that a source has not.
+
+    A number that has a unit in both must have the same; where the source has it bare,
+    as in a table, the unit must stand somewhere in the source.
+    """
+    present = set(quantities(source))
+    units = {unit for _, unit in present}
+    missing = []
+    for value, unit in quantities(sentence):
+        exact = (value, unit) in present
+        in_table = (value, "") in present and (unit in units or unit in source)
+        bare = not unit and any(value == other for other, _ in present)
+        if not (exact or in_table or bare):
+            missing.append(f"{value} {unit}".strip())
+    return missing
+
+
+def _missing_identifiers(sentence: str, source: str) -> list[str]:
+    present = {_trimmed(token) for token in _IDENTIFIER.findall(source)}
+    found = (_trimmed(token) for token in _IDENTIFIER.findall(sentence))
+    return [token for token in found if token not in present]
+
+
+def _trimmed(token: str) -> str:
+    return token.strip(".:/-").casefold()
+
+
+def quantities(text: str) -> list[tuple[str, str]]:
+    """Return the numbers of a text with their units, each in one spelling.
+
+    A minus sign counts where a number begins with it, not in a range.
+
+    >>> quantities("from -57.0 kV to 1,300 V/cm, 10-20 of them")
+    [('-57.0', 'kV'), ('1300', 'V/cm'), ('10', ''), ('20', '')]
+    """
+    text = _THOUSANDS.sub("", text.replace("\u2212", "-").replace("\u03bc", "µ"))
+    text = re.sub(r"\bminus (?=\d)", "-", text)
+    text = re.sub(r"(?<=[A-Za-zµ])\s*/\s*(?=[A-Za-zµ(])", "/", text)
+    text = re.sub(r"(?<=\d)[-\u2013](?=\d)", " ", text)
+    return [
+        (match["sign"].replace("+", "") + match["value"], match["unit"] or "")
+        for match in _QUANTITY.finditer(text)
+    ]

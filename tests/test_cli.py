@@ -1,6 +1,5 @@
 """The command line, through its own door: what it prints, and its exit codes."""
 
-import json
 import logging
 import subprocess
 import sys
@@ -320,7 +319,7 @@ def test_show(run: Run, indexed: str) -> None:
     assert "500 V/cm" in result.out
     assert "papers:LTS-0001:2" in result.out
     shape = run("--config", indexed, "show", "papers:LTS-0001:2", "--json")
-    shown = shape.read(ShowShape)
+    (shown,) = shape.read(ShowShape).documents
     assert shown.supersedes == "papers:LTS-0001:1"
     assert shown.superseded_by == ""
     assert [(f.key, f.pages) for f in shown.files] == [("v2.txt", 1)]
@@ -334,7 +333,8 @@ def test_show_all_versions_as_json(run: Run, indexed: str) -> None:
     """What is printed with --json is one JSON text, however many versions come."""
     result = run("--config", indexed, "show", "LTS-0001", "--json")
     assert result.code == 0
-    json.loads(result.out)
+    documents = result.read(ShowShape).documents
+    assert [d.document.id[-1] for d in documents] == ["1", "2"]
 
 
 def test_status(run: Run, indexed: str) -> None:

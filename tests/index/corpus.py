@@ -9,8 +9,10 @@ import numpy as np
 
 from dunegpt.config import Settings
 from dunegpt.index.encoder import Encoder
-from dunegpt.index.shards import Entry, embedded, record_texts
-from dunegpt.index.snapshot import Packer, Snapshot
+from dunegpt.index.pack import Packer
+from dunegpt.index.shards import Entry
+from dunegpt.index.snapshot import Snapshot
+from dunegpt.index.texts import embedded, record_texts
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.types import Access, Document, FileRef, Page, Passage, access_set

@@ -173,8 +173,8 @@ build(load_settings(Path(sys.argv[1])))
     [
         ("shards", "sync_folder", 2, 2),  # while a shard is written
         ("encoder", "Encoder.documents", 3, 2),  # while embedding
-        ("snapshot", "Packer.add", 2, 0),  # while packing
-        ("snapshot", "_file_hash", 3, 0),  # while the manifest is written
+        ("pack", "Packer.add", 2, 0),  # while packing
+        ("pack", "_file_hash", 3, 0),  # while the manifest is written
     ],
 )
 def test_killed_and_run_again(
@@ -382,28 +382,25 @@ def test_passages_too_long_for_the_encoder(settings: Settings, texts: Path) -> N
         build(mine)
 
 
-@pytest.mark.parametrize(
-    "call", ["dunegpt.index.shards.np.save", "dunegpt.index.snapshot.np.save"]
-)
+@pytest.mark.parametrize("stage", ["embed", "pack"])
 def test_disk_full(
-    settings: Settings, texts: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    settings: Settings, texts: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     first = crawl_and_build(settings)
     (texts / "d.txt").write_text("A new note.")
     crawl("papers", settings)
-    if "snapshot" in call:  # then the shards are there already
-        shutil.copytree(settings.data, settings.data.parent / "copy", symlinks=True)
-        build(settings.model_copy(update={"data_dir": settings.data.parent / "copy"}))
+    if stage == "pack":  # then the shards are there already
+        copy = settings.data.parent / "copy"
+        shutil.copytree(settings.data, copy, symlinks=True)
+        build(settings.model_copy(update={"data_dir": copy}))
         shutil.rmtree(settings.data / "shards")
-        shutil.copytree(
-            settings.data.parent / "copy" / "shards", settings.data / "shards"
-        )
+        shutil.copytree(copy / "shards", settings.data / "shards")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(call, full)
+        patch.setattr("numpy.save", full)
         with pytest.raises(StorageError, match="No space") as caught:
             build(settings)
     assert caught.value.hint

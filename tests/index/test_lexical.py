@@ -72,10 +72,10 @@ def test_clauses(index: LexicalIndex, clause: Clause, expected: set[int]) -> Non
 @pytest.mark.parametrize("query", ["purity", "the drift field of the cathode", "v/cm"])
 def test_scores_of_given_rows_equal_the_search(index: LexicalIndex, query: str) -> None:
     rows, scores = index.search(query, ALL, 10)
-    given = index.scores(query, range(len(TEXTS)))
+    given = index.scores(query, ALL, range(len(TEXTS)))
     assert given == pytest.approx(dict(zip(rows.tolist(), scores.tolist())))  # noqa: B905
-    assert index.scores(query, rows[:1].tolist()).keys() == {rows[0]}
-    assert index.scores(query, []) == {}
+    assert index.scores(query, ALL, rows[:1].tolist()).keys() == {rows[0]}
+    assert index.scores(query, ALL, []) == {}
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,11 @@ def test_whatever_people_type(
 
 def test_rarer_words_weigh_more(index: LexicalIndex) -> None:
     assert index.idf("xyzzy") > index.idf("lifetim") > index.idf("puriti") > 0
-    assert index.knows("puriti")
-    assert not index.knows("xyzzy")
+    hidden = Clause((2,))
+    weights = index.weights("purity of the xyzzy lifetime", hidden)
+    assert weights["xyzzy"] == index.idf("xyzzy")
+    unseen = [word for word in weights if not found(index, word, hidden)]
+    assert all(weights[word] == index.idf("xyzzy") for word in unseen)
 
 
 def test_damaged(tmp_path: Path, index: LexicalIndex) -> None:

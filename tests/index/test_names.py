@@ -109,5 +109,5 @@ def test_address_with_a_query_names_its_document() -> None:
 )
 def test_a_mention_takes_its_version_along(question: str) -> None:
     """So that of a bare name nothing is left that could be searched."""
-    [found] = mentions(question)
+    found = next(mentions(question))
     assert found.text == question

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dunegpt.errors import UsageError
+from dunegpt.index.lexical import Clause
 from dunegpt.index.search import Filters, Ranking, Searcher, SearchResult
 from dunegpt.types import PUBLIC as PUBLIC_NAME
 from dunegpt.types import Access, Document, FoundBy, access_set, narrow
@@ -136,7 +137,8 @@ def test_nobody_finds_what_they_may_not_read(
         rows = range(snapshot.manifest["counts"]["passages"])
         allowed = [row for row in rows if is_allowed(snapshot.store, row, who, wanted)]
         # every row that may be found, scored without any clause
-        by_words = snapshot.lexical.scores(question, list(rows))
+        everything = Clause(tuple(range(len(snapshot.access_sets))))
+        by_words = snapshot.lexical.scores(question, everything, list(rows))
         vector = snapshot.encoder.queries([question])[0]
         cosines = snapshot.dense.scores(vector, np.arange(len(rows)))
         expected = {
@@ -145,8 +147,11 @@ def test_nobody_finds_what_they_may_not_read(
         }
         for ranking, scores in expected.items():
             hits = searcher.search(question, reader, wanted, 50, ranking).hits
-            assert {h.row: h.score for h in hits} == pytest.approx(scores, abs=2e-3)
-            assert [h.score for h in hits] == sorted(scores_of(hits), reverse=True)
+            found = {h.row: h.score for h in hits}
+            if ranking is Ranking.LEXICAL:  # its unit is a maximum that readers share
+                found, scores = relative(found), relative(scores)  # noqa: PLW2901
+            assert found == pytest.approx(scores, abs=2e-3)
+            assert scores_of(hits) == sorted(scores_of(hits), reverse=True)
         fused = searcher.search(question, reader, wanted, 50)
         assert {hit.row for hit in fused.hits} == set(allowed)
         seen = [told(asdict(fused))]
@@ -158,6 +163,11 @@ def test_nobody_finds_what_they_may_not_read(
     for doc, pages in corpus:
         for secret in secrets_of(doc, pages, who):
             assert not [text for text in seen if secret in text], secret
+
+
+def relative(scores: dict[int, float]) -> dict[int, float]:
+    most = max(scores.values(), default=1.0)
+    return {row: score / most for row, score in scores.items()}
 
 
 def scores_of(hits: Sequence[Any]) -> list[float]:
@@ -181,7 +191,7 @@ def searcher(tmp_path: Path, tiny_encoder: Path) -> Searcher:
     mixed = document("n:LTS-0002:1", files={"open.txt": PUBLIC, "closed.txt": DAQ})
     corpus = [
         (document("n:LTS-0001:1", title="Field"), {"a.txt": ["The drift field is 5."]}),
-        (v2, {"a.txt": ["The drift field is 6 now, says quokka."]}),
+        (v2, {"a.txt": ["The drift field is 6, quokka."]}),
         (mixed, {"open.txt": ["Triggers are open."], "closed.txt": ["Wombat keys."]}),
         (document("n:LTS-0003:1", access=DAQ), {"a.txt": ["A wombat trigger."]}),
         (document("n:LTS-0004:1"), {"a.txt": ["Laser light.", "Argon.", "Laser."]}),

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dunegpt.config import ExtractTable
 from dunegpt.errors import ExtractError, FetchError, StorageError
 from dunegpt.ingest import pages as pages_module
-from dunegpt.ingest.blobs import Blobs, storage_errors
+from dunegpt.ingest.blobs import Blobs, storage_errors, write_whole
 from dunegpt.ingest.extract.sandbox import Sandbox
-from dunegpt.ingest.pages import PageStore, write_whole
+from dunegpt.ingest.pages import PageStore
 from dunegpt.types import FileRef, Page
 
 CONTENT = b"one two three"
@@ -170,8 +171,6 @@ def test_a_failed_extraction_is_not_kept(tmp_path: Path, blobs: Blobs) -> None:
 
 
 def test_the_real_sandbox(tmp_path: Path, blobs: Blobs) -> None:
-    from dunegpt.config import ExtractTable
-
     sha, _ = blobs.put(["# Über\n\nText.".encode()])
     note = file(sha, "n.md", "text/markdown")
     store = PageStore(tmp_path / "pages", blobs)

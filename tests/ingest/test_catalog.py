@@ -89,12 +89,11 @@ def test_round_trip(catalog: Catalog, document: Document) -> None:
         {"files": (replace(FILE, name="b.pdf"), DOCUMENT.files[1])},
         {"files": (replace(FILE, checksum="md5:9"), DOCUMENT.files[1])},
     ],
-    ids=lambda change: "-".join(change),
+    ids="-".join,
 )
 def test_any_change_is_a_change(catalog: Catalog, change: dict[str, Any]) -> None:
     catalog.put(DOCUMENT)
     changed = replace(DOCUMENT, **change)
-    assert catalog.digest(changed) != catalog.digest(DOCUMENT)
     assert catalog.put(changed) == "changed"
     assert catalog.get(DOCUMENT.id) == changed
     assert catalog.put(changed) == "unchanged"

@@ -74,9 +74,7 @@ def test_get(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("token", "login"), [("", True), (TOKEN, False)])
-def test_anonymous_requests_carry_no_token(
-    site: Site, token: str, login: bool
-) -> None:
+def test_anonymous_requests_carry_no_token(site: Site, token: str, login: bool) -> None:
     site.client(token=token).get("/ok", login=login)
     assert "authorization" not in site.server.requests[0].headers
 
@@ -235,9 +233,7 @@ def test_a_challenge_is_not_worked_around(site: Site, path: str) -> None:
     assert len(site.server.requests) == 2
 
 
-def test_an_answer_has_an_end(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_has_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_MAX_ANSWER_BYTES", 100_000)
     with pytest.raises(SourceFormatError, match="longer than 100,000"):
         site.client().get("/endless")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dunegpt.index.search import Searcher
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.sentences import Judge
-from dunegpt.types import FoundBy, Hit
+from dunegpt.types import NOBODY, FoundBy, Hit
 from tests.index.corpus import document, pack
 from tests.serve.references import hit
 
@@ -28,7 +29,9 @@ def reason(
 ) -> str | None:
     corpus = [(document(f"n:{n}"), {"a.txt": [t]}) for n, t in enumerate(TEXTS)]
     snapshot = pack(tmp_path, encoder, corpus)
-    judge = Judge(question, snapshot.lexical, snapshot.encoder)
+    judge = Judge(
+        question, Searcher(snapshot).weights(question, NOBODY), snapshot.encoder
+    )
     return why_not(question, hits, judge, will_be_read=read)
 
 

@@ -10,7 +10,9 @@ QUESTION = "What is the drift field?"
 
 def test_order_and_numbers() -> None:
     given = references("It is 475 V/cm.", "Purity.", "Laser.", title="Field note")
-    (system, rules), (user, text) = messages(QUESTION, given[1:], 4000)
+    told, sent = messages(QUESTION, given[1:], 4000)
+    (system, rules), (user, text) = told
+    assert [c.number for c in sent] == [2, 3]
     assert (system, user) == ("system", "user")
     assert REFUSAL in rules
     assert text.count(QUESTION) == 2
@@ -24,17 +26,18 @@ def test_order_and_numbers() -> None:
 @pytest.mark.parametrize("budget", [600, 1000, 2000, 4000])
 def test_budget(budget: int) -> None:
     given = references(*["Argon purity is measured. " * 40] * 9)
-    sent = messages(QUESTION, given, budget)
-    text = sent[1][1]
-    assert sum(len(part) for _, part in sent) <= 3 * budget + 200
+    told, sent = messages(QUESTION, given, budget)
+    text = told[1][1]
+    assert sum(len(part) for _, part in told) <= 3 * budget + 200
     kept = [n for n in range(1, 10) if f"[{n}] Note" in text]
-    assert kept == list(range(1, len(kept) + 1))
+    assert kept == list(range(1, len(kept) + 1)) == [c.number for c in sent]
     assert len(kept) < 9 or budget == 4000
     assert text.count(QUESTION) == 2
 
 
 def test_first_passages_stay_if_any_does() -> None:
     given = references("Short.", "Long. " * 5000, "Short too.")
-    text = messages(QUESTION, given, 1000)[1][1]
+    told, _ = messages(QUESTION, given, 1000)
+    text = told[1][1]
     assert "[1] Note" in text
     assert "[2] Note" not in text

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunegpt.index.search import Searcher
 from dunegpt.serve.sentences import MAX_QUOTE, Judge, sentences
+from dunegpt.types import NOBODY
 from tests.index.corpus import document, pack
 from tests.serve.references import hit
 
@@ -60,7 +62,8 @@ def judge(tmp_path: Path, tiny_encoder: Path) -> Judge:
     corpus = [(document(f"n:{n}"), {"a.txt": [t]}) for n, t in enumerate(texts)]
     snapshot = pack(tmp_path, tiny_encoder, corpus)
     question = "What is the drift field?"
-    return Judge(question, snapshot.lexical, snapshot.encoder)
+    weights = Searcher(snapshot).weights(question, NOBODY)
+    return Judge(question, weights, snapshot.encoder)
 
 
 def test_share(judge: Judge) -> None:
