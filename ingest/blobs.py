@@ -67,13 +67,23 @@ def _check(size: int, claimed: int | None, md5: str, checksum: str) -> None:
         raise FetchError(f"The content has md5 {md5} where {value} was promised.")
 
 
+_DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EEXIST,
+    errno.ENOTDIR,
+}
+
+
 @contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk below into a `StorageError` that says so."""
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}:
+        if error.errno in _DISK_ERRORS:
             raise StorageError(
                 f"Cannot write in {folder}: {error.strerror}.",
                 hint="Make room or change data_dir, then run the same command again.",

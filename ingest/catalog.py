@@ -337,7 +337,7 @@ def _hash(document: Document) -> str:
     """Return a hash over all that is stored of a document."""
     files = [[f.key, f.sha256, _file_fields(f)] for f in document.files]
     content = [document.source, _document_fields(document), files]
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    canonical = json.dumps(content, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -8,13 +8,14 @@ its path. Does not read into the files.
 import datetime as dt
 import logging
 import mimetypes
+import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dunegpt.config import Settings, SourceTable, explain
 from dunegpt.errors import ConfigError, FetchError, SourceFormatError
@@ -50,11 +51,31 @@ class _Entry(BaseModel):
     access: tuple[str, ...] | None = None
     files: tuple[str, ...] = Field(min_length=1)
 
+    @field_validator("files")
+    @classmethod
+    def _differ(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in files if files.count(name) > 1})
+        if twice:
+            raise ValueError(f"lists {', '.join(twice)} twice")
+        return files
+
 
 class _List(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     document: list[_Entry] = []
+
+
+def _unreadable(error: OSError) -> None:
+    """Stop at a folder that cannot be listed: its files are not gone.
+
+    Raises:
+        SourceFormatError: Always.
+    """
+    raise SourceFormatError(
+        f"The folder {error.filename} cannot be listed: {error.strerror}.",
+        hint="Let this account read it; nothing was removed.",
+    ) from error
 
 
 class FolderSource:
@@ -78,7 +99,8 @@ class FolderSource:
             SourceFormatError: There is no such folder, it is empty (a disk that is not
                 mounted looks like that), or its list cannot be read.
         """
-        files = set(self._files())
+        files, odd = self._named_in_utf8()
+        yield from odd
         entries = self._entries()
         newest: dict[str, _Entry] = {}
         for entry in sorted(entries, key=lambda e: (e.id, e.version)):
@@ -90,11 +112,17 @@ class FolderSource:
                     "FetchError",
                     f"{LIST_FILE} names {name}, which is not in the folder.",
                 )
-            yield self._listed(entry, present, newest.get(entry.id))
+            yield from self._whole(
+                lambda e=entry, p=present: self._listed(e, p, newest.get(e.id)),  # type: ignore[misc]
+                self._id(entry),
+            )
             newest[entry.id] = entry
         listed = {name for entry in entries for name in entry.files}
         for name in sorted(files - listed):
-            yield self._unlisted(name)
+            yield from self._whole(
+                lambda n=name: self._unlisted(n),  # type: ignore[misc]
+                f"{self._prefix}:{name}",
+            )
 
     def ids(self) -> Iterator[str]:
         """Yield the id of every document in the folder."""
@@ -115,6 +143,31 @@ class FolderSource:
     def close(self) -> None:
         """Release nothing: a folder holds nothing open."""
 
+    def _named_in_utf8(self) -> tuple[set[str], list[Failure]]:
+        """Return the files, and a failure for each whose name is no text."""
+        names, odd = set(), []
+        for name in self._files():
+            try:
+                name.encode()
+                names.add(name)
+            except UnicodeEncodeError as error:
+                shown = os.fsencode(name).decode(errors="backslashreplace")
+                message = f"The file's name is not UTF-8: {error.reason}."
+                failed = f"{self._prefix}:{shown}"
+                odd.append(Failure(failed, "fetch", "FetchError", message))
+        return names, odd
+
+    @staticmethod
+    def _whole(
+        make: Callable[[], Document], document_id: str
+    ) -> Iterator[Document | Failure]:
+        """Yield a document, or a failure if a file of it went while we looked."""
+        try:
+            yield make()
+        except OSError as error:
+            message = f"A file went away during the listing: {error.strerror}."
+            yield Failure(document_id, "list", "FetchError", message)
+
     def _files(self) -> Iterator[str]:
         """Yield the paths of the files, relative to the folder."""
         if not self.root.is_dir():
@@ -123,14 +176,15 @@ class FolderSource:
                 hint=f"Check path in [sources.{self.name}]; nothing was removed.",
             )
         found = False
-        for path in sorted(self.root.rglob("*")):
-            name = path.relative_to(self.root)
-            hidden = any(part.startswith(".") for part in name.parts)
-            if hidden or path.is_symlink() or not path.is_file():
-                continue
-            found = True
-            if str(name) != LIST_FILE:
-                yield name.as_posix()
+        for folder, folders, names in os.walk(self.root, onerror=_unreadable):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for path in (Path(folder, name) for name in names):
+                if path.name.startswith(".") or path.is_symlink():
+                    continue
+                found = True
+                name = path.relative_to(self.root).as_posix()
+                if path.is_file() and name != LIST_FILE:
+                    yield name
         if not found:
             raise SourceFormatError(
                 f"The folder {self.root} holds no files.",

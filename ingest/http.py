@@ -119,8 +119,8 @@ class PoliteClient:
             raise SourceUnreachableError(
                 f"{self.url} does not answer: {error}."
             ) from error
-        except FetchError as error:
-            raise SourceFormatError(str(error)) from error
+        except (FetchError, httpx.DecodingError) as error:
+            raise SourceFormatError(_words(error)) from error
 
     def stream(self, url: str, *, max_bytes: int) -> Iterator[bytes]:
         """Yield the bytes of a file of this site.
@@ -129,11 +129,12 @@ class PoliteClient:
             FetchError: On another host, redirected, refused, too long, cut short.
             SourceLoginError: A challenge page came, or the token is refused.
         """
-        if urlsplit(url).netloc != urlsplit(self.url).netloc:
-            raise FetchError(f"{url} is on another host; the token is not sent there.")
         try:
+            own, other = urlsplit(self.url), urlsplit(url)
+            if (own.scheme, own.netloc) != (other.scheme, other.netloc):
+                raise FetchError(f"{url} is on another host; no token is sent there.")
             yield from self._retry(self._open_once, url, max_bytes)
-        except (_BusyError, httpx.HTTPError) as error:
+        except (_BusyError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise FetchError(f"{url} did not come whole: {_words(error)}.") from error
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
@@ -229,7 +230,7 @@ def _is_json(reply: httpx.Response) -> bool:
 def _retry_after(reply: httpx.Response) -> float:
     """Return the seconds that ``Retry-After`` asks for; 0 for none or a date."""
     value = reply.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else 0.0
+    return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
 def _check_challenge(reply: httpx.Response) -> None:

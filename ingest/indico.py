@@ -105,7 +105,7 @@ class IndicoSource:
         """
         expected = sum(map(self._category_events, self._options.categories))
         shown = {login: self._events(expected, login=login) for login in self._logins}
-        numbers = sorted(set().union(*shown.values()), key=int)
+        numbers = sorted(set().union(*shown.values()), key=_in_order)
         hidden = expected - len(numbers)
         log.info("%s: %d events, %d more hidden", self.name, len(numbers), hidden)
         seen: set[str] = set()
@@ -133,6 +133,8 @@ class IndicoSource:
                 if isinstance(item, Document):
                     seen.add(item.id)
                 yield item
+        if numbers and not seen:
+            raise SourceFormatError(f"Of {len(numbers)} events none could be read.")
         self._seen = seen
 
     def ids(self) -> Iterator[str]:
@@ -157,7 +159,12 @@ class IndicoSource:
                 f"{self._options.url} has no category {category}.",
                 hint=f"Correct categories in [sources.{self.name}].",
             )
-        return int(found["category"]["deep_event_count"])
+        try:
+            return int(found["category"]["deep_event_count"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SourceFormatError(
+                f"/category/{category}/info has no count of events."
+            ) from error
 
     def _events(self, expected: int, *, login: bool) -> set[str]:
         """Return the numbers of the events that a reader is shown."""
@@ -192,7 +199,12 @@ class IndicoSource:
         params |= {"from": start.isoformat()} if start else {}
         params |= {"to": stop.isoformat()} if stop else {}
         results = self._results(f"/export/categ/{path}.json", params, login=login)
-        return {str(event["id"]) for event in results}
+        try:
+            return {str(event["id"]) for event in results}
+        except (KeyError, TypeError) as error:
+            raise SourceFormatError(
+                f"/export/categ/{path}.json lists events without an id."
+            ) from error
 
     # ── details ───────────────────────────────────────────────────────────────────
 
@@ -201,6 +213,7 @@ class IndicoSource:
     ) -> Iterator[Document | Failure]:
         """Yield the documents of some events, each with its readers."""
         views: dict[bool, _View] = {}
+        failed: set[str] = set()
         for login in self._logins:
             wanted = [number for number in numbers if number in shown[login]]
             views[login] = {}
@@ -209,11 +222,12 @@ class IndicoSource:
                     for document in self._view(event, login=login):
                         views[login][document.id] = document
                 except (KeyError, TypeError, AttributeError, ValueError) as error:
+                    failed.add(str(event.get("id")))
                     yield self._failure(str(event.get("id")), error)
         public = views[False]
         everything = public | views.get(True, {})
         for number in numbers:
-            if self._reader.event_id(number) not in everything:
+            if self._reader.event_id(number) not in everything and number not in failed:
                 message = "listed, but gone when it was asked for"
                 yield self._failure(number, SourceFormatError(message))
         for document in everything.values():
@@ -255,7 +269,11 @@ class IndicoSource:
         found: dict[int, dict[str, Any]] = {}
         for talk in talks:
             path = f"/event/{event['id']}/contributions/{talk['db_id']}.json"
-            session = (self._json(path, {}, login=login) or {}).get("session")
+            try:
+                session = (self._json(path, {}, login=login) or {}).get("session")
+            except SourceLoginError as error:
+                # This one talk is closed; a refused token would have failed before.
+                raise ValueError(f"{path} is closed to this account") from error
             if session:
                 found[session["id"]] = session
         for number, session in found.items():
@@ -350,9 +368,15 @@ class IndicoSource:
             )
 
 
+def _in_order(number: str) -> tuple[int, str]:
+    """Return a key that sorts ids by number; ids of old imports have letters."""
+    return (int(number), "") if number.isdecimal() else (0, number)
+
+
 def _no_such_object(path: str, answer: Answer) -> bool:
     """Return whether the object is missing, or closed to just this reader."""
-    closed = path.startswith("/export/") and b"insufficient_scope" not in answer.body
+    of_object = path.startswith(("/export/attachments/", "/export/note/"))
+    closed = of_object and b"insufficient_scope" not in answer.body
     return answer.status == 404 or (answer.status == 403 and closed)
 
 

@@ -102,7 +102,8 @@ class Splitter:
             keep_separator="end",
             chunk_size=self.passage_tokens,
             chunk_overlap=0,
-            length_function=self.count,
+            # White space alone counts 0, and would be given twice, as an overlap.
+            length_function=lambda piece: self.count(piece) or 1,
             strip_whitespace=False,
         )
         pieces, start = [], 0
@@ -152,12 +153,14 @@ def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     """Return for each page the span of its text between running head and foot.
 
     A line at the edge of a page runs if it stands, numbers apart, at the same edge of
-    most pages. It stays on the page that is shown, and is left out of passages: it
-    would be the beginning of every one of them.
+    most pages, and nowhere inside a page, as the rows of a table do. It stays on the
+    page that is shown, and is left out of passages: it would be the beginning of every
+    one of them.
     """
     edges = [_edges(page.text) for page in pages]
-    heads = Counter(key for head, _ in edges for key in {k for k, _ in head})
-    feet = Counter(key for _, foot in edges for key in {k for k, _ in foot})
+    inside = {key for page in pages for key in _inner_lines(page.text)}
+    heads = Counter(k for head, _ in edges for k in {k for k, _ in head} - inside)
+    feet = Counter(k for _, foot in edges for k in {k for k, _ in foot} - inside)
     least = max(_RUNNING_PAGES, len(pages) // 2 + 1)
     spans = []
     for page, (head, foot) in zip(pages, edges, strict=True):
@@ -169,6 +172,16 @@ def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     return spans
 
 
+def _key(line: str) -> str:
+    """Return a line without what differs from page to page."""
+    return re.sub(r"\d+", "#", line).strip()
+
+
+def _inner_lines(text: str) -> list[str]:
+    keys = [key for line in text.split("\n") if (key := _key(line))]
+    return keys[_RUNNING_LINES:-_RUNNING_LINES]
+
+
 def _edges(text: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return first and last lines of a page, numbers out: (line, where it ends/begins).
 
@@ -176,8 +189,7 @@ def _edges(text: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """
     lines, at = [], 0
     for line in text.split("\n"):
-        key = re.sub(r"\d+", "#", line).strip()
-        if key:
+        if key := _key(line):
             lines.append((key, at, at + len(line) + 1))
         at += len(line) + 1
     head = [(key, min(end, len(text))) for key, _, end in lines[:_RUNNING_LINES]]

@@ -246,7 +246,7 @@ def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Ci
     elif settings.server.url:
         base = settings.server.url.rstrip("/")
         query = urlencode({"file": file.key, "page": page})
-        url = f"{base}/view/{quote_url(hit.document.id)}?{query}"
+        url = f"{base}/view/{quote_url(hit.document.id, safe='/:')}?{query}"
     else:
         url = hit.document.url
     return Citation(hit.rank, hit, quote, page, url)

@@ -133,13 +133,13 @@ def test_help(run: Run, command: str) -> None:
         (("ask", QUESTION), 4, "There is no index"),
         (("search", QUESTION), 4, "There is no index"),
         (("show", "LTS-0001"), 4, "There is no index"),
-        (("ask",), 2, "QUESTION"),
+        (("ask",), 2, "question"),
         (("nonsense",), 2, "nonsense"),
         (("ask", "--nonsense", "x"), 2, "--nonsense"),
         (("ask", "x", "--since", "yesterday"), 2, "yesterday"),
         (("ask", "x", "--since", "2024-02-30"), 2, "2024-02-30"),
         (("ask", "x", "-k", "0"), 2, "-k"),
-        (("search", "x", "-k", "many"), 2, "many"),
+        (("search", "x", "-k", "many"), 2, "-k"),
         (("--config", "nowhere.toml", "status"), 1, "nowhere.toml"),
         (("ask", "x", "--folder", "nowhere"), 2, "nowhere"),
     ],
@@ -372,7 +372,7 @@ def test_model(run: Run, indexed: str, config_file: Write) -> None:
         without = run("--config", indexed, "ask", QUESTION, "--no-llm")
     assert good.code == 0
     assert "The drift field is 475 V/cm. [1]" in good.out
-    assert "It was 9 V. [1] (not supported: 9 is not in the source)" in good.out
+    assert "It was 9 V. [1] (not supported: 9 V is not in the source)" in good.out
     assert down.code == 5
     shape = down.read(AskShape)
     assert (shape.outcome.value, shape.mode.value) == (

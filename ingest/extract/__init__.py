@@ -32,14 +32,14 @@ def media_type(path: Path, name: str, claimed: str) -> str:
     """Return what a file is, by its first bytes, its name and what was claimed."""
     with path.open("rb") as file:
         head = file.read(4096)
-    start = head.lstrip().lower()
-    if b"%PDF-" in head[:1024]:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if _is_pdf(head):
         return "application/pdf"
     if head.startswith(b"PK\x03\x04"):
         return _office_type(path)
     if start.startswith(_HTML_STARTS):
         return "text/html"
-    if b"\0" in head:
+    if b"\0" in head and not head.startswith(text.UTF16_MARKS):
         return claimed if claimed not in FORMATS else "application/octet-stream"
     if Path(name).suffix.lower() in _MARKDOWN:
         return "text/markdown"
@@ -62,8 +62,18 @@ def extract(path: Path, name: str, claimed: str) -> list[Page]:
         raise ExtractError(f"Files of the type {kind} cannot be read yet.")
     pages = [page for page in FORMATS[kind](path) if page.text.strip()]
     if not pages:
-        raise ExtractError("No page has any text; it may be scanned.")
+        scanned = "; it may be scanned" if kind == "application/pdf" else ""
+        raise ExtractError(f"No page has any text{scanned}.")
     return pages
+
+
+def _is_pdf(head: bytes) -> bool:
+    """Return whether a file is a PDF; readers allow for junk before its mark.
+
+    A text that speaks of the mark is none: junk is not text.
+    """
+    at = head[:1024].find(b"%PDF-")
+    return at >= 0 and (at < 8 or not text.is_text(head))
 
 
 def _office_type(path: Path) -> str:

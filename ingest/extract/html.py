@@ -13,7 +13,7 @@ from dunegpt.types import Page
 
 _SILENT = ["script", "style", "template", "noscript", "nav", "head", "svg"]
 _BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt figcaption figure footer form h1"
+    "address article aside blockquote dd div dl dt figcaption figure footer form h1"
     " h2 h3 h4 h5 h6 header hr li main ol p pre section table tbody thead tr ul".split()
 )
 _HEADING = re.compile(r"h[1-6]")
@@ -50,6 +50,8 @@ def _element(element: Tag) -> Iterator[str]:
     name = element.name
     if _HEADING.fullmatch(name):
         yield f"\n{_MARK}{element.get_text(' ', strip=True)}\n"
+    elif name == "br":
+        yield "\n"
     elif name in {"td", "th"}:
         yield from _pieces(element)
         yield " | " if element.find_next_sibling(["td", "th"]) else ""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dunegpt.ingest.extract.clean import clean
 from dunegpt.ingest.extract.sections import sections
 from dunegpt.ingest.extract.text import decode
 from dunegpt.types import Page
@@ -14,7 +15,8 @@ _FENCE = re.compile(r"\s*(```|~~~)")
 
 def pages(path: Path) -> Iterator[Page]:
     """Yield the sections of a Markdown file."""
-    yield from sections(_headed(decode(path.read_bytes()).split("\n")))
+    text = clean(decode(path.read_bytes()), keep_layout=True)
+    yield from sections(_headed(text.split("\n")))
 
 
 def _headed(lines: list[str]) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,26 @@ from pathlib import Path
 from threading import Timer
 from types import TracebackType
 
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
 from dunegpt.config import ExtractTable
 from dunegpt.errors import ExtractError
 from dunegpt.types import Page
+
+
+class _Reply(BaseModel):
+    """What a child may say; nothing else is believed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    error: str = ""
+    pages: list[tuple[int, str, str]] = []
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "_Reply":
+        if bool(self.error) == bool(self.pages):
+            raise ValueError("neither pages nor an error")
+        return self
 
 
 class Sandbox:
@@ -54,10 +71,15 @@ class Sandbox:
                 f" {self._limits.max_file_mb}."
             )
         request = {"path": str(path), "name": name, "media_type": media_type}
-        reply = json.loads(self._ask(json.dumps(request)))
-        if "error" in reply:
-            raise ExtractError(reply["error"])
-        return [Page(*fields) for fields in reply["pages"]]
+        answer = self._ask(json.dumps(request))
+        try:
+            reply = _Reply.model_validate_json(answer)
+        except ValidationError as error:
+            self.close()
+            raise ExtractError("The reader gave an answer that is none.") from error
+        if reply.error:
+            raise ExtractError(reply.error)
+        return [Page(*fields) for fields in reply.pages]
 
     def _ask(self, request: str) -> str:
         """Return the child's reply to one request.
@@ -98,4 +120,5 @@ class Sandbox:
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            errors="replace",
         )

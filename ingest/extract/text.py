@@ -7,6 +7,7 @@ from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.clean import clean
 from dunegpt.types import Page
 
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LINES = 60
 
 
@@ -24,6 +25,8 @@ def pages(path: Path) -> Iterator[Page]:
 
 def is_text(head: bytes) -> bool:
     """Return whether the first bytes of a file look like text of any encoding."""
+    if head.startswith(UTF16_MARKS):
+        return True
     if b"\0" in head:
         return False
     odd = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
@@ -36,7 +39,7 @@ def decode(content: bytes) -> str:
     Raises:
         ExtractError: It is not text.
     """
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith(UTF16_MARKS):
         encoding = "utf-16"
     elif not is_text(content[:4096]):
         raise ExtractError("The file is not text.")
