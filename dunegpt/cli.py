@@ -246,6 +246,7 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     found = searcher.search(question, reader, filters, k)
     day = searcher.snapshot.manifest["created_at"][:10]
     notes = [f"{name} is not in the index as of {day}." for name in found.unknown]
+    notes += filter(None, [searcher.narrowing.notice])
     shape = SearchShape(
         question=question,
         snapshot=searcher.snapshot.id,
@@ -371,7 +372,7 @@ def _filters(
     until: datetime | None,
     author: str,
 ) -> Any:
-    from dunegpt.index.search import Filters  # noqa: PLC0415 - start-up time
+    from dunegpt.index.view import Filters  # noqa: PLC0415 - start-up time
 
     unknown = sorted(set(sources or ()) - set(settings.sources))
     if unknown and settings.sources:

@@ -95,6 +95,12 @@ class LLMTable(_Table):
         return self
 
 
+class AccessTable(_Table):
+    """``[access]``: how long an observation of access holds."""
+
+    max_overlay_age_h: float = Field(24, gt=0)
+
+
 class CLITable(_Table):
     """``[cli]``: as whom the command line reads."""
 
@@ -120,6 +126,7 @@ class Settings(BaseSettings):
     index: IndexTable = IndexTable()
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
+    access: AccessTable = AccessTable()
     cli: CLITable = CLITable()
     server: ServerTable = ServerTable()
     config_dir: Path = Path(".")

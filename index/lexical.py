@@ -33,10 +33,16 @@ class Clause:
     Attributes:
         access: Numbers of the access sets that the reader may read.
         documents: Numbers of the documents to look in; None for all.
+        public: Numbers of the access sets that are public.
+        stale: Numbers of the sources of which only what is public is to be found.
+        without: Rows that are not to be found.
     """
 
     access: tuple[int, ...]
     documents: tuple[int, ...] | None = None
+    public: tuple[int, ...] = ()
+    stale: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()
 
 
 class LexicalWriter:
@@ -49,12 +55,15 @@ class LexicalWriter:
         # One thread, so that equal input gives equal segments.
         self._writer = index.writer(_WRITER_BYTES, 1)
 
-    def add(self, row: int, document: int, access: int, text: str) -> None:
+    def add(
+        self, row: int, text: str, *, document: int, access: int, source: int
+    ) -> None:
         """Add one passage: its context line and text."""
         entry = tantivy.Document()
         entry.add_unsigned("row", row)
         entry.add_unsigned("document", document)
         entry.add_unsigned("access", access)
+        entry.add_unsigned("source", source)
         entry.add_text("body", " ".join(words(text)))
         self._writer.add_document(entry)
 
@@ -178,12 +187,26 @@ class LexicalIndex:
         )
 
     def _clause(self, clause: Clause) -> list[tantivy.Query]:
-        query = tantivy.Query
-        must = [query.term_set_query(self._schema, "access", list(clause.access))]
+        must = [self._among("access", clause.access)]
         if clause.documents is not None:
-            documents = list(clause.documents)
-            must.append(query.term_set_query(self._schema, "document", documents))
+            must.append(self._among("document", clause.documents))
+        if clause.stale:
+            current = self._not(self._among("source", clause.stale))
+            public = self._among("access", clause.public)
+            should = [(tantivy.Occur.Should, query) for query in (public, current)]
+            must.append(tantivy.Query.boolean_query(should))
+        if clause.without:
+            must.append(self._not(self._among("row", clause.without)))
         return must
+
+    def _among(self, field: str, values: tuple[int, ...]) -> tantivy.Query:
+        return tantivy.Query.term_set_query(self._schema, field, list(values))
+
+    def _not(self, query: tantivy.Query) -> tantivy.Query:
+        everything = tantivy.Query.all_query()
+        return tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, query)]
+        )
 
 
 def _schema() -> tantivy.Schema:
@@ -191,6 +214,7 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("row", indexed=True, fast=True)
     builder.add_unsigned_field("document", indexed=True)
     builder.add_unsigned_field("access", indexed=True)
+    builder.add_unsigned_field("source", indexed=True)
     builder.add_text_field("body", tokenizer_name="words", index_option="freq")
     return builder.build()
 

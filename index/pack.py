@@ -59,6 +59,8 @@ class Packer:
         self._access: list[int] = []
         self._document: list[int] = []
         self._record: list[int] = []
+        self._source: list[int] = []
+        self._sources: dict[str, int] = {}
         self._records: list[npt.NDArray[np.float16]] = []
         self._count = {"documents": 0, "passages": 0, "records": 0, "files": 0}
 
@@ -109,7 +111,10 @@ class Packer:
             own, access = files[passage.file_key]
             heading = context(document.title, passage.heading)
             self._store.passage(row, number, own, passage)
-            self._lexical.add(row, number, access, f"{heading}\n{passage.text}")
+            text = f"{heading}\n{passage.text}"
+            source = self._sources.setdefault(document.source, len(self._sources))
+            self._lexical.add(row, text, document=number, access=access, source=source)
+            self._source.append(source)
             self._digest.update(_canonical([passage.file_key, *_place(passage)]))
             self._access.append(access)
             self._document.append(number)
@@ -141,6 +146,7 @@ class Packer:
                 "access": self._access,
                 "document": self._document,
                 "record": self._record,
+                "source": self._source,
             }.items():
                 np.save(self._new / f"row_{name}.npy", np.array(values, np.uint32))
             empty = np.empty((0, self.encoder.dimension), np.float16)
@@ -183,6 +189,7 @@ class Packer:
             "encoder": self.encoder.id,
             "backends": sorted(set(backends)),
             "settings": self._settings,
+            "sources": list(self._sources),
             "counts": self._count,
             "files": {
                 str(path.relative_to(self._new)): {

@@ -7,20 +7,20 @@ answer. A broken index raises; it never looks like "no hits".
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from enum import StrEnum
 
 import numpy as np
 
 from dunegpt.errors import UsageError
-from dunegpt.index.dense import Mask
 from dunegpt.index.fuse import fused
-from dunegpt.index.lexical import Clause, Rows, Scores
+from dunegpt.index.lexical import Rows, Scores
 from dunegpt.index.names import SYSTEMS, Mention, mentions
+from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.store import Stored
+from dunegpt.index.view import Filters, View
 from dunegpt.index.words import words
-from dunegpt.types import PUBLIC, Access, Document, FoundBy, Hit, parts_of_id
+from dunegpt.types import Access, Document, FoundBy, Hit, parts_of_id
 
 MAX_QUESTION = 4000
 """Characters of a question; an encoder reads about 1,000 of them."""
@@ -35,16 +35,6 @@ class Ranking(StrEnum):
     LEXICAL = "lexical"
     DENSE = "dense"
     FUSED = "fused"
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which documents to look in."""
-
-    sources: tuple[str, ...] = ()
-    since: date | None = None
-    until: date | None = None
-    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +55,15 @@ class SearchResult:
 
 
 class Searcher:
-    """Searches one snapshot for any reader."""
+    """Searches one snapshot for any reader.
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    Attributes:
+        narrowing: What the access overlay takes away from the snapshot.
+    """
+
+    def __init__(self, snapshot: Snapshot, narrowing: Narrowing | None = None) -> None:
         self.snapshot = snapshot
+        self.narrowing = narrowing or Narrowing()
 
     def search(
         self,
@@ -92,12 +87,12 @@ class Searcher:
             IndexBrokenError: A part of the index cannot be read.
         """
         question = _checked(question)
-        view = _View(self.snapshot, reader, filters or Filters())
+        view = View(self.snapshot, self.narrowing, reader, filters)
         named, unknown, asked = self._named(question, view)
         if unknown and not named:
             return SearchResult(unknown=unknown, asked=asked)
         if named:
-            view = view.within(named)
+            view.restrict(named)
         rows, scores = self._ranked(question, view, ranking, max(k, _CANDIDATES))
         if named:
             rows, scores = self._all_of(named, rows, scores, view)
@@ -110,7 +105,7 @@ class Searcher:
 
     def weights(self, text: str, reader: Access) -> dict[str, float]:
         """Return the weight of each word of a text, as a reader may know it."""
-        view = _View(self.snapshot, reader, Filters())
+        view = View(self.snapshot, self.narrowing, reader)
         return self.snapshot.lexical.weights(text, view.clause)
 
     def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
@@ -119,7 +114,7 @@ class Searcher:
         Only what the reader may open is returned, and only such files, versions and
         parents are named in it. All versions come if the name says none.
         """
-        view = _View(self.snapshot, reader, Filters())
+        view = View(self.snapshot, self.narrowing, reader)
         numbers = self.snapshot.store.named(name.strip())
         for mention in mentions(name) if not numbers else ():
             numbers += [
@@ -130,7 +125,7 @@ class Searcher:
             ]
         stored = self.snapshot.store.documents(numbers).values()
         return [
-            (self._as_seen(s.document, view), self._newest(s, view).document.id)
+            (self._as_seen(s, view), self._newest(s, view).document.id)
             for s in stored
             if view.may_see(s)
         ]
@@ -139,23 +134,22 @@ class Searcher:
         stored = self.snapshot.store.documents([number])[number]
         return parts_of_id(stored.document.id)[2]
 
-    def _as_seen(self, document: Document, view: "_View") -> Document:
+    def _as_seen(self, stored: Stored, view: View) -> Document:
         """Return a document without the files and names that a reader may not see."""
-        store = self.snapshot.store
+        store, document = self.snapshot.store, stored.document
 
         def visible(name: str) -> str:
             found = store.documents(store.named(name)).values() if name else ()
             return name if any(map(view.may_see, found)) else ""
 
         return replace(
-            document,
-            files=tuple(f for f in document.files if f.access & view.principals),
+            view.as_narrowed(stored),
             supersedes=visible(document.supersedes),
             parent=visible(document.parent),
         )
 
     def _named(
-        self, question: str, view: "_View"
+        self, question: str, view: View
     ) -> tuple[list[int], tuple[str, ...], str]:
         """Return documents that a question names, names of none, and what else it asks.
 
@@ -174,7 +168,7 @@ class Searcher:
         searchable = asked if words(asked) else ""
         return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown)), searchable
 
-    def _documents_called(self, mention: Mention, view: "_View") -> list[int]:
+    def _documents_called(self, mention: Mention, view: View) -> list[int]:
         for name, version in mention.readings:
             numbers = self.snapshot.store.named(name)
             stored = self.snapshot.store.documents(numbers).values()
@@ -187,7 +181,7 @@ class Searcher:
                 return found
         return []
 
-    def _is_series(self, mention: Mention, view: "_View") -> bool:
+    def _is_series(self, mention: Mention, view: View) -> bool:
         """Return whether documents are numbered in this way, as the reader may see."""
         if mention.series in SYSTEMS:
             return True
@@ -195,7 +189,7 @@ class Searcher:
         return any(map(view.may_see, self.snapshot.store.documents(alike).values()))
 
     def _ranked(
-        self, question: str, view: "_View", ranking: Ranking, candidates: int
+        self, question: str, view: View, ranking: Ranking, candidates: int
     ) -> tuple[Rows, Scores]:
         """Return rows and scores, best first: the best of each part, joined."""
         lexical, dense = self.snapshot.lexical, self.snapshot.dense
@@ -226,7 +220,7 @@ class Searcher:
         return rows[order], scores[order]
 
     def _all_of(
-        self, named: list[int], rows: Rows, scores: Scores, view: "_View"
+        self, named: list[int], rows: Rows, scores: Scores, view: View
     ) -> tuple[Rows, Scores]:
         """Return the ranked rows of named documents, then their others in order."""
         every = [row for number in named for row in self.snapshot.store.rows_of(number)]
@@ -237,7 +231,7 @@ class Searcher:
         return found, np.concatenate([scores, zeros])
 
     def _hits(
-        self, rows: Rows, scores: Scores, view: "_View", found_by: FoundBy, k: int
+        self, rows: Rows, scores: Scores, view: View, found_by: FoundBy, k: int
     ) -> tuple[Hit, ...]:
         """Return the first k hits, equal texts and outdated versions folded."""
         hits: list[Hit] = []
@@ -261,13 +255,13 @@ class Searcher:
                 continue
             texts.add(passage.text)
             rank = len(hits) + 1
-            seen = self._as_seen(stored.document, view)
+            seen = self._as_seen(stored, view)
             newer = newest.document.id if is_old else ""
             hits.append(Hit(row, passage, seen, score, rank, found_by, newer))
         return tuple(hits)
 
     def _newest_scores(
-        self, chosen: Sequence[tuple[int, float]], view: "_View", *, folds: bool
+        self, chosen: Sequence[tuple[int, float]], view: View, *, folds: bool
     ) -> dict[int, float]:
         """Return the best score of each document among the candidates."""
         best: dict[int, float] = {}
@@ -276,7 +270,7 @@ class Searcher:
             best[number] = max(score, best.get(number, -1.0))
         return best
 
-    def _newest(self, stored: Stored, view: "_View") -> Stored:
+    def _newest(self, stored: Stored, view: View) -> Stored:
         """Return the newest version of a document that the reader may see."""
         newest, step, seen = stored, stored, {stored.number}
         while step.superseded_by is not None and step.superseded_by not in seen:
@@ -286,48 +280,6 @@ class Searcher:
             if view.may_see(step):
                 newest = step
         return newest
-
-
-class _View:
-    """What one reader may find, filters applied: a mask over rows, and clauses."""
-
-    def __init__(self, snapshot: Snapshot, reader: Access, filters: Filters) -> None:
-        self.principals = reader | {PUBLIC}
-        self._snapshot = snapshot
-        self._allowed = np.array(
-            [bool(access & self.principals) for access in snapshot.access_sets], bool
-        )
-        self.rows: Mask = np.zeros(0, bool)
-        if len(snapshot.row_access):
-            self.rows = self._allowed[snapshot.row_access]
-        access = tuple(np.flatnonzero(self._allowed).tolist())
-        self.clause = Clause(access)
-        documents = snapshot.store.filtered(
-            filters.sources, filters.since, filters.until, filters.author
-        )
-        if documents is not None:
-            self._restrict(documents)
-
-    def within(self, documents: list[int]) -> "_View":
-        """Return the view of just these documents."""
-        self._restrict(documents)
-        return self
-
-    def may_see(self, stored: Stored) -> bool:
-        """Return whether the reader may open a document."""
-        return bool(self._allowed[stored.access])
-
-    def _restrict(self, documents: list[int]) -> None:
-        inside = np.zeros(self._snapshot.manifest["counts"]["documents"], bool)
-        inside[documents] = True
-        if self.clause.documents is not None:
-            before = np.zeros_like(inside)
-            before[list(self.clause.documents)] = True
-            inside &= before
-        if len(self.rows):
-            self.rows = self.rows & inside[self._snapshot.row_document]
-        kept = tuple(np.flatnonzero(inside).tolist())
-        self.clause = Clause(self.clause.access, kept)
 
 
 def _checked(question: str) -> str:

@@ -48,6 +48,7 @@ class Snapshot:
         self.row_access = self._array("row_access.npy")
         self.row_document = self._array("row_document.npy")
         self.row_record = self._array("row_record.npy")
+        self.row_source = self._array("row_source.npy")
         self.records = self._array("records.npy")
         rows = self.manifest["counts"]["passages"]
         found = [len(self.lexical), len(self.dense), len(self.row_access)]

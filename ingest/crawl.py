@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dunegpt.config import Settings
 from dunegpt.errors import FetchError, SourceError, StorageError
+from dunegpt.ingest import overlay
 from dunegpt.ingest.blobs import Blobs, storage_errors
 from dunegpt.ingest.catalog import Catalog, now
 from dunegpt.ingest.source import Source, open_source
@@ -82,6 +83,7 @@ def crawl(
 ) -> CrawlReport:
     """Bring the catalog up to date with one source; return what was done.
 
+    It ends with a new access overlay, so that what was closed is closed at once.
     A source that cannot be listed ends the run with ``error`` set; what it had
     yielded before stays, and nothing is removed.
 
@@ -114,6 +116,7 @@ def crawl(
         record = asdict(report)
         record["failures"] = [f.id for f in report.failures]
         catalog.put_run(name, started, record)
+        overlay.write(catalog, settings.data)
         catalog.close()
     return report
 

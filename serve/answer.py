@@ -8,6 +8,7 @@ own best sentences. When nothing answers, it says so.
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote as quote_url
 from urllib.parse import urlencode
 
@@ -18,9 +19,12 @@ from dunegpt.errors import (
     IndexMissingError,
     ModelError,
 )
-from dunegpt.index.search import Filters, Searcher, SearchResult
+from dunegpt.index.narrowing import read as read_narrowing
+from dunegpt.index.search import Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
+from dunegpt.index.view import Filters
 from dunegpt.index.words import words
+from dunegpt.ingest import overlay
 from dunegpt.serve import llm
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
@@ -47,14 +51,21 @@ _NEAR_BEST = 0.85
 
 
 def open_searcher(settings: Settings) -> Searcher:
-    """Return a searcher on the current snapshot.
+    """Return a searcher on the current snapshot, under the access overlay.
 
     Raises:
         IndexMissingError: There is no snapshot.
         IndexBrokenError: It is damaged.
         IndexMismatchError: It is of another format.
     """
-    return Searcher(Snapshot(settings.data / "snapshots" / CURRENT))
+    snapshot = Snapshot(settings.data / "snapshots" / CURRENT)
+    narrowing = read_narrowing(
+        snapshot.folder,
+        snapshot.manifest["sources"],
+        settings.data / overlay.FILE,
+        timedelta(hours=settings.access.max_overlay_age_h),
+    )
+    return Searcher(snapshot, narrowing)
 
 
 def answer(
@@ -142,6 +153,8 @@ class _Answer:
         yield from self._generated() if generates else self._extracted()
 
     def _notices(self) -> Iterator[Notice]:
+        if self.searcher.narrowing.notice:
+            yield Notice(self.searcher.narrowing.notice)
         manifest = self.searcher.snapshot.manifest
         for name in self.found.unknown:
             yield Notice(

@@ -13,8 +13,9 @@ from dunegpt.index.pack import Packer
 from dunegpt.index.shards import Entry
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.texts import embedded, record_texts
+from dunegpt.ingest import overlay
 from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.catalog import Catalog, now
 from dunegpt.types import Access, Document, FileRef, Page, Passage, access_set
 
 PUBLIC = frozenset({"public"})
@@ -98,4 +99,6 @@ def fill(settings: Settings, corpus: Corpus) -> None:
             for f in doc.files
         )
         catalog.put(replace(doc, files=files))
+        catalog.put_run(doc.source, now(), {"error": ""})
+    overlay.write(catalog, settings.data)
     catalog.close()

@@ -21,7 +21,7 @@ ALL = Clause((0, 1, 2))
 def index(tmp_path: Path) -> LexicalIndex:
     writer = LexicalWriter(tmp_path / "lexical")
     for row, (document, access, text) in enumerate(TEXTS):
-        writer.add(row, document, access, text)
+        writer.add(row, text, document=document, access=access, source=0)
     writer.close()
     return LexicalIndex(tmp_path / "lexical")
 

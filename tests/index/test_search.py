@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from dunegpt.errors import UsageError
 from dunegpt.index.lexical import Clause
-from dunegpt.index.search import Filters, Ranking, Searcher, SearchResult
+from dunegpt.index.search import Ranking, Searcher, SearchResult
+from dunegpt.index.view import Filters
 from dunegpt.types import PUBLIC as PUBLIC_NAME
 from dunegpt.types import Access, Document, FoundBy, access_set, narrow
 from tests.index.corpus import PUBLIC, document, pack, readers

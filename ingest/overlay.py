@@ -1,0 +1,79 @@
+"""The access overlay: who may read what as of the last crawl, beside the snapshots.
+
+A crawl writes it whole within seconds, long before the next snapshot; whatever searches
+lays it over the snapshot that it opens, an old one after a rollback too. It can only
+narrow: what it does not list is closed, and what it lists is open at most to those that
+the snapshot names too. Knows no snapshot.
+"""
+
+import json
+import os
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from dunegpt.ingest.blobs import storage_errors
+from dunegpt.ingest.catalog import Catalog, now
+from dunegpt.types import Access, narrow
+
+FILE = "overlay.db"
+
+_TABLES = """
+create table meta (written_at text not null);
+create table sources (name text primary key, last_good_run text not null);
+create table access (
+  id text not null, key text not null, principals text not null,
+  primary key (id, key)) without rowid;
+"""
+
+
+def write(catalog: Catalog, data: Path) -> None:
+    """Write the overlay of a catalog into its data folder, whole or not at all.
+
+    A document stands in it under the key "", each of its files under the file's key;
+    one that is hidden, or that nobody may read, does not.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    with storage_errors(data):
+        handle, name = tempfile.mkstemp(dir=data, prefix=".overlay-")
+        os.close(handle)
+        try:
+            with closing(sqlite3.connect(name)) as db, db:
+                _fill(db, catalog)
+            with open(name, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(name, data / FILE)
+        except sqlite3.OperationalError as error:
+            raise OSError(28, f"{error}") from error
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def principals_text(access: Access) -> str:
+    """Return an access set in the one spelling that a comparison needs."""
+    return json.dumps(sorted(access))
+
+
+def _fill(db: sqlite3.Connection, catalog: Catalog) -> None:
+    db.executescript(f"pragma journal_mode = off; {_TABLES}")
+    db.execute("insert into meta values (?)", (now(),))
+    for source in catalog.sources():
+        run = catalog.last_run(source, good=True)
+        if run:
+            row = (source, run["finished_at"])
+            db.execute("insert into sources values (?, ?)", row)
+    for document in catalog.documents():
+        readers = {"": document.access} | {
+            file.key: narrow(document.access, file.access) for file in document.files
+        }
+        db.executemany(
+            "insert into access values (?, ?, ?)",
+            [
+                (document.id, key, principals_text(access))
+                for key, access in readers.items()
+                if access
+            ],
+        )

@@ -1,0 +1,162 @@
+"""What was closed at home is closed here at once, before any new index."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunegpt.config import AccessTable, LLMTable, Settings
+from dunegpt.errors import IndexBrokenError
+from dunegpt.index.build import build
+from dunegpt.index.search import Ranking
+from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.crawl import crawl
+from dunegpt.ingest.overlay import FILE
+from dunegpt.serve.answer import answer, open_searcher
+from dunegpt.types import NOBODY, Access, Finished, Notice, Outcome, Sentence
+
+LAR = frozenset({"papers:LAr"})
+BOARD = frozenset({"papers:board"})
+
+
+def write(papers: Path, **access: list[str]) -> None:
+    """Write one document for each name, with the access given."""
+    for name in access:
+        (papers / f"{name}.md").write_text(
+            f"# {name}\n\nThe {name} valve is at 5 bar.\n"
+        )
+    entries = (
+        f'[[document]]\nid = "D-{number}"\ntitle = "{name}"\n'
+        f'access = {json.dumps(who)}\nfiles = ["{name}.md"]\n'
+        for number, (name, who) in enumerate(access.items(), start=1)
+    )
+    (papers / "documents.toml").write_text("\n".join(entries))
+
+
+def found(settings: Settings, reader: Access, question: str = "valve") -> set[str]:
+    """Return titles of what a reader finds, by all three rankings alike."""
+    searcher = open_searcher(settings)
+
+    titles = [
+        {
+            hit.document.title
+            for hit in searcher.search(question, reader, None, 50, r).hits
+        }
+        for r in Ranking
+    ]
+    assert titles[0] == titles[1] == titles[2]
+    return titles[0]
+
+
+@pytest.fixture
+def indexed(settings: Settings, papers: Path) -> Iterator[Settings]:
+    write(papers, alpha=["public"], beta=["papers:LAr"], gamma=["papers:LAr"])
+    crawl("papers", settings)
+    build(settings)
+    assert found(settings, LAR) == {"alpha", "beta", "gamma"}
+    yield settings
+
+
+def test_narrowed_and_removed_without_a_new_index(
+    indexed: Settings, papers: Path
+) -> None:
+    write(papers, alpha=["papers:LAr"], beta=["papers:board"], gamma=["papers:LAr"])
+    (papers / "gamma.md").unlink()
+    crawl("papers", indexed)
+    assert found(indexed, NOBODY) == set()
+    assert found(indexed, LAR) == {"alpha"}
+    assert found(indexed, BOARD) == set(), "the overlay never widens"
+    searcher = open_searcher(indexed)
+    assert searcher.find("D-1", NOBODY) == []
+    (shown, _), *_ = searcher.find("D-1", LAR)
+    assert shown.access == LAR
+    assert {file.access for file in shown.files} == {LAR}
+    hidden, unknown = (searcher.search(name, NOBODY) for name in ("D-1", "D-9"))
+    assert (hidden.hits, hidden.unknown) == (unknown.hits, unknown.unknown) == ((), ())
+    build(indexed)
+    assert found(indexed, BOARD) == {"beta"}
+
+
+def test_opened_only_by_a_new_index(indexed: Settings, papers: Path) -> None:
+    write(papers, alpha=["public"], beta=["public"], gamma=["papers:LAr"])
+    crawl("papers", indexed)
+    assert found(indexed, NOBODY) == {"alpha"}
+    build(indexed)
+    assert found(indexed, NOBODY) == {"alpha", "beta"}
+
+
+def test_no_record_of_access_leaves_what_is_public(indexed: Settings) -> None:
+    (indexed.data / FILE).unlink()
+    assert found(indexed, LAR) == {"alpha"}
+    events = list(answer("Where is the beta valve?", indexed, reader=LAR))
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert any("no record of who may read" in text for text in notices)
+    assert not [e for e in events if isinstance(e, Sentence) and "beta" in e.text]
+
+
+@pytest.mark.parametrize(("age_h", "titles"), [(23, 3), (25, 1)])
+def test_an_old_record_leaves_what_is_public(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch, age_h: int, titles: int
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(UTC) + timedelta(hours=age_h)
+
+    monkeypatch.setattr("dunegpt.index.narrowing.datetime", Later)
+    assert len(found(indexed, LAR)) == titles
+    assert bool(open_searcher(indexed).narrowing.notice) == (titles == 1)
+    longer = indexed.model_copy(update={"access": AccessTable(max_overlay_age_h=48)})
+    assert len(found(longer, LAR)) == 3
+
+
+def test_a_failed_crawl_does_not_renew_the_record(
+    indexed: Settings, papers: Path
+) -> None:
+    before = open_searcher(indexed)
+    catalog = Catalog(indexed.data / "catalog.db")
+    good = catalog.last_run("papers", good=True)
+    for path in papers.iterdir():
+        path.unlink()
+    assert crawl("papers", indexed).error
+    assert catalog.last_run("papers", good=True) == good
+    catalog.close()
+    assert found(indexed, LAR) == {"alpha", "beta", "gamma"}
+    before.snapshot.close()
+
+
+def test_mass_loss_hides_at_once(settings: Settings, papers: Path) -> None:
+    for number in range(30):
+        (papers / f"n{number}.md").write_text(f"The valve {number} is at 5 bar.\n")
+    crawl("papers", settings)
+    build(settings)
+    assert len(found(settings, NOBODY)) == 30
+    for number in range(25):
+        (papers / f"n{number}.md").unlink()
+    report = crawl("papers", settings)
+    assert report.hidden == 25
+    assert found(settings, NOBODY) == {f"n{number}.md" for number in range(25, 30)}
+
+
+def test_a_model_is_not_sent_what_was_closed_since(
+    indexed: Settings, papers: Path
+) -> None:
+    write(papers, alpha=["papers:LAr"], beta=["papers:LAr"], gamma=["papers:LAr"])
+    crawl("papers", indexed)
+    table = LLMTable(base_url="http://127.0.0.1:1/v1", model="none")
+    own = indexed.model_copy(update={"llm": {"local": table}})
+    events = list(answer("Where is the alpha valve?", own, reader=LAR))
+    end = events[-1]
+    assert isinstance(end, Finished)
+    assert end.outcome is Outcome.ANSWERED, "no model was asked, so none is missed"
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert any("may be sent" in text for text in notices)
+
+
+def test_a_damaged_overlay_is_an_error(indexed: Settings) -> None:
+    (indexed.data / FILE).write_bytes(b"no database" * 100)
+    with pytest.raises(IndexBrokenError, match="overlay"):
+        open_searcher(indexed)
