@@ -26,6 +26,7 @@ from dunegpt.errors import (
 )
 from dunegpt.log import set_up_logging
 from dunegpt.schemas import (
+    AccessShape,
     AskShape,
     CrawlShape,
     DocumentShape,
@@ -289,6 +290,31 @@ def show(
         return
     for each in shown:
         output.print_show(each)
+
+
+@app.command()
+def access(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Of a document.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All documents.")] = False,
+    as_json: JSONOption = False,
+) -> None:
+    """Show who may read a document and its files, and what that rests on.
+
+    For the operator: it shows ids of everything, titles of nothing. Examples:
+    `dunegpt access examples:LTS-0003:2`; `dunegpt access --all --json`
+    """
+    from dunegpt.index.status import access as rows_of  # noqa: PLC0415 - start-up time
+
+    if bool(name) == every:
+        raise UsageError("Name one document, or give --all.")
+    rows = rows_of(_settings(), name)
+    if as_json:
+        _print_json(AccessShape(rows=rows))
+    else:
+        output.print_access(rows)
+    if not rows:
+        output.err.print(f"{name} is not in the catalog.", markup=False)
+        raise typer.Exit(1)
 
 
 @app.command()

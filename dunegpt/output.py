@@ -20,6 +20,7 @@ from dunegpt.schemas import (
     CrawlShape,
     DocumentShape,
     IndexRunShape,
+    ReadersShape,
     ReferenceShape,
     SearchShape,
     SentenceShape,
@@ -158,6 +159,14 @@ def print_show(shown: ShownShape) -> None:
     for page in shown.pages:
         out.rule(escape(f"{page.file}, page {page.number}: {page.heading}"))
         out.print(escape(page.text))
+
+
+def print_access(rows: list[ReadersShape]) -> None:
+    """Print one line for each document and file: its readers and the evidence."""
+    for row in rows:
+        name = f"  {row.file}" if row.file is not None else row.id
+        who = ", ".join(row.principals) or "nobody"
+        out.print(escape(f"{name}: {who} ({row.evidence}, {row.observed_at})"))
 
 
 def print_crawl(report: CrawlShape) -> None:

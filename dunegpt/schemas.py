@@ -238,6 +238,22 @@ class ShowShape(_Shape):
     documents: list[ShownShape]
 
 
+class ReadersShape(_Shape):
+    """Who may read one document or one file of it, and how that is known."""
+
+    id: str
+    file: str | None
+    principals: list[str]
+    evidence: str
+    observed_at: str
+
+
+class AccessShape(_Shape):
+    """What ``dunegpt access --json`` prints."""
+
+    rows: list[ReadersShape]
+
+
 class CrawlShape(_Shape):
     """The record of one run over one source, as ``dunegpt crawl --json`` prints it."""
 
@@ -278,6 +294,7 @@ class MetricShape(_Shape):
 
 
 SHAPES: dict[str, type[BaseModel]] = {
+    "access": AccessShape,
     "ask": AskShape,
     "crawl": CrawlShape,
     "index": IndexRunShape,

@@ -70,6 +70,7 @@ class FileRef:
         checksum: As claimed, ``md5:...``; empty where the home system has none.
         body: The content itself, where the listing carried it (minutes, abstracts).
         sha256: Of the stored bytes; empty until fetched.
+        evidence: What was observed that its access rests on.
     """
 
     key: str
@@ -81,6 +82,7 @@ class FileRef:
     checksum: str = ""
     body: bytes | None = None
     sha256: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Document:
         access: Who may read it, by the last good observation.
         supersedes: Id of the version before this one, or empty.
         parent: Id of the document that holds this one (the event of a talk).
+        evidence: What was observed that its access rests on.
     """
 
     id: str
@@ -112,6 +115,7 @@ class Document:
     files: tuple[FileRef, ...] = ()
     supersedes: str = ""
     parent: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,17 @@ from collections import Counter
 from typing import Any
 
 from dunegpt.config import Settings
-from dunegpt.errors import DuneGPTError
+from dunegpt.errors import DuneGPTError, StorageError
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.ingest.catalog import Catalog
-from dunegpt.schemas import FailureShape, IndexShape, SourceShape, StatusShape
+from dunegpt.schemas import (
+    FailureShape,
+    IndexShape,
+    ReadersShape,
+    SourceShape,
+    StatusShape,
+)
+from dunegpt.types import narrow
 
 
 def status(settings: Settings) -> StatusShape:
@@ -37,6 +44,41 @@ def status(settings: Settings) -> StatusShape:
             for failure in failures
         ],
     )
+
+
+def access(settings: Settings, name: str) -> list[ReadersShape]:
+    """Return who may read a document and its files; of all documents if name is empty.
+
+    The order is that of ids; a document comes before its files.
+
+    Raises:
+        StorageError: There is no catalog, or it cannot be read.
+    """
+    path = settings.data / "catalog.db"
+    if not path.is_file():
+        raise StorageError(f"There is no catalog in {settings.data}.")
+    catalog = Catalog(path)
+    one = [catalog.get(name)] if name else None
+    documents = catalog.documents() if one is None else (d for d in one if d)
+    observed = {
+        source: (catalog.last_run(source, good=True) or {"finished_at": ""})
+        for source in catalog.sources()
+    }
+    rows = [
+        ReadersShape(
+            id=document.id,
+            file=file.key if file else None,
+            principals=sorted(
+                narrow(document.access, file.access) if file else document.access
+            ),
+            evidence=file.evidence if file else document.evidence,
+            observed_at=observed[document.source]["finished_at"],
+        )
+        for document in documents
+        for file in (None, *document.files)
+    ]
+    catalog.close()
+    return rows
 
 
 def _source(name: str, catalog: Catalog, failures: list[dict[str, str]]) -> SourceShape:

@@ -38,7 +38,7 @@ create index by_identifier on identifiers (name);
 create index by_file on files (document);
 create index by_passage on passages (document);
 """
-_HIDDEN_FIELDS = ("body", "access", "key", "sha256")
+_HIDDEN_FIELDS = ("body", "access", "key", "sha256", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class StoreWriter:
     def document(self, number: int, document: Document, names: Iterable[str]) -> None:
         """Add a document under a number, with the names that it goes by."""
         fields = asdict(document)
-        for name in ("id", "source", "access", "files", "date"):
+        for name in ("id", "source", "access", "files", "date", "evidence"):
             del fields[name]
         day = document.date.isoformat() if document.date else None
         self._db.execute(

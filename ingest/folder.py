@@ -89,6 +89,7 @@ class FolderSource:
         self.name = name
         self.root = settings.path(options.path)
         self.access: Access = access_set(options.access)
+        self._default = f"access of [sources.{name}]"
         self._prefix = options.id_prefix or name
         self._url = options.url or self.root.as_uri()
 
@@ -216,8 +217,10 @@ class FolderSource:
     def _listed(
         self, entry: _Entry, names: list[str], previous: _Entry | None
     ) -> Document:
-        own = self.access if entry.access is None else access_set(entry.access)
-        files = tuple(self._file(name, own) for name in names)
+        own, evidence = self.access, self._default
+        if entry.access is not None:
+            own, evidence = access_set(entry.access), f"access in {LIST_FILE}"
+        files = tuple(self._file(name, own, evidence) for name in names)
         return Document(
             id=self._id(entry),
             source=self.name,
@@ -230,10 +233,11 @@ class FolderSource:
             status=entry.status,
             files=files,
             supersedes=self._id(previous) if previous else "",
+            evidence=evidence,
         )
 
     def _unlisted(self, name: str) -> Document:
-        file = self._file(name, self.access)
+        file = self._file(name, self.access, self._default)
         return Document(
             id=f"{self._prefix}:{name}",
             source=self.name,
@@ -242,9 +246,10 @@ class FolderSource:
             title=Path(name).name,
             access=self.access,
             files=(file,),
+            evidence=self._default,
         )
 
-    def _file(self, name: str, access: Access) -> FileRef:
+    def _file(self, name: str, access: Access, evidence: str) -> FileRef:
         stat = (self.root / name).stat()
         return FileRef(
             key=name,
@@ -254,4 +259,5 @@ class FolderSource:
             access=access,
             size_bytes=stat.st_size,
             checksum=f"stat:{stat.st_size}:{stat.st_mtime_ns}",
+            evidence=evidence,
         )

@@ -42,6 +42,11 @@ _YEARS_AHEAD = 5
 _DOWN_AFTER = 3
 
 
+_TO_ALL = "shown to an anonymous visitor"
+_TO_ACCOUNT = "shown to the account, not to an anonymous visitor"
+_DIFFERENTLY = "shown to the account with other content than to an anonymous visitor"
+
+
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -235,17 +240,20 @@ class IndicoSource:
 
     def _admit(self, document: Document, public: Document | None) -> Document:
         """Return a document with the access that the two views of it prove."""
-        if public is None or not _same(document, public):
-            access = self._members
-            open_files: set[FileRef] = set()
+        if public is None:
+            access, evidence = self._members, _TO_ACCOUNT
+        elif not _same(document, public):
+            access, evidence = self._members, _DIFFERENTLY
         else:
-            access = frozenset({PUBLIC})
-            open_files = set(public.files)
+            access, evidence = frozenset({PUBLIC}), _TO_ALL
+        open_files = set(public.files) if public and evidence == _TO_ALL else set()
         files = tuple(
-            replace(file, access=access if file in open_files else self._members)
+            replace(file, access=access, evidence=evidence)
+            if file in open_files
+            else replace(file, access=self._members, evidence=_TO_ACCOUNT)
             for file in document.files
         )
-        return replace(document, access=access, files=files)
+        return replace(document, access=access, files=files, evidence=evidence)
 
     def _view(self, event: dict[str, Any], *, login: bool) -> Iterator[Document]:
         """Yield all that a reader is shown of one event."""

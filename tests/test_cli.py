@@ -14,6 +14,7 @@ from dunegpt.config import load_settings
 from dunegpt.ingest.crawl import only_writer
 from dunegpt.schemas import (
     SHAPES,
+    AccessShape,
     AskShape,
     CrawlShape,
     IndexRunShape,
@@ -335,6 +336,20 @@ def test_show_all_versions_as_json(run: Run, indexed: str) -> None:
     assert result.code == 0
     documents = result.read(ShowShape).documents
     assert [d.document.id[-1] for d in documents] == ["1", "2"]
+
+
+def test_access(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "access", "papers:LTS-0001:1")
+    assert result.code == 0
+    assert result.out.startswith("papers:LTS-0001:1: public (access of [sources.papers]")
+    rows = run("--config", indexed, "access", "--all", "--json").read(AccessShape).rows
+    assert {row.file is None for row in rows} == {True, False}
+    restricted = [row for row in rows if row.principals != ["public"]]
+    assert restricted
+    assert {row.evidence for row in restricted} == {"access in documents.toml"}
+    assert all(row.observed_at for row in rows)
+    assert run("--config", indexed, "access", "LTS-0099").code == 1
+    assert run("--config", indexed, "access").code == 2
 
 
 def test_status(run: Run, indexed: str) -> None:

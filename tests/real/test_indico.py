@@ -97,6 +97,7 @@ def assert_equal_to_truth(
         document = documents[key]
         assert document.title == wanted["title"], key
         assert document.access == readers(wanted["readers"]), key
+        assert document.evidence.startswith("shown to"), key
         files = {f.key: f for f in document.files}
         assert ("minutes" in files) == wanted["minutes"], key
         expected = [*wanted["files"], *wanted.get("links", [])]
