@@ -341,7 +341,9 @@ def test_show_all_versions_as_json(run: Run, indexed: str) -> None:
 def test_access(run: Run, indexed: str) -> None:
     result = run("--config", indexed, "access", "papers:LTS-0001:1")
     assert result.code == 0
-    assert result.out.startswith("papers:LTS-0001:1: public (access of [sources.papers]")
+    assert result.out.startswith(
+        "papers:LTS-0001:1: public (access of [sources.papers]"
+    )
     rows = run("--config", indexed, "access", "--all", "--json").read(AccessShape).rows
     assert {row.file is None for row in rows} == {True, False}
     restricted = [row for row in rows if row.principals != ["public"]]
