@@ -32,6 +32,7 @@ demo: install
 	@$(DEMO) ask "How much argon evaporates each hour when Larch loses electrical power?"
 	@echo; echo '$$ dunegpt ask "What is the radon concentration in the liquid argon of Larch?"'
 	@$(DEMO) ask "What is the radon concentration in the liquid argon of Larch?"; test $$? -eq 3
+	@echo; echo 'To go on:  export DUNEGPT_CONFIG=examples/dunegpt.toml PATH="$$PWD/$(BIN):$$PATH"'
 
 test: install
 	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -209,7 +210,7 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
     """
     from dunegpt.serve.answer import answer  # noqa: PLC0415 - start-up time
 
-    settings, reader = _for_reading(folder, as_principals)
+    settings, reader, notices = _for_reading(folder, as_principals)
     events = answer(
         question,
         settings,
@@ -218,6 +219,7 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         k=k,
         use_model=not no_llm,
     )
+    events = chain(map(Notice, notices), events)
     shape = _told(question, events, quiet=as_json)
     _print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(EXIT_CODES[shape.outcome])
@@ -241,12 +243,13 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader = _for_reading(folder, as_principals)
+    settings, reader, notices = _for_reading(folder, as_principals)
     searcher = open_searcher(settings)
     filters = _filters(settings, source, since, until, author)
     found = searcher.search(question, reader, filters, k)
     day = searcher.snapshot.manifest["created_at"][:10]
-    notes = [f"{name} is not in the index as of {day}." for name in found.unknown]
+    notes = list(notices)
+    notes += [f"{name} is not in the index as of {day}." for name in found.unknown]
     notes += filter(None, [searcher.narrowing.notice])
     shape = SearchShape(
         question=question,
@@ -271,12 +274,12 @@ def show(
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader = _for_reading(None, as_principals)
+    settings, reader, _ = _for_reading(None, as_principals)
     searcher = open_searcher(settings)
     found = searcher.find(name, reader)
     if not found:
         day = searcher.snapshot.manifest["created_at"][:10]
-        output.err.print(f"{name} is not in the index as of {day}.", markup=False)
+        output.complain(f"{name} is not in the index as of {day}.")
         raise typer.Exit(EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
     shown = []
     for document, newest in found:
@@ -287,9 +290,11 @@ def show(
         shown.append(_shown(document, newest, pages, page))
     if as_json:
         _print_json(ShowShape(documents=shown))
-        return
-    for each in shown:
+    for each in () if as_json else shown:
         output.print_show(each)
+    if page and not any(each.pages for each in shown):
+        output.complain(f"{name} has no page {page}.")
+        raise typer.Exit(EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
 
 
 @app.command()
@@ -313,7 +318,7 @@ def access(
     else:
         output.print_access(rows)
     if not rows:
-        output.err.print(f"{name} is not in the catalog.", markup=False)
+        output.complain(f"{name} is not in the catalog.")
         raise typer.Exit(1)
 
 
@@ -337,8 +342,11 @@ def main() -> None:
     except typer.exceptions.TyperException as error:
         tell = getattr(error, "format_message", error.__str__)
         message = tell()
-        output.err.print(message, style="bold red", markup=False)
-        output.err.print("Add --help to the command to see what it takes.")
+        output.complain(message, "bold red")
+        output.complain(
+            "Add --help to the command to see what it takes; put -- before a question"
+            " that begins with a dash."
+        )
         sys.exit(2)
     except DuneGPTError as error:
         _complain(error)
@@ -346,11 +354,7 @@ def main() -> None:
     except Exception as error:  # the last door: a trace helps nobody but us
         if _Run.debug:
             raise
-        output.err.print(
-            f"Unexpected {type(error).__name__}: {error}",
-            style="bold red",
-            markup=False,
-        )
+        output.complain(f"Unexpected {type(error).__name__}: {error}", "bold red")
         output.err.print("Run again with --debug before the command for a trace.")
         sys.exit(1)
 
@@ -358,9 +362,9 @@ def main() -> None:
 def _complain(error: DuneGPTError) -> None:
     if _Run.debug:
         output.err.print_exception()
-    output.err.print(str(error), style="bold red", markup=False)
+    output.complain(str(error), "bold red")
     if error.hint:
-        output.err.print(error.hint, markup=False)
+        output.complain(error.hint)
 
 
 def _code(error: DuneGPTError) -> int:
@@ -377,9 +381,11 @@ def _settings() -> config.Settings:
 
 def _for_reading(
     folder: Path | None, principals: str
-) -> tuple[config.Settings, Access]:
-    """Return settings and reader; a folder is indexed first, for this call alone."""
+) -> tuple[config.Settings, Access, list[str]]:
+    """Return settings, reader and notices; a folder is indexed first, for this call."""
     settings = _settings()
+    if folder is not None and principals:
+        raise UsageError("--as means nothing with --folder: it is yours alone.")
     if folder is not None:
         from dunegpt.serve.folder import indexed_folder  # noqa: PLC0415 - start-up time
 
@@ -387,8 +393,8 @@ def _for_reading(
             return indexed_folder(folder, settings, progress=show)
     if principals:
         names = [name.strip() for name in principals.split(",") if name.strip()]
-        return settings, access_set(names)
-    return settings, settings.reader()
+        return settings, access_set(names), []
+    return settings, settings.reader(), []
 
 
 def _filters(
@@ -426,7 +432,7 @@ def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskSh
             case Notice(text):
                 notices.append(text)
                 if not quiet:
-                    output.err.print(text, style="yellow", markup=False)
+                    output.complain(text, "yellow")
             case Finished():
                 end = event
             case References():

@@ -1,11 +1,12 @@
 """Prints what the commands found, for people; JSON is printed by the command line."""
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,7 +33,25 @@ from dunegpt.types import Outcome
 out = Console(highlight=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _STAGES = {"embed": "Reading and embedding", "pack": "Packing", "export": "Exporting"}
+
+
+def plain(text: str) -> str:
+    """Return a text that cannot steer a terminal: control and bidi characters out."""
+    return _UNSEEN.sub("", text)
+
+
+def escape(text: str) -> str:
+    """Return a text that neither a terminal nor our own markup takes for a command."""
+    return escape_markup(plain(text))
+
+
+def complain(message: str, style: str = "") -> None:
+    """Print a message on standard error, as it is but for control characters."""
+    err.print(plain(message), style=style, markup=False)
 
 
 @contextmanager
@@ -201,7 +220,8 @@ def print_status(state: StatusShape) -> None:
     """Print sources, the published index, and the ledger of failures."""
     out.print(f"data folder: {escape(state.data_dir)}")
     names = ["source", "documents", "hidden", "files", "fetched", "MB", "failures"]
-    table = Table(*names, "last good run", "last error", box=None, pad_edge=False)
+    table = Table(*names, box=None, pad_edge=False)
+    table.add_column("last good run", no_wrap=True, min_width=25)
     for source in state.sources:
         kinds = ", ".join(f"{n} {kind}" for kind, n in source.failures.items())
         table.add_row(
@@ -210,9 +230,11 @@ def print_status(state: StatusShape) -> None:
             f"{source.bytes / 1e6:.1f}",
             kinds or "none",
             source.last_good_run or "never",
-            escape(source.last_error),
         )
     out.print(table)
+    for source in state.sources:
+        if source.last_error:
+            out.print(escape(f"{source.name}: {source.last_error}"), style="yellow")
     index = state.index
     if index.error:
         out.print(f"index: {escape(index.error)}", style="yellow")

@@ -11,13 +11,14 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dunegpt.config import Settings
 from dunegpt.errors import (
     ConfigError,
+    ExtractError,
     IndexBrokenError,
     IndexMismatchError,
     IndexMissingError,
@@ -26,7 +27,7 @@ from dunegpt.errors import (
 from dunegpt.index import embed, words
 from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
 from dunegpt.index.pack import Packer, identity
-from dunegpt.index.shards import Embedder, ShardFolder, ShardMaker, document_key
+from dunegpt.index.shards import Embedder, Entry, ShardFolder, ShardMaker, document_key
 from dunegpt.index.snapshot import (
     CURRENT,
     Snapshot,
@@ -37,6 +38,7 @@ from dunegpt.index.snapshot import (
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import only_writer
+from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.ingest.pages import PageStore
 from dunegpt.ingest.split import Splitter
 from dunegpt.types import Document, Failure, Page
@@ -126,7 +128,9 @@ class _Build:
         self.progress = progress
         self.data = settings.data
         self.snapshots = self.data / "snapshots"
-        self.pages = PageStore(self.data / "pages", Blobs(self.data / "blobs"))
+        self.blobs = Blobs(self.data / "blobs")
+        self.pages = PageStore(self.data / "pages", self.blobs)
+        self.lost: dict[str, Failure] = {}
         self.encoder = self._encoder_folder()
         self.encoder_id = Encoder(self.encoder).info.id
 
@@ -152,7 +156,7 @@ class _Build:
         if missing:
             self._make_shards(set(missing))
             shards = ShardFolder(self.data / "shards")
-        target = self._pack(shards, inputs_id, report, replace=rebuild)
+        target = self._pack(shards, inputs_id, report, replaces=rebuild)
         publish(target)
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
@@ -161,10 +165,23 @@ class _Build:
 
     def _keyed(self) -> Iterator[tuple[str, Document]]:
         """Yield the documents that somebody may read, with their keys."""
-        for document in self.catalog.documents():
-            if document.access:
+        for stored in self.catalog.documents():
+            if stored.access:
+                document = self._with_bytes(stored)
                 key = document_key(document, self.settings.index, self.encoder_id)
                 yield key, document
+
+    def _with_bytes(self, document: Document) -> Document:
+        """Return a document without the bytes that are lost; a crawl fetches them."""
+        files = []
+        for file in document.files:
+            if file.sha256 and file.sha256 not in self.blobs:
+                message = "Its bytes are missing here; the next crawl fetches them."
+                where = f"{document.id}#{file.key}"
+                self.lost[where] = Failure(where, "extract", "FetchError", message)
+                file = replace(file, sha256="")  # noqa: PLW2901
+            files.append(file)
+        return replace(document, files=tuple(files))
 
     def _keys(self) -> tuple[list[str], str]:
         """Return all keys, and a hash over all that a snapshot depends on."""
@@ -237,7 +254,7 @@ class _Build:
         inputs_id: str,
         report: IndexReport,
         *,
-        replace: bool,
+        replaces: bool,
     ) -> Path:
         packer = Packer(self.snapshots, self.encoder, self._content_settings())
         backends = set(shards.backends.values())
@@ -245,13 +262,16 @@ class _Build:
             self.progress("pack", 0, report.documents)
             for done, (key, document) in enumerate(self._keyed(), start=1):
                 entry = next(shards.entries([key]))
-                pages = self._pages(document)
+                pages = self._pages(document, entry)
                 packer.add(document, entry, pages)
-                for failure in entry.failures:
+                lost = [
+                    f for f in self.lost.values() if f.id.startswith(document.id + "#")
+                ]
+                for failure in (*entry.failures, *lost):
                     self.catalog.put_failure(document.source, failure)
-                report.failures += entry.failures
+                    report.failures.append(failure)
                 self.progress("pack", done, report.documents)
-            target = packer.close(inputs_id, backends, replace=replace)
+            target = packer.close(inputs_id, backends, replace=replaces)
         finally:
             packer.discard()
         self.catalog.settle("", "extract", {f.id for f in report.failures})
@@ -259,11 +279,18 @@ class _Build:
         report.passages = read_manifest(target)["counts"]["passages"]
         return target
 
-    def _pages(self, document: Document) -> dict[str, list[Page]]:
+    def _pages(self, document: Document, entry: Entry) -> dict[str, list[Page]]:
+        """Return the pages of the files that could be read; made again if lost."""
+        failed = {failure.id for failure in entry.failures}
         found = {}
         for file in document.files:
-            if file.sha256 and (pages := self.pages.get(file)) is not None:
-                found[file.key] = pages
+            if file.sha256 and f"{document.id}#{file.key}" not in failed:
+                try:
+                    with Sandbox(self.settings.extract) as sandbox:
+                        found[file.key] = self.pages.make(file, sandbox)
+                except ExtractError as error:
+                    where, name = f"{document.id}#{file.key}", type(error).__name__
+                    self.lost[where] = Failure(where, "extract", name, str(error))
         return found
 
     def _current(self) -> dict[str, Any]:
@@ -298,6 +325,8 @@ class _Build:
             )
         name = self.settings.embed.model
         identity = embed.encoder_id(embed.model_folder(name))
+        for left in (self.data / "encoders").glob(".new-*"):
+            shutil.rmtree(left)
         folder = self.data / "encoders" / f"{Path(name).name}-{identity}"
         if not folder.is_dir():
             self.progress("export", 0, 1)

@@ -1,7 +1,7 @@
 """Finds passages by their words, with tantivy; who may read is part of the query.
 
 One scored field holds the context line and the passage, cut into words by `words`;
-access set, source, day and document are fields for filters. Scores are the share of
+access set, source, document and row are fields for filters. Scores are the share of
 the highest score that any passage could have (0..1). Knows no vectors.
 """
 

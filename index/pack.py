@@ -26,7 +26,7 @@ from dunegpt.index.encoder import FILES, Encoder
 from dunegpt.index.lexical import LexicalWriter
 from dunegpt.index.names import names
 from dunegpt.index.shards import Entry
-from dunegpt.index.snapshot import FORMAT, Snapshot, read_manifest
+from dunegpt.index.snapshot import FORMAT, Snapshot, file_hash, read_manifest
 from dunegpt.index.store import StoreWriter
 from dunegpt.index.texts import context
 from dunegpt.ingest.blobs import storage_errors, sync_folder, write_whole
@@ -194,7 +194,7 @@ class Packer:
             "files": {
                 str(path.relative_to(self._new)): {
                     "bytes": path.stat().st_size,
-                    "sha256": _file_hash(path),
+                    "sha256": file_hash(path),
                 }
                 for path in files
             },
@@ -258,8 +258,3 @@ def _place(passage: Any) -> list[Any]:
 
 def _canonical(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,6 +5,7 @@ may not open is counted, compared or named. A hidden id and an unknown one get t
 answer. A broken index raises; it never looks like "no hits".
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -45,6 +46,7 @@ class SearchResult:
         hits: Best first.
         unknown: Names in the question that look like identifiers of documents, and
             name none that this reader may open.
+        named: Ids of the documents that the question names.
         asked: The question without the names of documents that were found; empty if
             nothing else is asked.
     """
@@ -52,6 +54,7 @@ class SearchResult:
     hits: tuple[Hit, ...] = ()
     unknown: tuple[str, ...] = ()
     asked: str = ""
+    named: tuple[str, ...] = ()
 
 
 class Searcher:
@@ -83,7 +86,7 @@ class Searcher:
             ranking: Which search ranks.
 
         Raises:
-            UsageError: The question is empty or too long, or a filter names no source.
+            UsageError: The question is empty or too long.
             IndexBrokenError: A part of the index cannot be read.
         """
         question = _checked(question)
@@ -96,17 +99,21 @@ class Searcher:
         rows, scores = self._ranked(question, view, ranking, max(k, _CANDIDATES))
         if named:
             rows, scores = self._all_of(named, rows, scores, view)
-        if named and not asked:
-            order = np.argsort(rows)
+            order = self._in_turn(rows, in_order=not asked)
             rows, scores = rows[order], scores[order]
         found_by = FoundBy.ID if named else FoundBy(ranking.value)
         hits = self._hits(rows, scores, view, found_by, k)
-        return SearchResult(hits, unknown, asked)
+        stored = self.snapshot.store.documents(named).values()
+        return SearchResult(hits, unknown, asked, tuple(s.document.id for s in stored))
 
     def weights(self, text: str, reader: Access) -> dict[str, float]:
         """Return the weight of each word of a text, as a reader may know it."""
         view = View(self.snapshot, self.narrowing, reader)
         return self.snapshot.lexical.weights(text, view.clause)
+
+    def close(self) -> None:
+        """Release the snapshot."""
+        self.snapshot.close()
 
     def find(self, name: str, reader: Access) -> list[tuple[Document, str]]:
         """Return the documents that go by a name, each with its newest version's id.
@@ -230,6 +237,22 @@ class Searcher:
         found = np.concatenate([rows, np.array(rest, np.int64)])
         return found, np.concatenate([scores, zeros])
 
+    def _in_turn(self, rows: Rows, *, in_order: bool) -> Rows:
+        """Return an order in which several documents take turns, best first each.
+
+        Args:
+            rows: Best first.
+            in_order: Take the rows of a document as they stand in it, instead.
+        """
+        places = np.argsort(rows) if in_order else np.arange(len(rows))
+        seen: Counter[int] = Counter()
+        turns = []
+        for place in places.tolist():
+            document = int(self.snapshot.row_document[rows[place]])
+            turns.append(seen[document])
+            seen[document] += 1
+        return np.asarray(places[np.argsort(turns, kind="stable")], np.int64)
+
     def _hits(
         self, rows: Rows, scores: Scores, view: View, found_by: FoundBy, k: int
     ) -> tuple[Hit, ...]:
@@ -237,9 +260,7 @@ class Searcher:
         hits: list[Hit] = []
         texts: set[str] = set()
         chosen = list(zip(rows.tolist(), scores.tolist(), strict=True))
-        newest_scores = self._newest_scores(
-            chosen, view, folds=found_by is not FoundBy.ID
-        )
+        newest_scores = self._newest_scores(chosen, folds=found_by is not FoundBy.ID)
         for row, score in chosen:
             if len(hits) == k:
                 break
@@ -261,7 +282,7 @@ class Searcher:
         return tuple(hits)
 
     def _newest_scores(
-        self, chosen: Sequence[tuple[int, float]], view: View, *, folds: bool
+        self, chosen: Sequence[tuple[int, float]], *, folds: bool
     ) -> dict[int, float]:
         """Return the best score of each document among the candidates."""
         best: dict[int, float] = {}

@@ -206,13 +206,13 @@ class ShardFolder:
         for path in sorted(folder.glob("[0-9a-f]*/shard.json")):
             try:
                 head = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
+                if head["format"] != FORMAT:
+                    continue
+                self.backends[path.parent.name] = head["backend"]
+                for position, key in enumerate(head["keys"]):
+                    self.place.setdefault(key, (path.parent.name, position))
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 raise IndexBrokenError(f"The shard {path.parent}: {error}") from error
-            if head["format"] != FORMAT:
-                continue
-            self.backends[path.parent.name] = head["backend"]
-            for position, key in enumerate(head["keys"]):
-                self.place.setdefault(key, (path.parent.name, position))
 
     def __contains__(self, key: str) -> bool:
         return key in self.place

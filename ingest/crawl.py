@@ -17,6 +17,7 @@ from dunegpt.errors import FetchError, SourceError, StorageError
 from dunegpt.ingest import overlay
 from dunegpt.ingest.blobs import Blobs, storage_errors
 from dunegpt.ingest.catalog import Catalog, now
+from dunegpt.ingest.extract.clean import one_line
 from dunegpt.ingest.source import Source, open_source
 from dunegpt.types import Document, Failure, FileRef
 
@@ -61,7 +62,8 @@ def only_writer(data: Path) -> Iterator[None]:
         StorageError: Another crawl or index run holds it.
     """
     with storage_errors(data):
-        data.mkdir(parents=True, exist_ok=True)
+        # Restricted texts lie in it, so nobody else on this host may look.
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (data / "lock").open("w")
     with file:
         try:
@@ -121,6 +123,21 @@ def crawl(
     return report
 
 
+def _is_below(document_id: str, holder: str) -> bool:
+    return document_id == holder or document_id.startswith(f"{holder}/")
+
+
+def _tidy(document: Document) -> Document:
+    """Return a document whose names are one line each, without control characters."""
+    return replace(
+        document,
+        title=one_line(document.title) or document.id,
+        authors=tuple(filter(None, map(one_line, document.authors))),
+        status=one_line(document.status),
+        files=tuple(replace(f, name=one_line(f.name)) for f in document.files),
+    )
+
+
 class _Run:
     """One pass over one source."""
 
@@ -138,21 +155,24 @@ class _Run:
             if isinstance(item, Failure):
                 self._fail(item)
             else:
-                self._take(item)
+                self._take(_tidy(item))
             progress(self.report)
         for stage in ("list", "fetch"):
             failed = {f.id for f in self.report.failures if f.stage == stage}
             self.catalog.settle(self.source.name, stage, failed)
 
     def prune(self, *, accept_loss: bool) -> None:
-        """Forget what is gone; only hide it if it is suspiciously much."""
-        if any(f.stage == "list" for f in self.report.failures):
-            log.warning(
-                "%s: not all could be listed; nothing removed", self.report.source
-            )
-            return
+        """Forget what is gone; only hide it if it is suspiciously much.
+
+        What lies at or below an object that could not be listed is not gone.
+        """
         known = self.catalog.ids(self.source.name)
-        gone = known - set(self.source.ids())
+        unsure = [f.id for f in self.report.failures if f.stage == "list"]
+        gone = {
+            document_id
+            for document_id in known - set(self.source.ids())
+            if not any(_is_below(document_id, failed) for failed in unsure)
+        }
         limit = max(_GUARD_OBJECTS, _GUARD_SHARE * len(known))
         if len(gone) > limit and not accept_loss:
             self.catalog.hide(gone)
@@ -200,6 +220,14 @@ class _Run:
         except FetchError as error:
             name = type(error).__name__
             self._fail(Failure(f"{document_id}#{file.key}", "fetch", name, str(error)))
+            if old and old.sha256 in self.blobs:
+                # The text of before, for the readers of now; asked for again next time.
+                return replace(
+                    file,
+                    sha256=old.sha256,
+                    checksum=old.checksum,
+                    size_bytes=old.size_bytes,
+                )
             return file
         return replace(file, sha256=sha256, size_bytes=size)
 

@@ -19,11 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dunegpt.config import Settings, SourceTable, explain
 from dunegpt.errors import ConfigError, FetchError, SourceFormatError
-from dunegpt.types import Access, Document, Failure, FileRef, access_set
+from dunegpt.types import NOBODY, Access, Document, Failure, FileRef, access_set
 
 log = logging.getLogger(__name__)
 
 LIST_FILE = "documents.toml"
+_HELD_BACK = f"held back: {LIST_FILE} names files with an access of their own that miss"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -35,6 +36,7 @@ class _Options(BaseModel):
     path: Path
     access: list[str]
     url: str = ""
+    require_list: bool = False
 
 
 class _Entry(BaseModel):
@@ -89,6 +91,7 @@ class FolderSource:
         self.name = name
         self.root = settings.path(options.path)
         self.access: Access = access_set(options.access)
+        self._requires_list = options.require_list
         self._default = f"access of [sources.{name}]"
         self._prefix = options.id_prefix or name
         self._url = options.url or self.root.as_uri()
@@ -103,6 +106,7 @@ class FolderSource:
         files, odd = self._named_in_utf8()
         yield from odd
         entries = self._entries()
+        is_open = self._may_take_unlisted(entries, files)
         newest: dict[str, _Entry] = {}
         for entry in sorted(entries, key=lambda e: (e.id, e.version)):
             present = [name for name in entry.files if name in files]
@@ -121,8 +125,8 @@ class FolderSource:
         listed = {name for entry in entries for name in entry.files}
         for name in sorted(files - listed):
             yield from self._whole(
-                lambda n=name: self._unlisted(n),  # type: ignore[misc]
-                f"{self._prefix}:{name}",
+                lambda n=name: self._unlisted(n, is_open=is_open),  # type: ignore[misc]
+                self._unlisted_id(name),
             )
 
     def ids(self) -> Iterator[str]:
@@ -184,6 +188,11 @@ class FolderSource:
                     continue
                 found = True
                 name = path.relative_to(self.root).as_posix()
+                if path.name == LIST_FILE and name != LIST_FILE:
+                    raise SourceFormatError(
+                        f"{path} is not read: a list belongs into {self.root} itself.",
+                        hint="Move its entries up; nothing was removed.",
+                    )
                 if path.is_file() and name != LIST_FILE:
                     yield name
         if not found:
@@ -196,6 +205,11 @@ class FolderSource:
     def _entries(self) -> list[_Entry]:
         path = self.root / LIST_FILE
         if not path.is_file():
+            if self._requires_list:
+                raise SourceFormatError(
+                    f"There is no {path}, and require_list is set.",
+                    hint="Put it back; nothing was removed.",
+                )
             return []
         try:
             entries = _List.model_validate(
@@ -236,17 +250,35 @@ class FolderSource:
             evidence=evidence,
         )
 
-    def _unlisted(self, name: str) -> Document:
-        file = self._file(name, self.access, self._default)
+    @staticmethod
+    def _may_take_unlisted(entries: list[_Entry], files: set[str]) -> bool:
+        """Return whether files that no entry names may have the folder's own access.
+
+        Not while an entry with an access of its own names a file that is missing: one
+        of the others may be that file, renamed or misspelt in the list.
+        """
+        return not any(
+            entry.access is not None and not files.issuperset(entry.files)
+            for entry in entries
+        )
+
+    def _unlisted_id(self, name: str) -> str:
+        """Return the id of a file; a colon in its name cannot look like a version."""
+        return f"{self._prefix}:{name.replace('%', '%25').replace(':', '%3A')}"
+
+    def _unlisted(self, name: str, *, is_open: bool) -> Document:
+        access = self.access if is_open else NOBODY
+        evidence = self._default if is_open else _HELD_BACK
+        file = self._file(name, access, evidence)
         return Document(
-            id=f"{self._prefix}:{name}",
+            id=self._unlisted_id(name),
             source=self.name,
             kind="file",
             url=file.url,
             title=Path(name).name,
-            access=self.access,
+            access=access,
             files=(file,),
-            evidence=self._default,
+            evidence=evidence,
         )
 
     def _file(self, name: str, access: Access, evidence: str) -> FileRef:
@@ -258,6 +290,6 @@ class FolderSource:
             url=f"{self._url}/{quote(name)}",
             access=access,
             size_bytes=stat.st_size,
-            checksum=f"stat:{stat.st_size}:{stat.st_mtime_ns}",
+            checksum=f"stat:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}",
             evidence=evidence,
         )

@@ -113,6 +113,11 @@ class IndicoSource:
         numbers = sorted(set().union(*shown.values()), key=_in_order)
         hidden = expected - len(numbers)
         log.info("%s: %d events, %d more hidden", self.name, len(numbers), hidden)
+        if expected and not numbers:
+            raise SourceFormatError(
+                f"The categories hold {expected} events, and none of them is listed.",
+                hint="May this account see any of them? Nothing was removed.",
+            )
         seen: set[str] = set()
         failures_in_row = 0
         todo = [

@@ -7,6 +7,7 @@ own best sentences. When nothing answers, it says so.
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote as quote_url
@@ -91,17 +92,13 @@ def answer(
         UsageError: The question is empty or too long.
     """
     try:
-        searcher = open_searcher(settings)
-        found = searcher.search(question, reader, filters, k)
-        run = _Answer(question, reader, settings, searcher, found)
+        with closing(open_searcher(settings)) as searcher:
+            found = searcher.search(question, reader, filters, k)
+            run = _Answer(question, reader, settings, searcher, found)
+            yield from run.events(generates=use_model and bool(settings.llm))
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
-        return
-    try:
-        yield from run.events(generates=use_model and bool(settings.llm))
-    finally:
-        searcher.snapshot.close()
 
 
 class _Answer:
@@ -143,14 +140,48 @@ class _Answer:
             self.question, self.found.hits, self.judge, will_be_read=generates
         )
         if reason:
-            if not self.found.unknown:
+            if self.found.named and not self.found.hits:
+                names = ", ".join(self.found.named)
+                yield Notice(
+                    f"{names} is in the index, but no text of it could be read."
+                )
+            elif not self.found.unknown:
                 yield Notice(reason)
             yield self._finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
             return
-        if self.is_named:
-            self.cited.add(1)
-            yield Sentence(_card(self.found.hits[0]), (1,))
+        for hit in self._introduced():
+            self.cited.add(hit.rank)
+            yield Sentence(_card(hit), (hit.rank,))
         yield from self._generated() if generates else self._extracted()
+
+    def _fallen_back(self, outcome: Outcome) -> Iterator[AnswerEvent]:
+        """Yield the documents' own sentences where a model was to read, if they answer.
+
+        Args:
+            outcome: If they do.
+        """
+        reason = why_not(self.question, self.found.hits, self.judge, will_be_read=False)
+        if reason:
+            yield Notice(reason)
+            refused = Outcome.NOT_IN_DOCUMENTS
+            is_down = outcome is Outcome.MODEL_UNAVAILABLE
+            yield self._finished(outcome if is_down else refused, Mode.EXTRACTIVE)
+            return
+        yield from self._extracted(outcome)
+
+    def _introduced(self) -> list[Hit]:
+        """Return a hit of each document that the answer begins by introducing.
+
+        Those are the documents that the question names, or the first one found if it
+        asks who wrote it or when.
+        """
+        if not self.is_named:
+            asks = _ASKS_ABOUT_DOCUMENT.search(self.question)
+            return list(self.found.hits[:1]) if asks else []
+        first: dict[str, Hit] = {}
+        for hit in self.found.hits:
+            first.setdefault(hit.document.id, hit)
+        return list(first.values())
 
     def _notices(self) -> Iterator[Notice]:
         if self.searcher.narrowing.notice:
@@ -195,7 +226,7 @@ class _Answer:
         readable = [c for c in self._citations() if _may_read(c.hit, table)]
         if not readable:
             yield Notice(f"No passage found may be sent to the model server {name!r}.")
-            yield from self._extracted()
+            yield from self._fallen_back(Outcome.ANSWERED)
             return
         budget = table.context_tokens - table.max_tokens
         prompt, sent = messages(self.question, readable, budget)
@@ -213,8 +244,8 @@ class _Answer:
                     self._cite(sentence)
                 yield sentence
         except ModelError as error:
-            yield Notice(f"{error} The documents' own sentences follow.")
-            yield from self._extracted(Outcome.MODEL_UNAVAILABLE)
+            yield Notice(f"{error} The answer rests on the documents' own sentences.")
+            yield from self._fallen_back(Outcome.MODEL_UNAVAILABLE)
             return
         outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
         yield self._finished(outcome, Mode.GENERATED)
@@ -261,7 +292,9 @@ def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Ci
         query = urlencode({"file": file.key, "page": page})
         url = f"{base}/view/{quote_url(hit.document.id, safe='/:')}?{query}"
     else:
-        url = hit.document.url
+        # A document without a page of its own is opened at the file.
+        own = {other.url for other in hit.document.files}
+        url = file.url if hit.document.url in own else hit.document.url
     return Citation(hit.rank, hit, quote, page, url)
 
 
@@ -286,6 +319,11 @@ def _whole(text: str) -> Generator[str, None, str]:
     return text[start:]
 
 
+_ASKS_ABOUT_DOCUMENT = re.compile(
+    r"\bwho\s+(?:wrote|has written|authored|gave|presented|made)\b|\bauthors?\s+of\b"
+    r"|\bwhen was\b.+\b(?:written|published|dated|presented)\b",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")
 
 

@@ -19,8 +19,8 @@ _NAME = "folder"
 
 def indexed_folder(
     folder: Path, settings: Settings, *, progress: Progress
-) -> tuple[Settings, Access]:
-    """Return settings for asking the folder, and the reader who may read it.
+) -> tuple[Settings, Access, list[str]]:
+    """Return settings for asking the folder, its reader, and what could not be read.
 
     Args:
         folder: With the files.
@@ -43,5 +43,10 @@ def indexed_folder(
     report = crawl(_NAME, own, accept_loss=True)
     if report.error:
         raise UsageError(report.error.partition(": ")[2], hint=report.hint)
-    build(own, progress=progress)
-    return own, frozenset({principal})
+    failures = {f.id: f for f in report.failures}
+    failures |= {f.id: f for f in build(own, progress=progress).failures}
+    notices = [
+        f"{f.id.partition('#')[2] or f.id} could not be read: {f.message}"
+        for f in failures.values()
+    ]
+    return own, frozenset({principal}), notices

@@ -31,6 +31,10 @@ _QUANTITY = re.compile(
     r"|date|percentage|fraction|ratio|distance|dimension|diameter)",
     re.IGNORECASE,
 )
+_ABOUT_WRITING = frozenset(
+    {"wrote", "written", "write", "author", "publish", "present"}
+)
+"""Words that ask for a document's authors and date, as they are indexed."""
 _NUMBER = re.compile(r"\d")
 
 
@@ -95,7 +99,7 @@ class Judge:
         """
         self._encoder = encoder
         self._question = question
-        self._idf = dict(weights)
+        self._idf = {w: idf for w, idf in weights.items() if w not in _ABOUT_WRITING}
         self._total = sum(self._idf.values())
         self._wants_number = bool(_QUANTITY.search(question))
 
@@ -131,7 +135,7 @@ class Judge:
         heads = [context(h.document.title, h.passage.heading) for h, _ in found]
         texts = [text for _, text in found]
         cosines = self._encoder.documents(texts) @ vector
-        known = {word for head in heads for word in words(head)} | self._idf.keys()
+        known = {word for hit in hits for word in words(_about(hit))} | self._idf.keys()
         return sorted(
             (
                 Candidate(hit, text, self._score(hit, head, text, float(cosine), known))
@@ -163,8 +167,13 @@ class Judge:
 
 
 def framed(hit: Hit) -> str:
-    """Return all that a hit says: title, heading, date, authors and text."""
+    """Return all that a hit says: title, heading, date, authors, id and text."""
+    return f"{_about(hit)}\n{hit.passage.text}"
+
+
+def _about(hit: Hit) -> str:
+    """Return what a document says of itself: title, heading, date, authors, id."""
     document = hit.document
     head = context(document.title, hit.passage.heading)
     facts = [str(document.date or ""), ", ".join(document.authors), document.id]
-    return "\n".join([head, *facts, hit.passage.text])
+    return "\n".join([head, *facts])

@@ -458,3 +458,38 @@ def test_program(indexed: str) -> None:
     assert nothing.returncode == 4
     assert "Traceback" not in nothing.stderr
     assert program("--nonsense").returncode == 2
+
+
+def test_names_cannot_steer_a_terminal(run: Run, file: str, papers: Path) -> None:
+    (papers / "esc\x1b[31m\u202e.txt").write_text("The quiet field is 9 V/cm.\n")
+    (papers / "bad\x1b[2J\n9.pdf").write_bytes(b"%PDF-1.4 broken")
+    shown = [run("--config", file, "crawl"), run("--config", file, "index")]
+    shown += [run("--config", file, *c) for c in (("status",), ("search", "quiet"))]
+    shown.append(run("--config", file, "ask", "How much is the quiet field?"))
+    for result in shown:
+        assert not {"\x1b[31m", "\x1b[2J", "\u202e"} & set(_pieces(result))
+    assert "9 V/cm" in shown[-1].out
+
+
+def _pieces(result: Result) -> list[str]:
+    text = result.out + result.err
+    return [piece for piece in ("\x1b[31m", "\x1b[2J", "\u202e") if piece in text]
+
+
+def test_a_folder_says_what_could_not_be_read(
+    run: Run, config_file: Write, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "scan.pdf").write_bytes(b"%PDF-1.4 broken")
+    file = str(config_file(""))
+    result = run("--config", file, "ask", "x y", "--folder", str(mine), "--json")
+    assert any("scan.pdf could not be read" in n for n in result.read(AskShape).notices)
+    refused = run("--config", file, "ask", "x", "--folder", str(mine), "--as", "a:b")
+    assert refused.code == 2
+
+
+def test_a_page_that_is_not_there(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "show", "papers:LTS-0001:1", "--page", "99")
+    assert result.code == 3
+    assert "has no page 99" in result.err

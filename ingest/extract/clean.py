@@ -3,7 +3,10 @@
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"[\x00-\x08\x0c\x0e-\x1f\x7f\u200b\u200c\ufeff\ufffe\uffff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0c\x0e-\x1f\x7f-\x9f"  # C0 and C1, but tab and line ends
+    r"\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"  # unseen, bidi
+)
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
@@ -23,3 +26,8 @@ def clean(text: str, *, keep_layout: bool = False) -> str:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
     lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def one_line(text: str) -> str:
+    """Return a name as one line: control characters out, white space to one space."""
+    return re.sub(r"\s+", " ", clean(text)).strip()

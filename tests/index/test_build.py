@@ -174,7 +174,7 @@ build(load_settings(Path(sys.argv[1])))
         ("shards", "sync_folder", 2, 2),  # while a shard is written
         ("encoder", "Encoder.documents", 3, 2),  # while embedding
         ("pack", "Packer.add", 2, 0),  # while packing
-        ("pack", "_file_hash", 3, 0),  # while the manifest is written
+        ("pack", "file_hash", 3, 0),  # while the manifest is written
     ],
 )
 def test_killed_and_run_again(

@@ -266,7 +266,7 @@ def test_a_broken_source_removes_nothing(
     assert run(plain).removed == 3
 
 
-def test_an_incomplete_list_removes_nothing(
+def test_what_could_not_be_listed_is_not_gone(
     plain: Settings, source: FakeSource
 ) -> None:
     for number in range(3):
@@ -275,11 +275,11 @@ def test_an_incomplete_list_removes_nothing(
     source.drop(0, 1)
     source.items.append(Failure("fake:1", "list", "KeyError", "'title'"))
     report = run(plain)
-    assert counted(report) == {"seen": 1, "unchanged": 1, "failed": 1}
-    assert len(stored(plain)) == 3
+    assert counted(report) == {"seen": 1, "unchanged": 1, "failed": 1, "removed": 1}
+    assert set(stored(plain)) == {"fake:1", "fake:2"}
     assert ledger(plain) == ["fake:1 list KeyError"]
     source.items.pop()
-    assert run(plain).removed == 2
+    assert run(plain).removed == 1
     assert ledger(plain) == []
 
 
@@ -425,3 +425,28 @@ def test_killed(settings: Settings, papers: Path, tmp_path: Path, at: int) -> No
     crawl("papers", settings)
     assert stored(killed) == stored(settings)
     assert crawl("papers", killed).unchanged == 6
+
+
+def test_a_failed_fetch_keeps_the_text_of_before(
+    plain: Settings, source: FakeSource
+) -> None:
+    source.add(1)
+    run(plain)
+    before = stored(plain)["fake:1"].files[0]
+    source.drop(1)
+    source.add(1, FetchError("gone for now"))
+    assert run(plain).failed == 1
+    after = stored(plain)["fake:1"].files[0]
+    assert (after.sha256, after.checksum) == (before.sha256, before.checksum)
+
+
+def test_names_are_one_line(plain: Settings, source: FakeSource) -> None:
+    source.add(1)
+    source.items = [
+        replace(item, title="a\x1b[31m\nb\u202ec")
+        if isinstance(item, Document)
+        else item
+        for item in source.items
+    ]
+    run(plain)
+    assert stored(plain)["fake:1"].title == "a[31m bc"

@@ -185,7 +185,8 @@ def test_odd_names(papers: Path, name: str) -> None:
     folder = source(papers)
     [document] = listing(folder).values()
     [file] = document.files
-    assert (document.id, file.name) == (f"papers:{name}", name)
+    spelt = name.replace("%", "%25").replace(":", "%3A")
+    assert (document.id, file.name) == (f"papers:{spelt}", name)
     url = urlsplit(document.url)
     assert unquote(url.path) == str(papers / name)
     assert (url.query, url.fragment) == ("", "")
@@ -267,3 +268,32 @@ def test_open_source_refuses(name: str) -> None:
     table = SourceTable(type="fodler")
     with pytest.raises(ConfigError, match=r"folder, indico|configured: papers"):
         open_source(name, Settings(sources={"papers": table}))
+
+
+def test_a_misspelt_entry_opens_nothing(papers: Path) -> None:
+    """A listed file that is missing may be one of those that no entry names."""
+    for name in ("open.txt", "secret.txt"):
+        (papers / name).write_text("text")
+    entry = '[[document]]\nid = "S"\ntitle = "S"\nfiles = ["secrte.txt"]\n'
+    (papers / "documents.toml").write_text(entry + 'access = ["board"]\n')
+    found = listing(source(papers))
+    assert {d.access for d in found.values() if d.kind == "file"} == {frozenset()}
+    (papers / "documents.toml").write_text(entry)
+    found = listing(source(papers))
+    assert {d.access for d in found.values()} == {frozenset({"public"})}
+
+
+def test_a_list_in_a_sub_folder_is_an_error(papers: Path) -> None:
+    (papers / "sub").mkdir()
+    (papers / "sub" / "documents.toml").write_text("")
+    with pytest.raises(SourceFormatError, match="not read"):
+        list(source(papers).changes(None))
+
+
+def test_a_list_can_be_required(papers: Path) -> None:
+    (papers / "a.txt").write_text("text")
+    folder = source(papers, require_list=True)
+    with pytest.raises(SourceFormatError, match="require_list"):
+        list(folder.changes(None))
+    (papers / "documents.toml").write_text("")
+    assert set(listing(folder)) == {"papers:a.txt"}

@@ -360,3 +360,51 @@ def test_key_comes_from_the_environment(
     events, end, model = generated(notes, "401", api_key_env="FAKE_KEY")
     assert "s3cret" not in model.sent + str(events)
     assert end.outcome is Outcome.MODEL_UNAVAILABLE
+
+
+# ── falling back, and documents by name ───────────────────────────────────────────
+
+
+@pytest.mark.parametrize("may_read", [["*"], ["n:nobody"]])
+def test_falling_back_refuses_what_would_be_refused_without_a_model(
+    settings: Settings, may_read: list[str]
+) -> None:
+    fill(settings, [(document("n:a", access=LAR), {"a.txt": [FACT]})])
+    build(settings)
+    mine = with_model(settings, "http://127.0.0.1:1/v1", may_read=may_read)
+    question = "What radon concentration does the drift field of the detector have?"
+    events, end = asked(mine, question, reader=LAR)
+    assert said(events) == []
+    is_down = may_read == ["*"]
+    refused = Outcome.MODEL_UNAVAILABLE if is_down else Outcome.NOT_IN_DOCUMENTS
+    assert end.outcome is refused
+    assert any("radon" in e.text for e in events if isinstance(e, Notice))
+
+
+def test_each_named_document_is_introduced(notes: Settings) -> None:
+    events, end = asked(notes, "Compare PUR-2 and FLD-1")
+    introduced = [s.text for s in said(events) if " is “Note" in s.text]
+    names = sorted(text.partition(" ")[0] for text in introduced)
+    assert names == ["n:FLD-1:1", "n:PUR-2:1"]
+    assert end.outcome is Outcome.ANSWERED
+
+
+def test_a_named_document_without_text_is_not_denied(settings: Settings) -> None:
+    empty = replace(document("n:SCAN-1:1"), files=())
+    fill(settings, [(empty, {}), (document("n:FLD-1:1"), {"a.txt": [FACT]})])
+    build(settings)
+    events, end = asked(settings, "SCAN-1")
+    assert end.outcome is Outcome.NOT_IN_DOCUMENTS
+    notices = [e.text for e in events if isinstance(e, Notice)]
+    assert notices == ["n:SCAN-1:1 is known, but no text of it could be read."]
+
+
+def test_who_wrote_it_is_answered_by_what_the_document_says_of_itself(
+    settings: Settings,
+) -> None:
+    mine = document("n:FLD-1:1", title="Drift field note", authors=("Ada Field",))
+    fill(settings, [(mine, {"a.txt": [FACT]})])
+    build(settings)
+    events, end = asked(settings, "Who wrote the note on the drift field?")
+    assert end.outcome is Outcome.ANSWERED
+    assert "by Ada Field" in said(events)[0].text
