@@ -15,7 +15,7 @@ from dunegpt.types import Hit
 
 MAX_QUOTE = 400
 _LEAST_WORDS = 3
-_LEAST_NEW_WORDS = 2
+_LEAST_NEW_WORDS = 3
 _END = re.compile(
     r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[*\-])|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
 )
@@ -135,7 +135,8 @@ class Judge:
         heads = [context(h.document.title, h.passage.heading) for h, _ in found]
         texts = [text for _, text in found]
         cosines = self._encoder.documents(texts) @ vector
-        known = {word for hit in hits for word in words(_about(hit))} | self._idf.keys()
+        known = {word for hit in hits for word in words(_about(hit))}
+        known |= self._idf.keys() | {"version", "page"}
         return sorted(
             (
                 Candidate(hit, text, self._score(hit, head, text, float(cosine), known))
@@ -175,5 +176,6 @@ def _about(hit: Hit) -> str:
     """Return what a document says of itself: title, heading, date, authors, id."""
     document = hit.document
     head = context(document.title, hit.passage.heading)
-    facts = [str(document.date or ""), ", ".join(document.authors), document.id]
+    number = f"{document.id} {document.id.replace(':', ' ')}"
+    facts = [str(document.date or ""), ", ".join(document.authors), number]
     return "\n".join([head, *facts])

@@ -396,7 +396,7 @@ def test_a_named_document_without_text_is_not_denied(settings: Settings) -> None
     events, end = asked(settings, "SCAN-1")
     assert end.outcome is Outcome.NOT_IN_DOCUMENTS
     notices = [e.text for e in events if isinstance(e, Notice)]
-    assert notices == ["n:SCAN-1:1 is known, but no text of it could be read."]
+    assert notices == ["n:SCAN-1:1 is in the index, but no text of it could be read."]
 
 
 def test_who_wrote_it_is_answered_by_what_the_document_says_of_itself(
