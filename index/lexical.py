@@ -6,6 +6,10 @@ the highest score that any passage could have (0..1). Knows no vectors.
 """
 
 import math
+import os
+import shutil
+import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,6 +86,9 @@ class LexicalIndex:
         Raises:
             IndexBrokenError: It is missing or damaged.
         """
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            folder = _links_to(folder)
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         try:
             index = tantivy.Index.open(str(folder))
             _register(index)
@@ -207,6 +214,18 @@ class LexicalIndex:
         return tantivy.Query.boolean_query(
             [(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, query)]
         )
+
+
+def _links_to(folder: Path) -> Path:
+    """Return a folder of links to the files of an index that cannot be written.
+
+    Opening an index makes a lock file beside it, for readers too.
+    """
+    stand_in = Path(tempfile.mkdtemp(prefix="dunegpt-"))
+    for path in folder.iterdir():
+        if path.suffix != ".lock":
+            (stand_in / path.name).symlink_to(path.resolve())
+    return stand_in
 
 
 def _schema() -> tantivy.Schema:

@@ -117,3 +117,15 @@ def test_damaged(tmp_path: Path, index: LexicalIndex) -> None:
     (tmp_path / "lexical" / "meta.json").write_text("{")
     with pytest.raises(IndexBrokenError):
         LexicalIndex(tmp_path / "lexical")
+
+
+def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, index: LexicalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lexical"
+    for path in folder.glob("*.lock"):
+        path.unlink()
+    before = sorted(path.name for path in folder.iterdir())
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert found(LexicalIndex(folder), "purity") == found(index, "purity")
+    assert sorted(path.name for path in folder.iterdir()) == before
