@@ -5,7 +5,7 @@ of a table. Knows no model of language.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dunegpt.index.encoder import Encoder
@@ -135,19 +135,15 @@ class Judge:
         heads = [context(h.document.title, h.passage.heading) for h, _ in found]
         texts = [text for _, text in found]
         cosines = self._encoder.documents(texts) @ vector
-        known = {word for hit in hits for word in words(_about(hit))}
-        known |= self._idf.keys() | {"version", "page"}
         return sorted(
             (
-                Candidate(hit, text, self._score(hit, head, text, float(cosine), known))
+                Candidate(hit, text, self._score(hit, head, text, float(cosine)))
                 for (hit, text), head, cosine in zip(found, heads, cosines, strict=True)
             ),
             key=lambda c: (-c.score, c.hit.rank),
         )
 
-    def _score(
-        self, hit: Hit, head: str, text: str, cosine: float, known: Set[str]
-    ) -> float:
+    def _score(self, hit: Hit, head: str, text: str, cosine: float) -> float:
         """Return up to 1; a sentence that says nothing new is no answer.
 
         Args:
@@ -155,16 +151,27 @@ class Judge:
             head: Title and heading above it.
             text: The sentence.
             cosine: Of question and sentence.
-            known: Words of the question and of all titles and headings.
         """
         share = 0.7 * self.share(text) + 0.3 * self.share(f"{head} {text}")
         score = 0.4 * share + 0.3 * max(cosine, 0.0) + 0.3 * min(hit.score, 1.0)
         if self._wants_number and _NUMBER.search(text):
             score += 0.05
-        own = words(text)
-        if len(own) < _LEAST_WORDS or len(set(own) - known) < _LEAST_NEW_WORDS:
+        if not self._says_something(hit, text):
             score -= 0.4
         return min(score, 1.0)
+
+    def _says_something(self, hit: Hit, text: str) -> bool:
+        """Return whether a sentence adds to the question and to the document's card.
+
+        A title, a footer or the line of the authors adds nothing; a number adds more
+        than a word.
+        """
+        own = words(text)
+        known = {*words(_about(hit)), *words(self._question), "version", "page"}
+        new = set(own) - known
+        has_number = any(_NUMBER.search(word) for word in new)
+        least = _LEAST_NEW_WORDS - has_number
+        return len(own) >= _LEAST_WORDS and len(new) >= least
 
 
 def framed(hit: Hit) -> str:
