@@ -1,0 +1,64 @@
+"""What the commands share: their options, the settings of this call, exit codes, JSON.
+
+Knows no command and prints nothing for people.
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from dunegpt import config
+from dunegpt.types import Outcome
+
+EXIT_CODES = {
+    Outcome.ANSWERED: 0,
+    Outcome.NOT_IN_DOCUMENTS: 3,
+    Outcome.SEARCH_UNAVAILABLE: 4,
+    Outcome.MODEL_UNAVAILABLE: 5,
+}
+
+JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsOption = Annotated[
+    str,
+    typer.Option("--as", metavar="PRINCIPAL,...", help="Read as these principals."),
+]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="NAME", help="Only this source; repeatable."),
+]
+SinceOption = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Not older than this day.")
+]
+UntilOption = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Not newer than this day.")
+]
+AuthorOption = Annotated[str, typer.Option(help="Only by this author; any part of it.")]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        metavar="DIR",
+        help="Ask the files of this folder instead; they are indexed first.",
+    ),
+]
+
+
+class Call:
+    """What stands before the command: settings file and how much to say."""
+
+    config: Path | None = None
+    debug = False
+
+
+def settings() -> config.Settings:
+    """Return the settings of this call."""
+    return config.load_settings(Call.config)
+
+
+def print_json(shape: BaseModel, *, one_line: bool = False) -> None:
+    """Print a shape as JSON on standard output."""
+    sys.stdout.write(shape.model_dump_json(indent=None if one_line else 1) + "\n")

@@ -1,0 +1,253 @@
+"""The reader's commands: ask, search, show; each shows what its reader may see."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dunegpt import config, options, output
+from dunegpt.errors import UsageError
+from dunegpt.schemas import (
+    AskShape,
+    DocumentShape,
+    FileShape,
+    HitShape,
+    PageShape,
+    ReferenceShape,
+    SearchShape,
+    SentenceShape,
+    ShownShape,
+    ShowShape,
+)
+from dunegpt.types import (
+    Access,
+    AnswerEvent,
+    Document,
+    Finished,
+    Notice,
+    Outcome,
+    Page,
+    References,
+    Sentence,
+    access_set,
+)
+
+log = logging.getLogger(__name__)
+
+
+def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
+    question: Annotated[str, typer.Argument(help="In words, or a document's id.")],
+    folder: options.FolderOption = None,
+    source: options.SourceOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    author: options.AuthorOption = "",
+    k: Annotated[int, typer.Option("-k", min=1, max=50, help="References.")] = 8,
+    no_llm: Annotated[
+        bool, typer.Option("--no-llm", help="Answer with the documents' sentences.")
+    ] = False,
+    as_principals: options.AsOption = "",
+    as_json: options.JSONOption = False,
+) -> None:
+    """Answer a question with cited references.
+
+    Examples: `dunegpt ask "Why was the cathode voltage lowered?"`;
+    `dunegpt ask --folder ~/papers "What is the drift velocity at 500 V/cm?"`;
+    `dunegpt ask --since 2024-01-01 --author Okonjo "purge flow"`
+
+    Exit codes: 0 answered, 1 error, 2 usage, 3 not in the documents, 4 search
+    unavailable, 5 model unavailable.
+    """
+    from dunegpt.serve.answer import answer  # noqa: PLC0415 - start-up time
+
+    settings, reader, notices = _for_reading(folder, as_principals)
+    events = answer(
+        question,
+        settings,
+        reader=reader,
+        filters=_filters(settings, source, since, until, author),
+        k=k,
+        use_model=not no_llm,
+    )
+    events = chain(map(Notice, notices), events)
+    shape = _told(question, events, quiet=as_json)
+    options.print_json(shape) if as_json else output.print_outcome(shape)
+    raise typer.Exit(options.EXIT_CODES[shape.outcome])
+
+
+def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
+    question: Annotated[str, typer.Argument(help="Words, or a document's id.")],
+    folder: options.FolderOption = None,
+    source: options.SourceOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    author: options.AuthorOption = "",
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits.")] = 10,
+    as_principals: options.AsOption = "",
+    as_json: options.JSONOption = False,
+) -> None:
+    """List the passages that match best, without writing an answer.
+
+    Examples: `dunegpt search "liquid level meter"`; `dunegpt search LTS-0003 -k 3`
+    """
+    from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
+
+    settings, reader, notices = _for_reading(folder, as_principals)
+    searcher = open_searcher(settings)
+    filters = _filters(settings, source, since, until, author)
+    found = searcher.search(question, reader, filters, k)
+    day = searcher.snapshot.manifest["created_at"][:10]
+    notes = list(notices)
+    notes += [f"{name} is not in the index as of {day}." for name in found.unknown]
+    notes += filter(None, [searcher.narrowing.notice])
+    shape = SearchShape(
+        question=question,
+        snapshot=searcher.snapshot.id,
+        notes=notes,
+        hits=[HitShape.of(hit) for hit in found.hits],
+    )
+    options.print_json(shape) if as_json else output.print_search(shape)
+    raise typer.Exit(0 if shape.hits else options.EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Of a document.")],
+    page: Annotated[int, typer.Option(min=0, help="Print this page's text.")] = 0,
+    as_principals: options.AsOption = "",
+    as_json: options.JSONOption = False,
+) -> None:
+    """Show a document: versions, files, readers, and the text of a page.
+
+    Examples: `dunegpt show LTS-0003`; `dunegpt show LTS-0001 --page 5`
+    """
+    from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
+
+    settings, reader, _ = _for_reading(None, as_principals)
+    searcher = open_searcher(settings)
+    found = searcher.find(name, reader)
+    if not found:
+        day = searcher.snapshot.manifest["created_at"][:10]
+        output.complain(f"{name} is not in the index as of {day}.")
+        raise typer.Exit(options.EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+    shown = []
+    for document, newest in found:
+        pages = {
+            file.key: searcher.snapshot.store.pages(document.id, file.key)
+            for file in document.files
+        }
+        shown.append(_shown(document, newest, pages, page))
+    if as_json:
+        options.print_json(ShowShape(documents=shown))
+    for each in () if as_json else shown:
+        output.print_show(each)
+    if page and not any(each.pages for each in shown):
+        output.complain(f"{name} has no page {page}.")
+        raise typer.Exit(options.EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+
+
+def _for_reading(
+    folder: Path | None, principals: str
+) -> tuple[config.Settings, Access, list[str]]:
+    """Return settings, reader and notices; a folder is indexed first, for this call."""
+    settings = options.settings()
+    if folder is not None and principals:
+        raise UsageError("--as means nothing with --folder: it is yours alone.")
+    if folder is not None:
+        from dunegpt.serve.folder import indexed_folder  # noqa: PLC0415 - start-up time
+
+        with output.stage_bars() as show:
+            return indexed_folder(folder, settings, progress=show)
+    if principals:
+        names = [name.strip() for name in principals.split(",") if name.strip()]
+        return settings, access_set(names), []
+    return settings, settings.reader(), []
+
+
+def _filters(
+    settings: config.Settings,
+    sources: list[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    author: str,
+) -> Any:
+    from dunegpt.index.view import Filters  # noqa: PLC0415 - start-up time
+
+    unknown = sorted(set(sources or ()) - set(settings.sources))
+    if unknown and settings.sources:
+        known = ", ".join(settings.sources)
+        raise UsageError(f"No source is called {unknown[0]!r}; there are: {known}.")
+    return Filters(
+        sources=tuple(sources or ()),
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        author=author,
+    )
+
+
+def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskShape:
+    """Print an answer while it comes, unless quiet; return it whole."""
+    said: list[SentenceShape] = []
+    notices: list[str] = []
+    end: Finished | None = None
+    for event in events:
+        match event:
+            case Sentence():
+                said.append(SentenceShape.of(event))
+                if not quiet:
+                    output.print_sentence(said[-1])
+            case Notice(text):
+                notices.append(text)
+                if not quiet:
+                    output.complain(text, "yellow")
+            case Finished():
+                end = event
+            case References():
+                log.info("%d passages found", len(event.citations))
+    if end is None:
+        raise RuntimeError("the answer has no end")
+    return AskShape(
+        question=question,
+        outcome=end.outcome,
+        mode=end.mode,
+        answer=" ".join(
+            f"{s.text} {''.join(f'[{n}]' for n in s.citations)}".strip()
+            for s in said
+            if s.supported
+        ),
+        sentences=said,
+        references=[ReferenceShape.of(c) for c in end.references],
+        notices=notices,
+    )
+
+
+def _shown(
+    document: Document, newest: str, pages: dict[str, list[Page]], page: int
+) -> ShownShape:
+    return ShownShape(
+        document=DocumentShape.of(document),
+        principals=sorted(document.access),
+        supersedes=document.supersedes,
+        superseded_by=newest if newest != document.id else "",
+        parent=document.parent,
+        files=[
+            FileShape(
+                key=file.key,
+                name=file.name,
+                media_type=file.media_type,
+                url=file.url,
+                pages=len(pages[file.key]),
+                principals=sorted(file.access),
+            )
+            for file in document.files
+        ],
+        pages=[
+            PageShape(file=key, number=p.number, heading=p.heading, text=p.text)
+            for key, found in pages.items()
+            for p in found
+            if p.number == page
+        ],
+    )
