@@ -15,7 +15,6 @@ import lzma
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ from dunegpt.index.build import build
 from dunegpt.index.search import Ranking, Searcher
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.ingest.crawl import crawl
+from dunegpt.ingest.items import Item, Memory, Scope, Whole
 from dunegpt.ingest.source import SOURCES
 from dunegpt.schemas import MetricShape
-from dunegpt.types import PUBLIC, Document, Failure, FileRef
+from dunegpt.types import PUBLIC, Document, FileRef
 
 MEASURES = [nDCG @ 10, R @ 10, R @ 100, RR @ 10]
 NAMES = {"nDCG@10": "nDCG@10", "R@10": "recall@10", "R@100": "recall@100"}
@@ -48,9 +48,14 @@ class CorpusSource:
         self.name = name
         self._path = Path((table.model_extra or {})["path"])
 
-    def changes(self, since: datetime | None) -> Iterator[Document | Failure]:
+    @property
+    def requests(self) -> int:
+        """None: a file is read."""
+        return 0
+
+    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
         """Yield every document of the corpus."""
-        everyone = frozenset({PUBLIC})
+        everyone, ids = frozenset({PUBLIC}), set[str]()
         for line in read_lines(self._path):
             fields = json.loads(line)
             url = fields.get("url") or f"corpus:{fields['id']}"
@@ -62,6 +67,7 @@ class CorpusSource:
                 access=everyone,
                 body=fields["text"].encode(),
             )
+            ids.add(f"{self.name}:{fields['id']}")
             yield Document(
                 id=f"{self.name}:{fields['id']}",
                 source=self.name,
@@ -72,10 +78,7 @@ class CorpusSource:
                 files=(text,),
             )
 
-    def ids(self) -> Iterator[str]:
-        """Yield every id of the corpus."""
-        for line in read_lines(self._path):
-            yield f"{self.name}:{json.loads(line)['id']}"
+        yield Whole("", frozenset(ids))
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
         """Yield nothing: every text came with its document."""

@@ -68,6 +68,9 @@ for command in (
     reading.show,
     operating.access,
     operating.status,
+    operating.forget,
+    operating.notice,
+    operating.principals,
 ):
     app.command()(command)
 

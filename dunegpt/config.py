@@ -8,6 +8,7 @@ the variable (``token_env``) or a file of mode 600 (``token_file``) that holds i
 Does not know what a source or a model server needs: each checks its own table.
 """
 
+import datetime as dt
 import os
 import stat
 import tomllib
@@ -95,10 +96,26 @@ class LLMTable(_Table):
         return self
 
 
+class PeopleRule(_Table):
+    """One ``[[access.people]]``: who has this in their login has these principals."""
+
+    claim: str = Field(min_length=1)
+    value: str = Field(min_length=1)
+    issuer: str = ""
+    principals: tuple[str, ...] = Field(min_length=1)
+
+
 class AccessTable(_Table):
-    """``[access]``: how long an observation of access holds."""
+    """``[access]``: how long an observation of access holds, and who is who."""
 
     max_overlay_age_h: float = Field(24, gt=0)
+    purge_after_days: float = Field(30, ge=0)
+    people: tuple[PeopleRule, ...] = ()
+
+    @property
+    def max_overlay_age(self) -> dt.timedelta:
+        """How old the last good crawl of a source may be."""
+        return dt.timedelta(hours=self.max_overlay_age_h)
 
 
 class CLITable(_Table):

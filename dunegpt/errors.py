@@ -6,6 +6,7 @@ DuneGPTError
 ├── StorageError            disk full, locked or damaged files of ours
 ├── SourceError             a document system did not give what was asked
 │   ├── SourceUnreachableError   no answer, or only server errors
+│   ├── SourceBusyError          it asks to come back later than we wait
 │   ├── SourceLoginError         the credential was refused, or a login page came
 │   └── SourceFormatError        an answer that is not what its kind promises
 ├── FetchError              one file could not be had (ledger, not fatal)
@@ -60,6 +61,13 @@ class SourceUnreachableError(SourceError):
 
     retryable = True
     hint = "Check the address and the network, then crawl again; nothing was removed."
+
+
+class SourceBusyError(SourceError):
+    """The document system asks to come back later than a run waits."""
+
+    retryable = True
+    hint = "Crawl again then; nothing was removed."
 
 
 class SourceLoginError(SourceError):

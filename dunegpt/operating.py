@@ -1,33 +1,58 @@
-"""The operator's commands: crawl, index, access, status.
+"""The operator's commands: crawl, index, access, status, forget, and their like.
 
 Operators see ids, reasons and counts of everything, titles of nothing.
 """
 
+import json
+import sys
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from dunegpt import options, output
-from dunegpt.errors import UsageError
-from dunegpt.schemas import AccessShape, CrawlShape, IndexRunShape
+from dunegpt.config import Settings
+from dunegpt.errors import ConfigError, UsageError
+from dunegpt.schemas import AccessShape, CrawlShape, IndexRunShape, PersonShape
 
 
-def crawl(
+def crawl(  # noqa: PLR0917 - its options are its arguments
     sources: Annotated[
         list[str] | None, typer.Argument(help="Names of sources; all if none.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Look at all that exists again.")
+    ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Look again at all dated from this day on."
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Stop after so many documents; 0: never.")
+    ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what a run would find.")
+    ] = False,
     accept_loss: Annotated[
-        bool, typer.Option(help="Forget documents even if suspiciously many are gone.")
+        bool,
+        typer.Option(
+            "--accept-loss", help="Take for gone what is gone, even if it is much."
+        ),
     ] = False,
     as_json: options.JSONOption = False,
 ) -> None:
     """Bring the catalog up to date with the configured sources.
 
-    Examples: `dunegpt crawl`; `dunegpt crawl indico.fnal.gov`
-    """
-    from dunegpt.ingest.crawl import crawl as run  # noqa: PLC0415 - start-up time
+    Without options it looks where changes are likely, and over all within a month; the
+    first run looks at everything. Exit code 1 if any source failed or raised an alarm.
 
+    Examples: `dunegpt crawl`; `dunegpt crawl indico.fnal.gov --full`;
+    `dunegpt crawl --since 2026-01-01`; `dunegpt crawl --dry-run --limit 100 --json`
+    """
     settings = options.settings()
     names = sources or list(settings.sources)
     if not names:
@@ -35,21 +60,45 @@ def crawl(
             "No sources are configured.",
             hint="Run 'dunegpt config > dunegpt.toml' and edit it.",
         )
+    if unknown := [name for name in names if name not in settings.sources]:
+        known = ", ".join(settings.sources) or "none"
+        raise ConfigError(f"No source is called {unknown[0]!r}; configured: {known}.")
     failed = False
     for name in names:
-        with output.count_bar(name) as bar:
-            report = run(
-                name,
-                settings,
-                accept_loss=accept_loss,
-                progress=lambda r, bar=bar: bar(r.seen),  # type: ignore[misc]
-            )
-        shape = CrawlShape(**asdict(report))
-        failed |= bool(report.error)
-        options.print_json(shape, one_line=True) if as_json else output.print_crawl(
-            shape
+        shape = _crawl_one(
+            name,
+            settings,
+            full=full,
+            since=since.date() if since else None,
+            limit=limit,
+            dry_run=dry_run,
+            accept_loss=accept_loss,
         )
+        failed |= bool(shape.error)
+        if as_json:
+            options.print_json(shape, one_line=True)
+        else:
+            output.print_crawl(shape)
     raise typer.Exit(1 if failed else 0)
+
+
+def _crawl_one(name: str, settings: Settings, **how: Any) -> CrawlShape:
+    """Return the record of a run; a source that cannot be used stops no other.
+
+    Raises:
+        StorageError: The data folder cannot be used: no source can be crawled.
+    """
+    from dunegpt.ingest.crawl import (  # noqa: PLC0415 - start-up time
+        CrawlReport,
+    )
+    from dunegpt.ingest.crawl import crawl as run  # noqa: PLC0415
+
+    try:
+        with output.count_bar(name) as bar:
+            report = run(name, settings, progress=lambda r: bar(r.seen, r.known), **how)
+    except ConfigError as error:
+        report = CrawlReport(name, error=str(error), hint=error.hint)
+    return CrawlShape(**asdict(report))
 
 
 def index(
@@ -73,7 +122,8 @@ def access(
 ) -> None:
     """Show who may read a document and its files, and what that rests on.
 
-    For the operator: it shows ids of everything, titles of nothing. Examples:
+    For the operator: it shows ids of everything, titles of nothing. An id stands for
+    its versions and its parts too. Examples:
     `dunegpt access examples:LTS-0003:2`; `dunegpt access --all --json`
     """
     from dunegpt.index.status import access as rows_of  # noqa: PLC0415 - start-up time
@@ -96,3 +146,84 @@ def status(as_json: options.JSONOption = False) -> None:
 
     shape = state(options.settings())
     options.print_json(shape) if as_json else output.print_status(shape)
+
+
+def forget(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Of a document.")],
+    prove: Annotated[
+        bool, typer.Option("--prove", help="List every place, searched anew.")
+    ] = False,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Let crawls take it in again instead.")
+    ] = False,
+    as_json: options.JSONOption = False,
+) -> None:
+    """Take a document out of everything here: catalog, files, pages, every snapshot.
+
+    It is closed to all readers at once. An id stands for its versions and its parts
+    too. No crawl brings it back until `--lift`. Copies of snapshots on other machines
+    are not reached. Exit code 1 if anything is left.
+
+    Examples: `dunegpt forget examples:LTS-0003:2 --prove`;
+    `dunegpt forget indico.fnal.gov:22661 --lift`
+    """
+    from dunegpt.index import forget as forgetting  # noqa: PLC0415 - start-up time
+
+    settings = options.settings()
+    if lift:
+        if not forgetting.lift(settings, name):
+            raise UsageError(f"{name} was not forgotten.")
+        output.out.print(output.escape(f"The next crawl may take in {name} again."))
+        return
+    shape = forgetting.forget(settings, name)
+    options.print_json(shape) if as_json else output.print_forget(shape, prove=prove)
+    raise typer.Exit(1 if any(place.left for place in shape.places) else 0)
+
+
+def notice(
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Of documents; none: one a line, read."),
+    ] = None,
+) -> None:
+    """Say that documents have changed: the next crawl looks at them first.
+
+    May be called while a crawl is at work, by a web hook for example. Examples:
+    `dunegpt notice indico.fnal.gov 22661 22670`; `changed-ids | dunegpt notice docdb`
+    """
+    from dunegpt.ingest import notices  # noqa: PLC0415 - start-up time
+
+    settings = options.settings()
+    if source not in settings.sources:
+        known = ", ".join(settings.sources) or "none"
+        raise UsageError(f"No source is called {source!r}; there are: {known}.")
+    count = notices.leave(settings.data, source, ids or sys.stdin.read().split())
+    output.out.print(f"{count} ids wait for the next crawl of {output.escape(source)}.")
+
+
+def principals(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Claims of a login, as JSON.")
+    ],
+    as_json: options.JSONOption = False,
+) -> None:
+    """Show which principals a person with these login claims has.
+
+    By the table `[[access.people]]` of the settings; what no rule names gives nothing.
+    Example: `dunegpt principals claims.json`
+    """
+    from dunegpt.ingest import people  # noqa: PLC0415 - start-up time
+
+    rules = options.settings().access.people
+    try:
+        claims = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read claims from {file}: {error}") from error
+    if not isinstance(claims, dict):
+        raise UsageError(f"{file} holds no JSON object of claims.")
+    shape = PersonShape(
+        principals=sorted(people.principals(claims, rules)),
+        rules=[f"{r.claim} = {r.value}" for r in people.matching(claims, rules)],
+    )
+    options.print_json(shape) if as_json else output.print_person(shape)

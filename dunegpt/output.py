@@ -14,18 +14,20 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 
 from dunegpt.schemas import (
     AskShape,
     CrawlShape,
     DocumentShape,
+    ForgetShape,
     IndexRunShape,
+    PersonShape,
     ReadersShape,
     ReferenceShape,
     SearchShape,
     SentenceShape,
     ShownShape,
+    SourceShape,
     StatusShape,
 )
 from dunegpt.types import Outcome
@@ -69,11 +71,15 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def count_bar(name: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that shows a count whose end is not known."""
+def count_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows a count, of about how many if that is known."""
     with _progress() as bars:
-        task = bars.add_task(f"Crawling {name}", total=None)
-        yield lambda seen: bars.update(task, completed=seen)
+        task = bars.add_task(f"Crawling {escape(name)}", total=None)
+
+        def show(seen: int, known: int) -> None:
+            bars.update(task, completed=seen, total=max(seen, known) or None)
+
+        yield show
 
 
 def _progress() -> Progress:
@@ -190,18 +196,42 @@ def print_access(rows: list[ReadersShape]) -> None:
 
 def print_crawl(report: CrawlShape) -> None:
     """Print the one line that a run over a source ends with, and its failures."""
+    how = "would be " if report.dry_run else ""
+    counts = [
+        f"{report.seen} seen, {report.new} {how}new, {report.changed} {how}changed",
+        f"{report.unchanged} unchanged, {report.removed} {how}removed",
+        f"{report.hidden} suspiciously gone" if report.hidden else "",
+        f"{report.kept} withdrawn" if report.kept else "",
+        f"{report.failed} failed",
+    ]
+    told = ", ".join(filter(None, counts))
+    stopped = ", stopped at the limit" if report.partial else ""
     out.print(
-        f"{escape(report.source)}: {report.seen} seen, {report.new} new,"
-        f" {report.changed} changed, {report.unchanged} unchanged,"
-        f" {report.removed} removed, {report.failed} failed;"
-        f" {report.fetched} files fetched ({report.fetched_bytes:,} bytes)"
-        f" in {report.seconds:.1f} s"
+        f"{escape(report.source)} ({report.mode}): {told}; {report.fetched} files"
+        f" fetched ({report.fetched_bytes:,} bytes), {report.requests} requests"
+        f" in {report.seconds:.1f} s{stopped}"
     )
     for failure in report.failures:
         err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
     if report.error:
         err.print(escape(f"  {report.error}"), style="bold red")
         err.print(escape(f"  {report.hint}"), style="red")
+
+
+def print_forget(shape: ForgetShape, *, prove: bool) -> None:
+    """Print what was forgotten, and each place with what was removed and is left."""
+    left = sum(place.left for place in shape.places)
+    state = f"[bold red]{left} left[/bold red]" if left else "nothing left"
+    out.print(f"{escape(shape.id)}: {len(shape.documents)} ids forgotten, {state}.")
+    for place in shape.places if prove or left else ():
+        out.print(f"  {place.place:<10}{place.removed:>6} removed{place.left:>6} left")
+
+
+def print_person(shape: PersonShape) -> None:
+    """Print the principals of a person, and the rules that give them."""
+    out.print(escape(", ".join(shape.principals)) or "none (only what is public)")
+    for rule in shape.rules:
+        out.print(escape(f"  {rule}"), style="dim")
 
 
 def print_index(report: IndexRunShape) -> None:
@@ -219,22 +249,8 @@ def print_index(report: IndexRunShape) -> None:
 def print_status(state: StatusShape) -> None:
     """Print sources, the published index, and the ledger of failures."""
     out.print(f"data folder: {escape(state.data_dir)}")
-    names = ["source", "documents", "hidden", "files", "fetched", "MB", "failures"]
-    table = Table(*names, box=None, pad_edge=False)
-    table.add_column("last good run", no_wrap=True, min_width=25)
     for source in state.sources:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in source.failures.items())
-        table.add_row(
-            escape(source.name),
-            *map(str, (source.documents, source.hidden, source.files, source.fetched)),
-            f"{source.bytes / 1e6:.1f}",
-            kinds or "none",
-            source.last_good_run or "never",
-        )
-    out.print(table)
-    for source in state.sources:
-        if source.last_error:
-            out.print(escape(f"{source.name}: {source.last_error}"), style="yellow")
+        _print_source(source)
     index = state.index
     if index.error:
         out.print(f"index: {escape(index.error)}", style="yellow")
@@ -248,3 +264,26 @@ def print_status(state: StatusShape) -> None:
         out.print("[bold]Failures[/bold]")
     for failure in state.failures:
         out.print(escape(f"  {failure.stage:<8}{failure.id}: {failure.message}"))
+
+
+def _print_source(source: SourceShape) -> None:
+    """Print what is there of a source, and what an operator should know of it."""
+    age = f" ({source.age_h:.1f} h ago)" if source.age_h is not None else ""
+    kinds = ", ".join(f"{n} {kind}" for kind, n in source.failures.items())
+    errors = ", ".join(f"{n} {error}" for error, n in source.errors.items())
+    withheld = ", ".join(f"{n} {kind}" for kind, n in source.withheld.items() if n)
+    lines = {
+        "documents": f"{source.documents} in {source.versions} versions,"
+        f" {source.hidden} hidden, {source.nobody} for nobody",
+        "files": f"{source.files}, {source.fetched} fetched,"
+        f" {source.bytes / 1e6:.1f} MB",
+        "failures": f"{kinds} ({errors})" if kinds else "none",
+        "last good run": f"{source.last_good_run or 'never'}{age}",
+        "last error": source.last_error,
+        "not shown to us": withheld,
+        "notices": f"{source.notices} wait" if source.notices else "",
+    }
+    out.print(f"[bold]{escape(source.name)}[/bold]")
+    for name, text in lines.items():
+        if text:
+            out.print(f"  {name:<16}{escape(text)}")

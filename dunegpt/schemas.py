@@ -167,17 +167,33 @@ class FailureShape(_Shape):
 
 
 class SourceShape(_Shape):
-    """One source in ``dunegpt status``."""
+    """One source in ``dunegpt status``.
+
+    Attributes:
+        documents: Without their versions; ``versions`` counts each of them.
+        hidden: Versions gone at the source and not purged yet.
+        nobody: Versions that are there and that nobody is known to be allowed to read.
+        failures: Counts by stage; ``errors`` by kind of error.
+        age_h: Hours since the last good run; null if there was none.
+        withheld: What exists at the source and is not shown to the account, by kind.
+        notices: Change notices that wait for a crawl.
+    """
 
     name: str
     documents: int
+    versions: int
     hidden: int
+    nobody: int
     files: int
     fetched: int
     bytes: int
     failures: dict[str, int]
+    errors: dict[str, int]
     last_good_run: str
+    age_h: float | None
     last_error: str
+    withheld: dict[str, int]
+    notices: int
 
 
 class IndexShape(_Shape):
@@ -248,6 +264,34 @@ class ReadersShape(_Shape):
     observed_at: str
 
 
+class PersonShape(_Shape):
+    """What ``dunegpt principals --json`` prints; everybody has ``public`` besides."""
+
+    principals: list[str]
+    rules: list[str]
+
+
+class PlaceShape(_Shape):
+    """One place that a forgotten document was looked for in.
+
+    Attributes:
+        removed: How much of it was taken out there.
+        left: How much of it is still there: 0, or forgetting has failed.
+    """
+
+    place: str
+    removed: int
+    left: int
+
+
+class ForgetShape(_Shape):
+    """What ``dunegpt forget --json`` prints."""
+
+    id: str
+    documents: list[str]
+    places: list[PlaceShape]
+
+
 class AccessShape(_Shape):
     """What ``dunegpt access --json`` prints."""
 
@@ -258,15 +302,21 @@ class CrawlShape(_Shape):
     """The record of one run over one source, as ``dunegpt crawl --json`` prints it."""
 
     source: str
+    mode: str
+    dry_run: bool
+    partial: bool
+    known: int
     seen: int
     new: int
     changed: int
     unchanged: int
     removed: int
     hidden: int
+    kept: int
     failed: int
     fetched: int
     fetched_bytes: int
+    requests: int
     seconds: float
     error: str
     hint: str
@@ -297,7 +347,9 @@ SHAPES: dict[str, type[BaseModel]] = {
     "access": AccessShape,
     "ask": AskShape,
     "crawl": CrawlShape,
+    "forget": ForgetShape,
     "index": IndexRunShape,
+    "principals": PersonShape,
     "search": SearchShape,
     "show": ShowShape,
     "status": StatusShape,

@@ -26,6 +26,7 @@ from dunegpt.errors import (
 )
 from dunegpt.index import embed, words
 from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
+from dunegpt.index.orphans import remove_orphans
 from dunegpt.index.pack import Packer, identity
 from dunegpt.index.shards import Embedder, Entry, ShardFolder, ShardMaker, document_key
 from dunegpt.index.snapshot import (
@@ -161,6 +162,7 @@ class _Build:
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
         shards.collect(set(keys))
+        remove_orphans(self.catalog, self.data)
         return report
 
     def _keyed(self) -> Iterator[tuple[str, Document]]:

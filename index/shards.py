@@ -229,6 +229,17 @@ class ShardFolder:
                 name, shard = wanted, self._read(wanted)
             yield shard[position]
 
+    def document_ids(self, name: str) -> set[str]:
+        """Return the ids of the documents whose texts a shard holds."""
+        entries = self._read(name)
+        texts = {p.document_id for entry in entries for p in entry.passages}
+        failed = {f.id.partition("#")[0] for entry in entries for f in entry.failures}
+        return texts | failed
+
+    def names(self) -> list[str]:
+        """Return the names of the shards."""
+        return sorted(self.backends)
+
     def collect(self, live: set[str]) -> int:
         """Remove shards without any live key and what killed runs left; count them."""
         used = {self.place[key][0] for key in live if key in self.place}

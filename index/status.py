@@ -4,12 +4,14 @@ Ids, reasons and counts of everything; titles of nothing.
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from dunegpt.config import Settings
 from dunegpt.errors import DuneGPTError, StorageError
 from dunegpt.index.snapshot import CURRENT, Snapshot
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest import notices
+from dunegpt.ingest.catalog import Catalog, Observed
 from dunegpt.schemas import (
     FailureShape,
     IndexShape,
@@ -17,7 +19,7 @@ from dunegpt.schemas import (
     SourceShape,
     StatusShape,
 )
-from dunegpt.types import narrow
+from dunegpt.types import FileRef, narrow, parts_of_id
 
 
 def status(settings: Settings) -> StatusShape:
@@ -33,7 +35,7 @@ def status(settings: Settings) -> StatusShape:
         catalog = Catalog(path)
         failures = catalog.failures()
         names = sorted({*catalog.sources(), *settings.sources})
-        sources = [_source(name, catalog, failures) for name in names]
+        sources = [_source(name, settings, catalog, failures) for name in names]
         catalog.close()
     return StatusShape(
         data_dir=str(settings.data),
@@ -47,9 +49,14 @@ def status(settings: Settings) -> StatusShape:
 
 
 def access(settings: Settings, name: str) -> list[ReadersShape]:
-    """Return who may read a document and its files; of all documents if name is empty.
+    """Return who may read documents and their files, and what that rests on.
 
-    The order is that of ids; a document comes before its files.
+    Args:
+        settings: Where the catalog is.
+        name: Id of a document, for it, its versions and its parts; empty for all.
+
+    Returns:
+        In the order of ids; a document comes before its files.
 
     Raises:
         StorageError: There is no catalog, or it cannot be read.
@@ -58,45 +65,55 @@ def access(settings: Settings, name: str) -> list[ReadersShape]:
     if not path.is_file():
         raise StorageError(f"There is no catalog in {settings.data}.")
     catalog = Catalog(path)
-    one = [catalog.get(name)] if name else None
-    documents = catalog.documents() if one is None else (d for d in one if d)
-    observed = {
-        source: (catalog.last_run(source, good=True) or {"finished_at": ""})
-        for source in catalog.sources()
-    }
-    rows = [
-        ReadersShape(
-            id=document.id,
-            file=file.key if file else None,
-            principals=sorted(
-                narrow(document.access, file.access) if file else document.access
-            ),
-            evidence=file.evidence if file else document.evidence,
-            observed_at=observed[document.source]["finished_at"],
-        )
-        for document in documents
-        for file in (None, *document.files)
-    ]
+    rows = [_readers(each, f) for each in catalog.observed(name) for f in _parts(each)]
     catalog.close()
     return rows
 
 
-def _source(name: str, catalog: Catalog, failures: list[dict[str, str]]) -> SourceShape:
+def _parts(each: Observed) -> list[FileRef | None]:
+    return [None, *each.document.files]
+
+
+def _readers(each: Observed, file: FileRef | None) -> ReadersShape:
+    """Return who may read a document, or one of its files; nobody, if it is hidden."""
+    document, own = each.document, file or each.document
+    access = narrow(document.access, file.access) if file else document.access
+    return ReadersShape(
+        id=document.id,
+        file=file.key if file else None,
+        principals=[] if each.hidden else sorted(access),
+        evidence=f"hidden: {each.hidden}" if each.hidden else own.evidence,
+        observed_at=each.observed_at,
+    )
+
+
+def _source(
+    name: str, settings: Settings, catalog: Catalog, failures: list[dict[str, str]]
+) -> SourceShape:
     good = catalog.last_run(name, good=True)
     last = catalog.last_run(name, good=False)
-    counts = catalog.counts(name)
-    kinds = Counter(f["stage"] for f in failures if f["source"] == name)
+    own = [f for f in failures if f["source"] == name]
+    ids = catalog.ids(name)
+    age = None
+    if good:
+        age = datetime.now(UTC) - datetime.fromisoformat(good["finished_at"])
     return SourceShape(
         name=name,
-        documents=counts["documents"],
-        hidden=counts["hidden"],
-        files=counts["files"],
-        fetched=counts["fetched"],
-        bytes=counts["bytes"],
-        failures=dict(kinds),
+        versions=len(ids),
+        **{**catalog.counts(name), "documents": len(set(map(_without_version, ids)))},
+        failures=dict(Counter(f["stage"] for f in own)),
+        errors=dict(Counter(f["error"] for f in own)),
         last_good_run=good["finished_at"] if good else "",
+        age_h=round(age.total_seconds() / 3600, 2) if age is not None else None,
         last_error=last["record"]["error"] if last else "",
+        withheld=catalog.recall(name, "withheld") or {},
+        notices=len(notices.waiting(settings.data, name)),
     )
+
+
+def _without_version(document_id: str) -> tuple[str, str]:
+    prefix, number, _ = parts_of_id(document_id)
+    return prefix, number
 
 
 def _index(settings: Settings) -> IndexShape:

@@ -1,136 +1,61 @@
-"""The single truth of what exists: documents, files, access, failures and runs.
+"""The single truth of what exists: documents, their files, and who may read them.
 
 One SQLite file with one writer at a time. Every change is one transaction, so that a
-process killed at any moment leaves whole documents only. Knows no source and no index.
+process killed at any moment leaves whole documents only. What is gone at its source is
+hidden first and purged later. Knows no source and no index.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from dunegpt.errors import StorageError
-from dunegpt.ingest.blobs import storage_errors
-from dunegpt.types import Document, Failure, FileRef
+from dunegpt.ingest import tables
+from dunegpt.ingest.items import Known
+from dunegpt.ingest.ledger import Ledger, at_or_below, now
+from dunegpt.types import Document, FileRef
 
-SCHEMA = 1
-"""Raised with every change of the tables; `Catalog` refuses any other."""
+__all__ = ["Catalog", "Hidden", "Observed", "now"]
 
-_meta = sa.MetaData()
-_documents = sa.Table(
-    "documents",
-    _meta,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("source", sa.String, nullable=False, index=True),
-    sa.Column("hash", sa.String, nullable=False),
-    sa.Column("fields", sa.JSON, nullable=False),
-    sa.Column("first_seen", sa.String, nullable=False),
-    sa.Column("changed_at", sa.String, nullable=False),
-    sa.Column("hidden_at", sa.String),
-)
-_files = sa.Table(
-    "files",
-    _meta,
-    sa.Column("document_id", sa.ForeignKey("documents.id"), primary_key=True),
-    sa.Column("key", sa.String, primary_key=True),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("fields", sa.JSON, nullable=False),
-    sa.Column("sha256", sa.String, nullable=False),
-)
-_tombstones = sa.Table(
-    "tombstones",
-    _meta,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("source", sa.String, nullable=False),
-    sa.Column("removed_at", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-)
-_failures = sa.Table(
-    "failures",
-    _meta,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("stage", sa.String, primary_key=True),
-    sa.Column("source", sa.String, nullable=False, index=True),
-    sa.Column("error", sa.String, nullable=False),
-    sa.Column("message", sa.String, nullable=False),
-    sa.Column("first_at", sa.String, nullable=False),
-    sa.Column("last_at", sa.String, nullable=False),
-)
-_runs = sa.Table(
-    "runs",
-    _meta,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("source", sa.String, nullable=False, index=True),
-    sa.Column("started_at", sa.String, nullable=False),
-    sa.Column("finished_at", sa.String, nullable=False),
-    sa.Column("good", sa.Boolean, nullable=False),
-    sa.Column("record", sa.JSON, nullable=False),
-)
+_documents, _files, _tombstones = tables.documents, tables.files, tables.tombstones
+_failures, _runs, _memory = tables.failures, tables.runs, tables.memory
+
+FORGOTTEN = "forgotten by the operator"
+"""Reason of the tombstones of documents that no crawl may bring back."""
 
 
-def now() -> str:
-    """Return the time, UTC, ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+class Hidden(StrEnum):
+    """Why a document that is no longer shown is still kept."""
+
+    GONE = "gone"
+    """Gone at its source: purged after a while."""
+    SUSPECT = "suspect"
+    """Gone with suspiciously many others: kept until a person confirms."""
+    KEPT = "kept"
+    """Gone in a way that is often taken back: kept."""
 
 
-class Catalog:
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A document with what was observed of it.
+
+    Attributes:
+        observed_at: When it was last seen at its source, UTC.
+        hidden: Why it is shown to nobody; empty if it is not hidden.
+    """
+
+    document: Document
+    observed_at: str
+    hidden: str
+
+
+class Catalog(Ledger):
     """The catalog in one file, made when it is first opened for writing."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or make the catalog.
-
-        Raises:
-            StorageError: Made by another version of the program, damaged, disk full.
-        """
-        with storage_errors(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._engine = sa.create_engine(f"sqlite:///{path}")
-        sa.event.listen(self._engine, "connect", _set_up_connection)
-        with self._errors():
-            self._check_schema()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
-
-    def _check_schema(self) -> None:
-        with self._engine.begin() as db:
-            found = db.execute(sa.text("pragma user_version")).scalar_one()
-            if found not in {0, SCHEMA}:
-                raise StorageError(
-                    f"{self.path} has format {found}; this program reads {SCHEMA}.",
-                    hint="Use the program version that made it, or another data_dir.",
-                )
-            _meta.create_all(db)
-            db.execute(sa.text(f"pragma user_version = {SCHEMA}"))
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DBAPIError as error:
-            raise StorageError(
-                f"The catalog {self.path} cannot be used: {error.orig}.",
-                hint="Is the disk full, or the file damaged? A crawl makes a new one"
-                " if you move it away.",
-            ) from error
-
-    @contextmanager
-    def _change(self) -> Iterator[sa.Connection]:
-        with self._errors(), self._engine.begin() as db:
-            yield db
-
-    @contextmanager
-    def _look(self) -> Iterator[sa.Connection]:
-        with self._errors(), self._engine.connect() as db:
-            yield db
 
     # ── documents ─────────────────────────────────────────────────────────────────
 
@@ -156,48 +81,148 @@ class Catalog:
                 )
             ).first()
             if known and known.hash == digest and known.hidden_at is None:
+                db.execute(
+                    _documents.update()
+                    .where(_documents.c.id == document.id)
+                    .values(observed_at=now())
+                )
                 return "unchanged"
             _replace(db, document, digest, is_new=known is None)
         return "changed" if known else "new"
 
-    def ids(self, source: str) -> set[str]:
-        """Return the ids of the documents of a source, hidden ones too."""
+    def touch(self, holder: str) -> int:
+        """Note that a document and what it holds were observed again; count them."""
+        shown = _documents.c.hidden_at.is_(None)
+        where = at_or_below(_documents.c.id, holder) & shown
+        with self._change() as db:
+            done = db.execute(
+                _documents.update().where(where).values(observed_at=now())
+            )
+            return int(done.rowcount)
+
+    def ids(self, source: str, holder: str = "") -> set[str]:
+        """Return the ids of the documents of a source, hidden ones too.
+
+        Args:
+            source: Whose documents.
+            holder: Only this document and those that it holds.
+        """
+        where = _documents.c.source == source
+        if holder:
+            where &= at_or_below(_documents.c.id, holder)
+        with self._look() as db:
+            return set(db.execute(sa.select(_documents.c.id).where(where)).scalars())
+
+    def tops(self, source: str) -> dict[str, Known]:
+        """Return the documents of a source that no other holds, gone ones left out."""
+        day = _documents.c.fields["date"].as_string()
+        where = (_documents.c.source == source) & (_documents.c.parent == "")
+        where &= _documents.c.hidden_at.is_(None)
         with self._look() as db:
             rows = db.execute(
-                sa.select(_documents.c.id).where(_documents.c.source == source)
+                sa.select(_documents.c.id, day, _documents.c.observed_at).where(where)
             )
-            return {row.id for row in rows}
+            return {
+                number: Known(date.fromisoformat(text) if text else None, seen)
+                for number, text, seen in rows
+            }
 
     def documents(self) -> Iterator[Document]:
         """Yield all documents that are not hidden, in the order of their ids."""
+        return (each.document for each in self.observed() if not each.hidden)
+
+    def observed(self, document_id: str = "") -> Iterator[Observed]:
+        """Yield documents, hidden ones too, in the order of their ids.
+
+        Args:
+            document_id: Only this one, its versions, and those that it holds.
+        """
         last, size = "", 500
         while True:
+            where = _documents.c.id > last
+            if document_id:
+                where &= at_or_below(_documents.c.id, document_id)
             with self._look() as db:
                 rows = db.execute(
                     sa.select(_documents)
-                    .where(_documents.c.id > last, _documents.c.hidden_at.is_(None))
+                    .where(where)
                     .order_by(_documents.c.id)
                     .limit(size)
                 ).all()
                 files = _files_of(db, [row.id for row in rows])
             for row in rows:
-                yield _document(row, files)
+                why = row.hidden_why or "hidden" if row.hidden_at else ""
+                yield Observed(_document(row, files), row.observed_at, why)
             if len(rows) < size:
                 return
             last = rows[-1].id
 
-    def hide(self, ids: set[str]) -> None:
-        """Keep documents from all readers without forgetting them."""
+    def with_checksum(self, checksum: str, size_bytes: int | None) -> str:
+        """Return the sha256 of a file that was fetched with this checksum, or empty."""
+        size = _files.c.fields["size_bytes"].as_integer()
+        where = (_files.c.checksum == checksum) & (_files.c.sha256 != "")
+        where &= size == size_bytes
+        with self._look() as db:
+            found = db.execute(sa.select(_files.c.sha256).where(where).limit(1))
+            return found.scalar() or ""
+
+    def sha256s(self) -> set[str]:
+        """Return the hashes of all bytes that some document still has."""
+        with self._look() as db:
+            return set(db.execute(sa.select(_files.c.sha256).distinct()).scalars())
+
+    # ── what is gone ──────────────────────────────────────────────────────────────
+
+    def hide(
+        self, ids: Iterable[str], *, why: str = "", state: Hidden = Hidden.SUSPECT
+    ) -> int:
+        """Keep documents from all readers without forgetting them; count the new ones.
+
+        One that is hidden already stays as it is.
+        """
+        count = 0
         with self._change() as db:
             for document_id in ids:
-                db.execute(
+                done = db.execute(
                     _documents.update()
                     .where(_documents.c.id == document_id)
-                    .values(hidden_at=now())
+                    .where(_documents.c.hidden_at.is_(None))
+                    .values(hidden_at=now(), hidden_why=why, hidden_state=state.value)
                 )
+                count += int(done.rowcount)
+        return count
+
+    def hidden(self, source: str, state: Hidden) -> set[str]:
+        """Return the ids of a source's documents that are hidden for one reason."""
+        where = (_documents.c.source == source) & _documents.c.hidden_at.is_not(None)
+        where &= _documents.c.hidden_state == state.value
+        with self._look() as db:
+            return set(db.execute(sa.select(_documents.c.id).where(where)).scalars())
+
+    def confirm_hidden(self, source: str) -> int:
+        """Take all suspects of a source for gone; count them."""
+        where = (_documents.c.source == source) & _documents.c.hidden_at.is_not(None)
+        where &= _documents.c.hidden_state == Hidden.SUSPECT.value
+        with self._change() as db:
+            done = db.execute(
+                _documents.update().where(where).values(hidden_state=Hidden.GONE.value)
+            )
+            return int(done.rowcount)
+
+    def remove_gone(self, source: str, before: str) -> int:
+        """Forget what has been gone since before a time; count the documents."""
+        where = (_documents.c.source == source) & (_documents.c.hidden_at <= before)
+        where &= _documents.c.hidden_state == Hidden.GONE.value
+        with self._look() as db:
+            rows = db.execute(
+                sa.select(_documents.c.id, _documents.c.hidden_why).where(where)
+            ).all()
+        for row in rows:
+            self.remove({row.id}, reason=row.hidden_why or "gone at the source")
+        return len(rows)
 
     def remove(self, ids: set[str], *, reason: str) -> None:
-        """Forget documents that are gone at their source, leaving a tombstone."""
+        """Forget documents, leaving a tombstone of each."""
         with self._change() as db:
             for document_id in sorted(ids):
                 source = db.execute(
@@ -206,87 +231,52 @@ class Catalog:
                 _clear_failures(db, document_id)
                 db.execute(_files.delete().where(_files.c.document_id == document_id))
                 db.execute(_documents.delete().where(_documents.c.id == document_id))
-                db.execute(_tombstones.delete().where(_tombstones.c.id == document_id))
-                db.execute(
-                    _tombstones.insert().values(
-                        id=document_id, source=source, removed_at=now(), reason=reason
-                    )
-                )
+                _bury(db, document_id, source, reason)
 
-    # ── failures and runs ─────────────────────────────────────────────────────────
-
-    def put_failure(self, source: str, failure: Failure) -> None:
-        """Enter a failure in the ledger, or renew the one that is there."""
-        key = (_failures.c.id == failure.id) & (_failures.c.stage == failure.stage)
+    def bury(self, document_id: str, source: str) -> None:
+        """Note that a document, and what it holds, may not be taken in again."""
         with self._change() as db:
-            first = db.execute(sa.select(_failures.c.first_at).where(key)).scalar()
-            db.execute(_failures.delete().where(key))
-            db.execute(
-                _failures.insert().values(
-                    source=source,
-                    first_at=first or now(),
-                    last_at=now(),
-                    **asdict(failure),
-                )
-            )
+            _clear_failures(db, document_id)
+            _bury(db, document_id, source, FORGOTTEN)
 
-    def settle(self, source: str, stage: str, failed: set[str]) -> None:
-        """Take failures of a stage that did not recur out of the ledger.
-
-        Args:
-            source: Whose failures; empty for all sources.
-            stage: ``list``, ``fetch`` or ``extract``.
-            failed: Ids that failed in the run that just ended; these stay.
-        """
+    def dig_up(self, document_id: str) -> bool:
+        """Let crawls take a forgotten document again; return whether it was one."""
+        where = (_tombstones.c.id == document_id) & (_tombstones.c.reason == FORGOTTEN)
         with self._change() as db:
-            where = _failures.c.stage == stage
-            if source:
-                where &= _failures.c.source == source
-            known = set(db.execute(sa.select(_failures.c.id).where(where)).scalars())
-            for stale in known - failed:
-                db.execute(_failures.delete().where(where & (_failures.c.id == stale)))
+            return bool(db.execute(_tombstones.delete().where(where)).rowcount)
 
-    def failures(self) -> list[dict[str, str]]:
-        """Return the ledger: id, stage, source, error, message, first_at, last_at."""
+    def forgotten(self) -> set[str]:
+        """Return the ids that no crawl may bring back."""
+        where = _tombstones.c.reason == FORGOTTEN
         with self._look() as db:
-            rows = db.execute(
-                sa.select(_failures).order_by(_failures.c.source, _failures.c.id)
-            )
-            return [dict(row._mapping) for row in rows]
+            return set(db.execute(sa.select(_tombstones.c.id).where(where)).scalars())
 
-    def put_run(self, source: str, started_at: str, record: dict[str, Any]) -> None:
-        """Keep the record of a run; its key ``error`` is empty if it was good."""
-        with self._change() as db:
-            db.execute(
-                _runs.insert().values(
-                    source=source,
-                    started_at=started_at,
-                    finished_at=now(),
-                    good=not record["error"],
-                    record=record,
-                )
-            )
-
-    def last_run(self, source: str, *, good: bool) -> dict[str, Any] | None:
-        """Return the last run, or the last good one: its times and its record."""
-        where = _runs.c.source == source
-        if good:
-            where &= _runs.c.good
-        with self._look() as db:
-            row = db.execute(
-                sa.select(_runs).where(where).order_by(_runs.c.number.desc()).limit(1)
-            ).first()
-            return dict(row._mapping) if row else None
+    # ── counts ────────────────────────────────────────────────────────────────────
 
     def counts(self, source: str) -> dict[str, int]:
-        """Return documents, hidden, files, fetched files and bytes of a source."""
+        """Return what is there of a source.
+
+        Returns:
+            Documents (all versions), hidden ones, those that nobody may read, files,
+            fetched files, and bytes.
+        """
         of_source = _documents.c.source == source
         size = sa.cast(_files.c.fields["size_bytes"].as_string(), sa.Integer)
+        closed = _documents.c.fields["access"].as_string() == "[]"
         with self._look() as db:
-            documents, hidden = db.execute(
-                sa.select(sa.func.count(), sa.func.count(_documents.c.hidden_at)).where(
-                    of_source
-                )
+            documents, hidden, nobody = db.execute(
+                sa.select(
+                    sa.func.count(),
+                    sa.func.count(_documents.c.hidden_at),
+                    sa.func.coalesce(
+                        sa.func.sum(
+                            sa.cast(
+                                closed & _documents.c.hidden_at.is_(None), sa.Integer
+                            )
+                        ),
+                        0,
+                    ),
+                ).where(of_source)
             ).one()
             files, fetched, total = db.execute(
                 sa.select(
@@ -300,6 +290,7 @@ class Catalog:
         return {
             "documents": documents,
             "hidden": hidden,
+            "nobody": nobody,
             "files": files,
             "fetched": fetched,
             "bytes": total,
@@ -310,12 +301,6 @@ class Catalog:
         names = [sa.select(table.c.source) for table in (_documents, _failures, _runs)]
         with self._look() as db:
             return sorted(set(db.execute(sa.union(*names)).scalars()))
-
-
-def _set_up_connection(connection: Any, _record: Any) -> None:
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma foreign_keys = on")
-    connection.execute("pragma busy_timeout = 10000")
 
 
 def _document_fields(document: Document) -> dict[str, Any]:
@@ -346,10 +331,14 @@ def _replace(
 ) -> None:
     values = {
         "source": document.source,
+        "parent": document.parent,
         "hash": digest,
         "fields": _document_fields(document),
         "changed_at": now(),
+        "observed_at": now(),
         "hidden_at": None,
+        "hidden_why": "",
+        "hidden_state": "",
     }
     if is_new:
         db.execute(
@@ -369,8 +358,18 @@ def _replace(
                 position=position,
                 fields=_file_fields(file),
                 sha256=file.sha256,
+                checksum=file.checksum,
             )
         )
+
+
+def _bury(db: sa.Connection, document_id: str, source: str, reason: str) -> None:
+    db.execute(_tombstones.delete().where(_tombstones.c.id == document_id))
+    db.execute(
+        _tombstones.insert().values(
+            id=document_id, source=source, removed_at=now(), reason=reason
+        )
+    )
 
 
 def _clear_failures(db: sa.Connection, document_id: str) -> None:

@@ -1,23 +1,31 @@
 """Runs a source into the catalog: documents, their files, what is gone, what failed.
 
 Knows no particular source. A killed run leaves whole documents behind, and the next
-run does the rest: a file whose checksum is known is never fetched again.
+run does the rest: a file whose checksum is known is never fetched again. What is gone
+is hidden at once, and purged later; much at once is kept until a person confirms.
 """
 
 import fcntl
+import hashlib
 import logging
+import sqlite3
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from dunegpt.config import Settings
 from dunegpt.errors import FetchError, SourceError, StorageError
-from dunegpt.ingest import overlay
+from dunegpt.ingest import notices, overlay
 from dunegpt.ingest.blobs import Blobs, storage_errors
-from dunegpt.ingest.catalog import Catalog, now
+from dunegpt.ingest.catalog import Catalog, Hidden, now
 from dunegpt.ingest.extract.clean import one_line
+from dunegpt.ingest.items import Alarm, Item, Known, Scope, Seen, Whole
+from dunegpt.ingest.ledger import is_at_or_below
 from dunegpt.ingest.source import Source, open_source
 from dunegpt.types import Document, Failure, FileRef
 
@@ -25,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _GUARD_OBJECTS = 20
 _GUARD_SHARE = 0.05
+_RETRIES = 100
 
 
 @dataclass(slots=True)
@@ -32,22 +41,33 @@ class CrawlReport:
     """What one run over one source did.
 
     Attributes:
-        removed: Documents gone at the source and forgotten here.
-        hidden: Documents gone at the source in such number that the run only hid
-            them from readers.
-        error: Why the run ended early; empty if it did not.
+        mode: ``full``, ``since`` or ``increment``.
+        partial: Whether it was stopped by ``--limit``.
+        known: Documents of the source before the run.
+        removed: Documents gone at the source; hidden now, purged later.
+        hidden: Documents gone at the source in a way that is suspicious: hidden from
+            readers, kept until a person confirms.
+        kept: Documents gone in a way that is often taken back: hidden, kept.
+        requests: Made to the source.
+        error: Why the run ended early, or what is suspicious; empty if nothing is.
     """
 
     source: str
+    mode: str = "increment"
+    dry_run: bool = False
+    partial: bool = False
+    known: int = 0
     seen: int = 0
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
     hidden: int = 0
+    kept: int = 0
     failed: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
+    requests: int = 0
     seconds: float = 0.0
     error: str = ""
     hint: str = ""
@@ -80,6 +100,10 @@ def crawl(
     name: str,
     settings: Settings,
     *,
+    full: bool = False,
+    since: date | None = None,
+    limit: int = 0,
+    dry_run: bool = False,
     accept_loss: bool = False,
     progress: Callable[[CrawlReport], None] = lambda report: None,
 ) -> CrawlReport:
@@ -92,7 +116,11 @@ def crawl(
     Args:
         name: Of the source in the settings.
         settings: Where the data folder is, and what the source needs.
-        accept_loss: Forget what is gone even if it is suspiciously much.
+        full: Look at all that exists, whatever was seen before.
+        since: Look at all that is dated from this day on.
+        limit: Stop after so many documents; 0: never.
+        dry_run: Only tell what a run would find; fetch no file, keep nothing.
+        accept_loss: Take for gone what is gone, even if it is suspiciously much.
         progress: Called after each document with the report so far.
 
     Raises:
@@ -100,31 +128,64 @@ def crawl(
         StorageError: The disk is full, or another run is at work.
     """
     started, clock = now(), time.monotonic()
-    report = CrawlReport(name)
-    with only_writer(settings.data):
-        catalog = Catalog(settings.data / "catalog.db")
+    report = CrawlReport(name, dry_run=dry_run)
+    with _workplace(settings.data, dry_run=dry_run) as data:
+        catalog = Catalog(data / "catalog.db")
         source = open_source(name, settings)
+        run = _Run(source, catalog, Blobs(settings.data / "blobs"), report)
+        told = notices.waiting(settings.data, name)
+        first = full or not catalog.last_run(name, good=True)
+        report.mode = "full" if first else "since" if since else "increment"
         try:
-            run = _Run(source, catalog, Blobs(settings.data / "blobs"), report)
-            run.take_all(progress)
-            run.prune(accept_loss=accept_loss)
+            named = (*notices.ids(told), *run.to_retry())
+            run.take_all(Scope(full, since, named), limit=limit, progress=progress)
+            purge = timedelta(days=settings.access.purge_after_days)
+            run.judge_losses(accept_loss=accept_loss, purge_after=purge)
         except SourceError as error:
             log.info("%s: %s", name, error)
             report.error = f"{type(error).__name__}: {error}"
             report.hint = error.hint
         finally:
             report.seconds = round(time.monotonic() - clock, 2)
+            report.requests = source.requests
             source.close()
-        record = asdict(report)
-        record["failures"] = [f.id for f in report.failures]
-        catalog.put_run(name, started, record)
-        overlay.write(catalog, settings.data)
+        if not dry_run:
+            _conclude(catalog, settings, report, started)
+            if not report.error and not report.partial:
+                notices.done(told)
         catalog.close()
     return report
 
 
-def _is_below(document_id: str, holder: str) -> bool:
-    return document_id == holder or document_id.startswith(f"{holder}/")
+@contextmanager
+def _workplace(data: Path, *, dry_run: bool) -> Iterator[Path]:
+    """Give the folder of the catalog to work on: a copy, for a run that keeps nothing.
+
+    Raises:
+        StorageError: Another run holds it.
+    """
+    if not dry_run:
+        with only_writer(data):
+            yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
+        if (data / "catalog.db").is_file():
+            with (
+                closing(sqlite3.connect(data / "catalog.db")) as db,
+                closing(sqlite3.connect(Path(folder, "catalog.db"))) as copy,
+            ):
+                db.backup(copy)
+        yield Path(folder)
+
+
+def _conclude(
+    catalog: Catalog, settings: Settings, report: CrawlReport, started: str
+) -> None:
+    """Keep the record of a run, and write the overlay."""
+    record = asdict(report)
+    record["failures"] = [f.id for f in report.failures]
+    catalog.put_run(report.source, started, record)
+    overlay.write(catalog, settings.data, settings.access.max_overlay_age)
 
 
 def _tidy(document: Document) -> Document:
@@ -138,6 +199,27 @@ def _tidy(document: Document) -> Document:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What a source keeps between runs, in the catalog."""
+
+    catalog: Catalog
+    source: str
+    started: str
+
+    def get(self, key: str) -> Any:
+        return self.catalog.recall(self.source, key)
+
+    def put(self, key: str, value: Any) -> None:
+        self.catalog.remember(self.source, key, value)
+
+    def tops(self) -> Mapping[str, Known]:
+        return self.catalog.tops(self.source)
+
+    def started_at(self) -> str:
+        return self.started
+
+
 class _Run:
     """One pass over one source."""
 
@@ -148,43 +230,85 @@ class _Run:
         self.catalog = catalog
         self.blobs = blobs
         self.report = report
+        self.alarms: list[Alarm] = []
+        self.forgotten = catalog.forgotten()
+        self.failed: dict[str, set[str]] = {"list": set(), "fetch": set()}
+        report.known = len(catalog.ids(source.name))
 
-    def take_all(self, progress: Callable[[CrawlReport], None]) -> None:
-        """Take in every document and failure that the source yields."""
-        for item in self.source.changes(None):
-            if isinstance(item, Failure):
-                self._fail(item)
-            else:
-                self._take(_tidy(item))
+    def to_retry(self) -> tuple[str, ...]:
+        """Return the documents of failures, the longest untried first."""
+        name = self.source.name
+        failed = self.catalog.failed(name, "list") + self.catalog.failed(name, "fetch")
+        return tuple(dict.fromkeys(f.partition("#")[0] for f in failed))[:_RETRIES]
+
+    def take_all(
+        self, scope: Scope, *, limit: int, progress: Callable[[CrawlReport], None]
+    ) -> None:
+        """Take in what the source yields, up to ``limit`` documents."""
+        memory = _Memory(self.catalog, self.source.name, now())
+        for item in self.source.changes(scope, memory):
+            self._take_in(item)
             progress(self.report)
-        for stage in ("list", "fetch"):
-            failed = {f.id for f in self.report.failures if f.stage == stage}
-            self.catalog.settle(self.source.name, stage, failed)
+            if limit and self.report.seen >= limit:
+                self.report.partial = True
+                return
 
-    def prune(self, *, accept_loss: bool) -> None:
-        """Forget what is gone; only hide it if it is suspiciously much.
-
-        What lies at or below an object that could not be listed is not gone.
-        """
-        known = self.catalog.ids(self.source.name)
-        unsure = [f.id for f in self.report.failures if f.stage == "list"]
-        gone = {
-            document_id
-            for document_id in known - set(self.source.ids())
-            if not any(_is_below(document_id, failed) for failed in unsure)
-        }
-        limit = max(_GUARD_OBJECTS, _GUARD_SHARE * len(known))
-        if len(gone) > limit and not accept_loss:
-            self.catalog.hide(gone)
-            self.report.hidden = len(gone)
+    def judge_losses(self, *, accept_loss: bool, purge_after: timedelta) -> None:
+        """Confirm what is gone, unless it is suspicious; forget what was long ago."""
+        name = self.source.name
+        suspects = self.catalog.hidden(name, Hidden.SUSPECT)
+        settled = [self.catalog.hidden(name, s) for s in (Hidden.GONE, Hidden.KEPT)]
+        known = len(self.catalog.ids(name)) - sum(map(len, settled))
+        too_many = len(suspects) > max(_GUARD_OBJECTS, _GUARD_SHARE * known)
+        if accept_loss or not (too_many or (self.alarms and suspects)):
+            self.report.removed = self.catalog.confirm_hidden(name)
+        else:
+            self.report.hidden = len(suspects)
             self.report.error = (
-                f"{len(gone)} of {len(known)} documents are gone at the source:"
+                f"{len(suspects)} of {known} documents are gone at the source:"
                 " hidden from readers, not forgotten."
             )
             self.report.hint = "If this is right, run the crawl with --accept-loss."
-        else:
-            self.catalog.remove(gone, reason="gone at the source")
-            self.report.removed = len(gone)
+        if self.alarms:
+            told = " ".join(alarm.message for alarm in self.alarms)
+            self.report.error = f"{told} {self.report.error}".strip()
+            self.report.hint = self.alarms[0].hint or self.report.hint
+        before = datetime.now(UTC) - purge_after
+        self.catalog.remove_gone(name, before.isoformat(timespec="seconds"))
+
+    def _take_in(self, item: Item) -> None:
+        match item:
+            case Document():
+                if not any(is_at_or_below(item.id, f) for f in self.forgotten):
+                    self._take(_tidy(item))
+            case Failure():
+                self._fail(item)
+            case Whole():
+                self._lose_others(item)
+            case Seen(holder):
+                count = self.catalog.touch(holder)
+                self.report.seen += count
+                self.report.unchanged += count
+            case Alarm():
+                log.warning("%s: %s", self.source.name, item.message)
+                self.alarms.append(item)
+
+    def _lose_others(self, whole: Whole) -> None:
+        """Hide what is known in a place and no longer there.
+
+        What lies at or below an object that could not be listed is not gone.
+        """
+        gone = {
+            document_id
+            for document_id in self.catalog.ids(self.source.name, whole.holder)
+            - whole.ids
+            if not any(is_at_or_below(document_id, f) for f in self.failed["list"])
+        }
+        state = Hidden.KEPT if whole.keep else Hidden.SUSPECT
+        count = self.catalog.hide(gone, why=whole.reason, state=state)
+        self.report.kept += count if whole.keep else 0
+        for stage, failed in self.failed.items():
+            self.catalog.settle(self.source.name, stage, failed, holder=whole.holder)
 
     def _take(self, document: Document) -> None:
         known = self.catalog.get(document.id)
@@ -194,11 +318,18 @@ class _Run:
             for file in document.files
         )
         state = self.catalog.put(replace(document, files=fetched))
+        failed = self.failed["fetch"]
+        for file in fetched:
+            where = f"{document.id}#{file.key}"
+            self.catalog.settle(self.source.name, "fetch", failed, holder=where)
         self.report.seen += 1
         setattr(self.report, state, getattr(self.report, state) + 1)
 
     def _fetched(self, document_id: str, file: FileRef, old: FileRef | None) -> FileRef:
         """Return the file with the sha256 of its bytes, fetched only if need be."""
+        if not file.access:
+            # Nobody may read it, so its bytes have no business here.
+            return replace(file, body=None)
         if (
             old
             and file.checksum
@@ -206,32 +337,62 @@ class _Run:
             and old.sha256 in self.blobs
         ):
             return replace(file, sha256=old.sha256, size_bytes=old.size_bytes)
+        if self.report.dry_run:
+            return _imagined(file, old)
+        if known := self._known_content(file):
+            return replace(file, sha256=known)
         try:
-            if file.body is not None:
-                sha256, size = self.blobs.put([file.body])
-            else:
-                sha256, size = self.blobs.put(
-                    self.source.fetch(file),
-                    checksum=file.checksum,
-                    size_bytes=file.size_bytes,
-                )
-                self.report.fetched += 1
-                self.report.fetched_bytes += size
+            return self._stored(file)
         except FetchError as error:
             name = type(error).__name__
             self._fail(Failure(f"{document_id}#{file.key}", "fetch", name, str(error)))
-            if old and old.sha256 in self.blobs:
-                # The text of before, for the readers of now; asked for again next time.
-                return replace(
-                    file,
-                    sha256=old.sha256,
-                    checksum=old.checksum,
-                    size_bytes=old.size_bytes,
-                )
-            return file
+        if old and old.sha256 in self.blobs:
+            # The text of before, for the readers of now; asked for again next time.
+            return replace(
+                file,
+                sha256=old.sha256,
+                checksum=old.checksum,
+                size_bytes=old.size_bytes,
+            )
+        return file
+
+    def _known_content(self, file: FileRef) -> str:
+        """Return the sha256 of a file that another document has too, or empty."""
+        if not file.checksum.startswith("md5:"):
+            return ""
+        sha256 = self.catalog.with_checksum(file.checksum, file.size_bytes)
+        return sha256 if sha256 in self.blobs else ""
+
+    def _stored(self, file: FileRef) -> FileRef:
+        """Return the file after its bytes were fetched and stored.
+
+        Raises:
+            FetchError: They cannot be had, or are not what was promised.
+        """
+        if file.body is not None:
+            sha256, size = self.blobs.put([file.body])
+        else:
+            sha256, size = self.blobs.put(
+                self.source.fetch(file),
+                checksum=file.checksum,
+                size_bytes=file.size_bytes,
+            )
+            self.report.fetched += 1
+            self.report.fetched_bytes += size
         return replace(file, sha256=sha256, size_bytes=size)
 
     def _fail(self, failure: Failure) -> None:
         self.report.failures.append(failure)
         self.report.failed += 1
+        self.failed.setdefault(failure.stage, set()).add(failure.id)
         self.catalog.put_failure(self.source.name, failure)
+
+
+def _imagined(file: FileRef, old: FileRef | None) -> FileRef:
+    """Return the file as far as it can be known without fetching it."""
+    if file.body is not None:
+        sha256 = hashlib.sha256(file.body).hexdigest()
+        return replace(file, sha256=sha256, size_bytes=len(file.body))
+    if old and not file.checksum:
+        return replace(file, sha256=old.sha256, size_bytes=old.size_bytes)
+    return file

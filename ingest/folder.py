@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dunegpt.config import Settings, SourceTable, explain
 from dunegpt.errors import ConfigError, FetchError, SourceFormatError
+from dunegpt.ingest.items import Item, Memory, Scope, Whole
 from dunegpt.types import NOBODY, Access, Document, Failure, FileRef, access_set
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,26 @@ class FolderSource:
         self._prefix = options.id_prefix or name
         self._url = options.url or self.root.as_uri()
 
-    def changes(self, since: dt.datetime | None) -> Iterator[Document | Failure]:
-        """Yield every document in the folder, whatever ``since`` is: looking is cheap.
+    @property
+    def requests(self) -> int:
+        """None: a folder is read."""
+        return 0
+
+    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
+        """Yield every document in the folder, whatever the scope: looking is cheap.
 
         Raises:
             SourceFormatError: There is no such folder, it is empty (a disk that is not
                 mounted looks like that), or its list cannot be read.
         """
+        ids: set[str] = set()
+        for item in self._items():
+            if isinstance(item, Document):
+                ids.add(item.id)
+            yield item
+        yield Whole("", frozenset(ids))
+
+    def _items(self) -> Iterator[Document | Failure]:
         files, odd = self._named_in_utf8()
         yield from odd
         entries = self._entries()
@@ -128,12 +142,6 @@ class FolderSource:
                 lambda n=name: self._unlisted(n, is_open=is_open),  # type: ignore[misc]
                 self._unlisted_id(name),
             )
-
-    def ids(self) -> Iterator[str]:
-        """Yield the id of every document in the folder."""
-        for item in self.changes(None):
-            if isinstance(item, Document):
-                yield item.id
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
         """Yield the bytes of a file of the folder."""

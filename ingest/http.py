@@ -1,15 +1,17 @@
 """A polite client for one web site: paced, patient, bounded, and never led astray.
 
-One connection, a pause between requests, an own User-Agent, ``Retry-After`` honoured,
-no redirect followed, no credential sent to another host, no answer longer than asked.
-Does not know what the answers mean; a source does.
+One connection, a pause between requests and a budget an hour, an own User-Agent,
+``Retry-After`` honoured, no redirect followed, no credential sent to another host, no
+answer longer than asked. Does not know what the answers mean; a source does.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ import tenacity
 from dunegpt import __version__
 from dunegpt.errors import (
     FetchError,
+    SourceBusyError,
     SourceFormatError,
     SourceLoginError,
     SourceUnreachableError,
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 _BUSY = {429, 500, 502, 503, 504}
 _MAX_ANSWER_BYTES = 256 << 20
 _LONGEST_WAIT_S = 300.0
+_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,21 @@ class PoliteClient:
         self,
         url: str,
         *,
-        token: str = "",
         contact: str = "",
         delay_s: float = 1.0,
         timeout_s: float = 60.0,
+        per_hour: int = 0,
         attempts: int = 4,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         agent = f"dunegpt/{__version__}" + (f" ({contact})" if contact else "")
         self.url = url.rstrip("/")
-        self._token = token
         self._delay_s = delay_s
         self._timeout_s = timeout_s
         self._sleep = sleep
         self._last = -delay_s
+        self._per_hour = per_hour
+        self._spent: deque[float] = deque()
         self._http = httpx.Client(
             headers={"User-Agent": agent},
             timeout=timeout_s,
@@ -99,22 +104,23 @@ class PoliteClient:
         self._http.close()
 
     def get(
-        self, path: str, params: Mapping[str, Any] | None = None, *, login: bool = True
+        self, path: str, params: Mapping[str, Any] | None = None, *, token: str = ""
     ) -> Answer:
         """Return the answer to a GET, after retries while the site is busy.
 
         Args:
             path: Below the site's address.
             params: Of the query.
-            login: Whether to send the token.
+            token: To send; none if empty.
 
         Raises:
             SourceUnreachableError: No answer but busy ones, or none in time.
+            SourceBusyError: The site asks to come back much later.
             SourceLoginError: A challenge page of a protection service came.
             SourceFormatError: The answer has no end.
         """
         try:
-            return self._retry(self._get_once, f"{self.url}{path}", params, login)
+            return self._retry(self._get_once, f"{self.url}{path}", params, token)
         except _BusyError as error:
             raise SourceUnreachableError(
                 f"{self.url} does not answer: {error}."
@@ -122,7 +128,7 @@ class PoliteClient:
         except (FetchError, httpx.DecodingError) as error:
             raise SourceFormatError(_words(error)) from error
 
-    def stream(self, url: str, *, max_bytes: int) -> Iterator[bytes]:
+    def stream(self, url: str, *, max_bytes: int, token: str = "") -> Iterator[bytes]:
         """Yield the bytes of a file of this site.
 
         Raises:
@@ -133,7 +139,7 @@ class PoliteClient:
             own, other = urlsplit(self.url), urlsplit(url)
             if (own.scheme, own.netloc) != (other.scheme, other.netloc):
                 raise FetchError(f"{url} is on another host; no token is sent there.")
-            yield from self._retry(self._open_once, url, max_bytes)
+            yield from self._retry(self._open_once, url, max_bytes, token)
         except (_BusyError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise FetchError(f"{url} did not come whole: {_words(error)}.") from error
 
@@ -143,13 +149,37 @@ class PoliteClient:
         backoff = max(self._delay_s, 0.1) * 2.0**state.attempt_number
         return float(min(max(asked, backoff), _LONGEST_WAIT_S))
 
-    def _headers(self, *, login: bool) -> dict[str, str]:
-        send = login and self._token
-        return {"Authorization": f"Bearer {self._token}"} if send else {}
+    def recall(self, spent: Sequence[float]) -> None:
+        """Count requests of an earlier run, by their times, as `spent` gives them."""
+        self._spent.extend(sorted(spent))
+
+    def spent(self) -> list[float]:
+        """Return when the last hour's requests were made, in seconds since 1970."""
+        self._drop_old()
+        return [round(moment, 1) for moment in self._spent]
+
+    def _drop_old(self) -> None:
+        while self._spent and self._spent[0] <= time.time() - _HOUR_S:
+            self._spent.popleft()
+
+    def _keep_budget(self) -> None:
+        """Wait while the hour's requests are used up."""
+        self._drop_old()
+        if self._per_hour and len(self._spent) >= self._per_hour:
+            wait = max(self._spent[0] + _HOUR_S - time.time(), 0)
+            log.warning(
+                "%s: the %d requests of this hour are used; going on in %.0f s",
+                self.url,
+                self._per_hour,
+                wait,
+            )
+            self._sleep(wait)
+            self._spent.popleft()
+        self._spent.append(time.time())
 
     @contextmanager
     def _request(
-        self, url: str, params: Mapping[str, Any] | None, *, login: bool
+        self, url: str, params: Mapping[str, Any] | None, token: str
     ) -> Iterator[httpx.Response]:
         """Give the head of an answer, after the pause that is due.
 
@@ -159,14 +189,19 @@ class PoliteClient:
         wait = self._last + self._delay_s - time.monotonic()
         if wait > 0:
             self._sleep(wait)
+        self._keep_budget()
         self.requests += 1
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            headers = self._headers(login=login)
             with self._http.stream("GET", url, params=params, headers=headers) as reply:
                 log.debug("%s %s", reply.status_code, reply.url.path)
                 _check_challenge(reply)
                 if reply.status_code in _BUSY:
                     wait_s = _retry_after(reply)
+                    if wait_s > _LONGEST_WAIT_S:
+                        raise SourceBusyError(
+                            f"{self.url} asks to come back in {wait_s:.0f} s."
+                        )
                     raise _BusyError(f"status {reply.status_code}", wait_s=wait_s)
                 yield reply
         except httpx.TransportError as error:
@@ -175,15 +210,15 @@ class PoliteClient:
             self._last = time.monotonic()
 
     def _get_once(
-        self, url: str, params: Mapping[str, Any] | None, login: bool
+        self, url: str, params: Mapping[str, Any] | None, token: str
     ) -> Answer:
-        with self._request(url, params, login=login) as reply:
+        with self._request(url, params, token) as reply:
             body = b"".join(self._bounded(reply, _MAX_ANSWER_BYTES))
             return Answer(reply.status_code, dict(reply.headers), body)
 
-    def _open_once(self, url: str, max_bytes: int) -> Iterator[bytes]:
+    def _open_once(self, url: str, max_bytes: int, token: str) -> Iterator[bytes]:
         """Return the pieces of a file; a retry starts only before the first one."""
-        pieces = self._pieces(url, max_bytes)
+        pieces = self._pieces(url, max_bytes, token)
         first = next(pieces, b"")
 
         def all_pieces() -> Iterator[bytes]:
@@ -192,8 +227,8 @@ class PoliteClient:
 
         return all_pieces()
 
-    def _pieces(self, url: str, max_bytes: int) -> Iterator[bytes]:
-        with self._request(url, None, login=True) as reply:
+    def _pieces(self, url: str, max_bytes: int, token: str) -> Iterator[bytes]:
+        with self._request(url, None, token) as reply:
             if reply.status_code in {401, 403} and _is_json(reply):
                 raise SourceLoginError(f"The token may not fetch files: {url}.")
             if reply.is_redirect:
@@ -228,9 +263,15 @@ def _is_json(reply: httpx.Response) -> bool:
 
 
 def _retry_after(reply: httpx.Response) -> float:
-    """Return the seconds that ``Retry-After`` asks for; 0 for none or a date."""
+    """Return the seconds that ``Retry-After`` asks for, as a number or a date."""
     value = reply.headers.get("retry-after", "")
-    return float(value) if value.isascii() and value.isdigit() else 0.0
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return 0.0
+    return max(moment.timestamp() - time.time(), 0.0)
 
 
 def _check_challenge(reply: httpx.Response) -> None:

@@ -1,14 +1,15 @@
 """What Indico's export API answers, turned into documents.
 
 Events, sessions, contributions and sub-contributions each become a `Document`; their
-description, minutes, files and links are its files. Facts on the answers: Indico 3.3
-on a test server. Does not ask anything, and does not know who may read what: the
-caller compares what two readers were shown.
+description, minutes, files and links are its files, and so is an event's timetable.
+Facts on the answers: Indico 3.3 on a test server. Does not ask anything, and does not
+know who may read what: the caller compares what several eyes were shown.
 """
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -28,12 +29,23 @@ class Reader:
         """Return the document id of an event."""
         return f"{self._prefix}:{number}"
 
-    def event(self, event: dict[str, Any]) -> Iterator[Document]:
-        """Yield the event and what it holds, from the level ``subcontributions``."""
+    def event(
+        self, event: dict[str, Any], blocks: Sequence[dict[str, Any]] = ()
+    ) -> Iterator[Document]:
+        """Yield the event and what it holds, from the level ``subcontributions``.
+
+        Args:
+            event: As answered.
+            blocks: Its session blocks, from the level ``sessions``, for its timetable.
+        """
         kind = _KINDS.get(event["type"], event["type"])
         top = self._document(
             event, self.event_id(event["id"]), kind, people=event.get("chairs") or []
         )
+        entries = _timetable(event, blocks)
+        if entries:
+            own = _body("timetable", entries, f"{event['url'].rstrip('/')}/timetable/")
+            top = replace(top, files=(*top.files, own))
         yield top
         for contribution in event.get("contributions") or []:
             yield from self._contribution(contribution, event, top)
@@ -52,12 +64,21 @@ class Reader:
                 p for b in own for p in b["session"].get("sessionConveners") or []
             ]
             yield self._document(
-                {**session, "note": own[0].get("note")},
+                {**session, "note": own[0].get("note"), "blocks": own},
                 f"{self.event_id(event['id'])}/sess{number}",
                 "session",
                 people=people,
                 holder=event,
             )
+
+    def managed(self, event: dict[str, Any]) -> set[str]:
+        """Return the ids of what the account manages: only that says who is allowed."""
+        top = self.event_id(event["id"])
+        own = {top} if "allowed" in event else set()
+        for talk in event.get("contributions") or []:
+            if "allowed" in talk:
+                own.add(f"{top}/c{talk['db_id']}")
+        return own
 
     def bare_session(
         self,
@@ -185,6 +206,7 @@ def _about(
     facts = [
         ("Type", kind),
         ("Date", _day_and_time(item.get("startDate") or event.get("startDate"))),
+        ("Scheduled", "; ".join(map(_block, item.get("blocks") or []))),
         ("People", ", ".join(names)),
         ("Event", holder["title"] if holder else ""),
         ("Session", item.get("session")),
@@ -199,6 +221,48 @@ def _about(
     )
     title = html.escape(str(item["title"]))
     return f"<h1>{title}</h1>{lines}<div>{item.get('description') or ''}</div>"
+
+
+def _block(block: dict[str, Any]) -> str:
+    """Return when a block of a session is, what it is called, and where it is."""
+    facts = [
+        _day_and_time(block.get("startDate")),
+        block.get("slotTitle"),
+        _place(block),
+    ]
+    return ", ".join(str(fact) for fact in facts if fact)
+
+
+def _timetable(event: dict[str, Any], blocks: Sequence[dict[str, Any]]) -> str:
+    """Return the programme as a page: days, and what is when; empty if nothing is.
+
+    It names talks and sessions, so it is as closed as the most closed of them: whoever
+    is shown another programme is shown another timetable.
+    """
+    entries: list[tuple[str, str, str]] = []
+    for talk in event.get("contributions") or []:
+        if start := talk.get("startDate"):
+            names = ", ".join(filter(None, map(_name, talk.get("speakers") or [])))
+            words = [talk["title"], names, talk.get("session") or ""]
+            entries.append((start["date"], start["time"][:5], _entry(words)))
+    for block in blocks:
+        start = block["startDate"]
+        words = [f"Session: {block['title']}", _place(block)]
+        entries.append((start["date"], start["time"][:5], _entry(words)))
+    if len(entries) < 2:
+        return ""
+    lines = [f"<h1>Timetable: {html.escape(str(event['title']))}</h1>"]
+    day = ""
+    for own_day, time, text in sorted(entries):
+        if own_day != day:
+            lines.append(f"<h2>{own_day} (UTC)</h2>")
+            day = own_day
+        lines.append(f"<p>{time} {text}</p>")
+    return "".join(lines)
+
+
+def _entry(words: list[str]) -> str:
+    return html.escape(", ".join(" ".join(str(w).split()) for w in words if w))
 
 
 def _place(event: dict[str, Any]) -> str:

@@ -11,11 +11,12 @@ import os
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dunegpt.ingest.blobs import storage_errors
 from dunegpt.ingest.catalog import Catalog, now
-from dunegpt.types import Access, narrow
+from dunegpt.types import PUBLIC, Access, narrow
 
 FILE = "overlay.db"
 
@@ -28,11 +29,12 @@ create table access (
 """
 
 
-def write(catalog: Catalog, data: Path) -> None:
+def write(catalog: Catalog, data: Path, max_age: timedelta) -> None:
     """Write the overlay of a catalog into its data folder, whole or not at all.
 
     A document stands in it under the key "", each of its files under the file's key;
-    one that is hidden, or that nobody may read, does not.
+    one that is hidden, or that nobody may read, does not. Of what the source could not
+    list, and nobody has seen for longer than ``max_age``, only what is public does.
 
     Raises:
         StorageError: The disk is full.
@@ -42,7 +44,7 @@ def write(catalog: Catalog, data: Path) -> None:
         os.close(handle)
         try:
             with closing(sqlite3.connect(name)) as db, db:
-                _fill(db, catalog)
+                _fill(db, catalog, max_age)
             with open(name, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(name, data / FILE)
@@ -57,7 +59,7 @@ def principals_text(access: Access) -> str:
     return json.dumps(sorted(access))
 
 
-def _fill(db: sqlite3.Connection, catalog: Catalog) -> None:
+def _fill(db: sqlite3.Connection, catalog: Catalog, max_age: timedelta) -> None:
     db.executescript(f"pragma journal_mode = off; {_TABLES}")
     db.execute("insert into meta values (?)", (now(),))
     for source in catalog.sources():
@@ -65,10 +67,17 @@ def _fill(db: sqlite3.Connection, catalog: Catalog) -> None:
         if run:
             row = (source, run["finished_at"])
             db.execute("insert into sources values (?, ?)", row)
-    for document in catalog.documents():
+    oldest = (datetime.now(UTC) - max_age).isoformat(timespec="seconds")
+    unlisted = {f["id"] for f in catalog.failures() if f["stage"] == "list"}
+    for each in catalog.observed():
+        if each.hidden:
+            continue
+        document = each.document
         readers = {"": document.access} | {
             file.key: narrow(document.access, file.access) for file in document.files
         }
+        if each.observed_at < oldest and not unlisted.isdisjoint(_holders(document.id)):
+            readers = {k: a for k, a in readers.items() if PUBLIC in a}
         db.executemany(
             "insert into access values (?, ?, ?)",
             [
@@ -77,3 +86,9 @@ def _fill(db: sqlite3.Connection, catalog: Catalog) -> None:
                 if access
             ],
         )
+
+
+def _holders(document_id: str) -> list[str]:
+    """Return the id and the ids of all that could hold it."""
+    ends = [i for i, mark in enumerate(document_id) if mark in ":/"]
+    return [document_id, *(document_id[:end] for end in ends)]

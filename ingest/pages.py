@@ -28,7 +28,7 @@ class PageStore:
 
     def get(self, file: FileRef) -> list[Page] | None:
         """Return the pages of a file if they were extracted before, and are whole."""
-        path = self._path(file)
+        path = self.path(file)
         if not path.is_file():
             return None
         try:
@@ -48,10 +48,11 @@ class PageStore:
         if pages is None:
             blob = self._blobs.path(file.sha256)
             pages = sandbox.extract(blob, file.name, file.media_type)
-            write_whole(self._path(file), _packed(pages))
+            write_whole(self.path(file), _packed(pages))
         return pages
 
-    def _path(self, file: FileRef) -> Path:
+    def path(self, file: FileRef) -> Path:
+        """Return where the pages of a file are or would be."""
         made_from = [file.sha256, Path(file.name).suffix, file.media_type, VERSION]
         key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
         return self._folder / key[:2] / f"{key}.json.zst"

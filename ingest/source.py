@@ -1,18 +1,18 @@
 """The contract that every document system fulfils, and the list of those we know.
 
 A source is one file with one class, and one line in `SOURCES`. It lists and fetches;
-it does not know the catalog, and keeps no state between two runs.
+it does not know the catalog. What it keeps from run to run goes through `Memory`.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Protocol
 
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
 from dunegpt.ingest.folder import FolderSource
 from dunegpt.ingest.indico import IndicoSource
-from dunegpt.types import Document, Failure, FileRef
+from dunegpt.ingest.items import Item, Memory, Scope
+from dunegpt.types import FileRef
 
 
 class Source(Protocol):
@@ -20,25 +20,24 @@ class Source(Protocol):
 
     A list that looks broken (a login page, a wrong count) raises a `SourceError`; it
     never reads as "everything was deleted". What cannot be listed in part is a
-    `Failure` with the stage ``list``: then nothing is taken for deleted in this run.
+    `Failure` with the stage ``list``: then nothing at or below its id is taken for
+    gone in this run.
     """
 
     name: str
 
-    def changes(self, since: datetime | None) -> Iterator[Document | Failure]:
-        """Yield what changed since then, or more; with None, all that exists.
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far."""
 
-        Each document comes whole, with its access as observed now and its files.
+    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
+        """Yield what changed in a scope, or more, and what is gone.
+
+        Each document comes whole, with its access as observed now and its files. What
+        exists in a place comes as `Whole` after the documents of that place.
 
         Raises:
             SourceError: The list cannot be trusted; nothing may be concluded from it.
-        """
-
-    def ids(self) -> Iterator[str]:
-        """Yield the id of every document that still exists, by the same rule.
-
-        Raises:
-            SourceError: As for `changes`.
         """
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:

@@ -197,7 +197,7 @@ def test_crawl_and_index(run: Run, file: str) -> None:
     assert first.read(CrawlShape).new == 4
     assert first.out.count("\n") == 1
     again = run("--config", file, "crawl", "papers")
-    assert "papers: 4 seen, 0 new, 0 changed, 4 unchanged" in again.out
+    assert "papers (increment): 4 seen, 0 new, 0 changed, 4 unchanged" in again.out
     built = run("--config", file, "index", "--json")
     report = built.read(IndexRunShape)
     assert (report.documents, report.published) == (4, True)
@@ -360,7 +360,7 @@ def test_status(run: Run, indexed: str) -> None:
     assert "broken.pdf" in result.out
     assert "ombat" not in result.out
     state = run("--config", indexed, "status", "--json").read(StatusShape)
-    assert state.sources[0].documents == state.index.documents == 4
+    assert state.sources[0].versions == state.index.documents == 4
     assert [f.stage for f in state.failures] == ["extract"]
 
 

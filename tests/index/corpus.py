@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -100,5 +101,5 @@ def fill(settings: Settings, corpus: Corpus) -> None:
         )
         catalog.put(replace(doc, files=files))
         catalog.put_run(doc.source, now(), {"error": ""})
-    overlay.write(catalog, settings.data)
+    overlay.write(catalog, settings.data, timedelta(days=1))
     catalog.close()

@@ -11,7 +11,9 @@ import pytest
 
 from dunegpt.errors import StorageError
 from dunegpt.ingest import catalog as catalog_module
-from dunegpt.ingest.catalog import SCHEMA, Catalog
+from dunegpt.ingest import ledger as ledger_module
+from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.tables import SCHEMA
 from dunegpt.types import NOBODY, Document, Failure, FileRef
 
 MEMBER = frozenset({"docdb:DUNE", "docdb:board"})
@@ -179,7 +181,8 @@ def failure(identity: str, stage: str = "extract", message: str = "bad") -> Fail
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, time: str) -> None:
-    monkeypatch.setattr(catalog_module, "now", lambda: time)
+    for module in (catalog_module, ledger_module):
+        monkeypatch.setattr(module, "now", lambda: time)
 
 
 def test_ledger(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +246,14 @@ def test_runs(catalog: Catalog) -> None:
 
 
 def test_counts(catalog: Catalog) -> None:
-    empty = {"documents": 0, "hidden": 0, "files": 0, "fetched": 0, "bytes": 0}
+    empty = {
+        "documents": 0,
+        "hidden": 0,
+        "nobody": 0,
+        "files": 0,
+        "fetched": 0,
+        "bytes": 0,
+    }
     assert catalog.counts("docdb") == empty
     catalog.put(DOCUMENT)
     catalog.put(BARE)
@@ -252,6 +262,7 @@ def test_counts(catalog: Catalog) -> None:
     assert catalog.counts("docdb") == {
         "documents": 2,
         "hidden": 1,
+        "nobody": 0,
         "files": 2,
         "fetched": 1,
         "bytes": 42,

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from dunegpt.errors import (
 )
 from dunegpt.ingest import crawl as crawl_module
 from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.catalog import Catalog, Hidden
 from dunegpt.ingest.crawl import CrawlReport, crawl, only_writer
+from dunegpt.ingest.items import Item, Memory, Scope, Whole
 from dunegpt.types import Document, Failure, FileRef
 
 PUBLIC = frozenset({"public"})
@@ -37,7 +37,10 @@ class FakeSource:
     def __init__(self, name: str = "fake") -> None:
         self.name = name
         self.contents: dict[str, bytes | Exception] = {}
-        self.items: list[Document | Failure | Exception] = []
+        self.items: list[Item | Exception] = []
+        self.scopes: list[Scope] = []
+        self.lists_all = True
+        self.requests = 0
         self.fetched: list[str] = []
         self.ids_error: Exception | None = None
         self.closed = 0
@@ -67,16 +70,17 @@ class FakeSource:
         gone = {f"fake:{number}" for number in numbers}
         self.items = [i for i in self.items if getattr(i, "id", "") not in gone]
 
-    def changes(self, since: datetime | None) -> Iterator[Document | Failure]:
+    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
+        self.scopes.append(scope)
         for item in self.items:
             if isinstance(item, Exception):
                 raise item
             yield item
-
-    def ids(self) -> Iterator[str]:
         if self.ids_error:
             raise self.ids_error
-        yield from [item.id for item in self.items if isinstance(item, Document)]
+        if self.lists_all:
+            ids = [item.id for item in self.items if isinstance(item, Document)]
+            yield Whole("", frozenset(ids))
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
         self.fetched.append(file.url.rpartition("/")[2])
@@ -159,7 +163,7 @@ def test_progress_and_record(plain: Settings, source: FakeSource) -> None:
     source.items.append(Failure("fake:2", "fetch", "FetchError", "broken"))
     seen: list[tuple[int, int]] = []
     run(plain, progress=lambda report: seen.append((report.seen, report.failed)))
-    assert seen == [(1, 0), (1, 1)]
+    assert seen == [(1, 0), (1, 1), (1, 1)]
     last = last_run(plain)
     assert (last["good"], last["record"]["new"]) == (True, 1)
     assert last["record"]["failures"] == ["fake:2"]
@@ -296,7 +300,9 @@ def test_mass_loss(
     assert bool(report.error) == bool(kept)
     assert len(stored(plain)) == known - gone
     catalog = Catalog(plain.data / "catalog.db")
-    assert len(catalog.ids("fake")) == known - gone + kept
+    assert len(catalog.ids("fake")) == known
+    state = Hidden.SUSPECT if kept else Hidden.GONE
+    assert len(catalog.hidden("fake", state)) == gone
     catalog.close()
 
 

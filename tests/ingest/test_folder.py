@@ -12,8 +12,11 @@ import pytest
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError, FetchError, SourceFormatError
 from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.items import Scope, Whole
 from dunegpt.ingest.source import open_source
-from dunegpt.types import NOBODY, PUBLIC, Document, Failure
+from dunegpt.types import NOBODY, PUBLIC, Document
+from tests.ingest.listing import DictMemory, failures, items
+from tests.ingest.listing import documents as listing
 
 
 def source(papers: Path, **options: Any) -> FolderSource:
@@ -21,14 +24,6 @@ def source(papers: Path, **options: Any) -> FolderSource:
         type="folder", **{"path": str(papers), "access": ["public"], **options}
     )
     return FolderSource("papers", table, Settings())
-
-
-def listing(folder: FolderSource) -> dict[str, Document]:
-    return {d.id: d for d in folder.changes(None) if isinstance(d, Document)}
-
-
-def failures(folder: FolderSource) -> list[Failure]:
-    return [f for f in folder.changes(None) if isinstance(f, Failure)]
 
 
 def write_list(papers: Path, text: str) -> None:
@@ -167,13 +162,12 @@ def test_an_empty_folder_is_not_all_deleted(papers: Path, rest: str | None) -> N
 def test_a_missing_folder(papers: Path) -> None:
     with pytest.raises(SourceFormatError, match="no folder"):
         listing(source(papers / "nowhere"))
-    with pytest.raises(SourceFormatError, match="no folder"):
-        list(source(papers / "nowhere").ids())
 
 
 def test_ids_are_those_of_changes(notes: Path) -> None:
     write_list(notes, ENTRY.replace('"a.txt"', '"a.txt", "gone"'))
-    assert set(source(notes).ids()) == set(listing(source(notes)))
+    *_, whole = items(source(notes))
+    assert whole == Whole("", frozenset(listing(source(notes))))
 
 
 @pytest.mark.parametrize(
@@ -200,10 +194,10 @@ def test_a_name_that_is_not_utf8_stops_nothing(notes: Path) -> None:
 
 
 def test_a_file_that_vanishes_during_the_listing_stops_nothing(notes: Path) -> None:
-    items = source(notes).changes(None)
-    next(items)
+    found = source(notes).changes(Scope(), DictMemory())
+    next(found)
     (notes / "b.md").unlink()
-    rest = [item.id for item in items if isinstance(item, Document)]
+    rest = [item.id for item in found if isinstance(item, Document)]
     assert rest == ["papers:sub/c.pdf"]
 
 
@@ -287,13 +281,13 @@ def test_a_list_in_a_sub_folder_is_an_error(papers: Path) -> None:
     (papers / "sub").mkdir()
     (papers / "sub" / "documents.toml").write_text("")
     with pytest.raises(SourceFormatError, match="not read"):
-        list(source(papers).changes(None))
+        items(source(papers))
 
 
 def test_a_list_can_be_required(papers: Path) -> None:
     (papers / "a.txt").write_text("text")
     folder = source(papers, require_list=True)
     with pytest.raises(SourceFormatError, match="require_list"):
-        list(folder.changes(None))
+        items(folder)
     (papers / "documents.toml").write_text("")
     assert set(listing(folder)) == {"papers:a.txt"}

@@ -19,7 +19,6 @@ from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import (
     ConfigError,
     FetchError,
-    SourceError,
     SourceFormatError,
     SourceLoginError,
     SourceUnreachableError,
@@ -27,7 +26,9 @@ from dunegpt.errors import (
 from dunegpt.ingest import indico
 from dunegpt.ingest.http import PoliteClient
 from dunegpt.ingest.indico import IndicoSource
+from dunegpt.ingest.items import Item, Scope, Whole
 from dunegpt.types import NOBODY, PUBLIC, Document, Failure, FileRef
+from tests.ingest.listing import DictMemory, items
 from tests.servers.faults import FaultServer, Reply, Request
 
 TOKEN = "indp_secret"
@@ -76,6 +77,7 @@ class Larch:
     def __init__(self) -> None:
         self.public: dict[str, dict[str, Any]] = {}
         self.member: dict[str, dict[str, Any]] = {}
+        self.closed: set[str] = set()
         self.count: int | None = None
         self.wrong: list[tuple[str, Reply | Callable[[Request], Reply | None]]] = []
 
@@ -103,10 +105,20 @@ class Larch:
         if request.path.startswith("/export/event/"):
             asked = Path(request.path).stem.split("-")
             return as_json({"results": [events[n] for n in asked if n in events]})
+        if request.path.startswith("/export/attachments/"):
+            return self.fate(Path(request.path).stem, events)
         return None
+
+    def fate(self, number: str, shown: dict[str, dict[str, Any]]) -> Reply:
+        if number in shown:
+            return as_json({"results": {"folders": []}})
+        closed = number in self.member or number in self.public or number in self.closed
+        return as_json({"message": "no"}, 403 if closed else 404)
 
 
 def within(item: dict[str, Any], request: Request) -> bool:
+    if not {"from", "to"} & request.query.keys():
+        return True
     day: str = item["startDate"]["date"]
     return request.query.get("from", "0") <= day <= request.query.get("to", "9999")
 
@@ -154,9 +166,9 @@ Listed = tuple[dict[str, Document], list[Failure]]
 
 
 def listed(source: IndicoSource) -> Listed:
-    items = list(source.changes(None))
-    documents = {d.id: d for d in items if isinstance(d, Document)}
-    return documents, [f for f in items if isinstance(f, Failure)]
+    found = items(source)
+    documents = {d.id: d for d in found if isinstance(d, Document)}
+    return documents, [f for f in found if isinstance(f, Failure)]
 
 
 # ── who may read ──────────────────────────────────────────────────────────────────
@@ -224,7 +236,6 @@ def test_without_a_token(larch: Larch, server: FaultServer, open_larch: Open) ->
     source = open_larch(token=False)
     documents, failures = listed(source)
     assert (set(documents), failures) == ({"larch:1"}, [])
-    assert list(source.ids()) == ["larch:1"]
     assert not any("authorization" in r.headers for r in server.requests)
     assert not any("onlyauthed" in r.query for r in server.requests)
 
@@ -240,7 +251,7 @@ def test_each_request(larch: Larch, server: FaultServer, open_larch: Open) -> No
     assert set(documents) == {"larch:1", "larch:1/c7", "larch:1/sess5", "larch:2"}
     assert documents["larch:1/sess5"].kind == "session"
     kinds = {r.path.split("/")[2] for r in server.requests if "export" in r.path}
-    assert kinds == {"categ", "event", "attachments", "note"}
+    assert kinds == {"categ", "attachments", "note"}
     for request in server.requests:
         assert (request.query["nc"], request.query["tz"]) == ("yes", "UTC")
         authed = "authorization" in request.headers
@@ -250,19 +261,18 @@ def test_each_request(larch: Larch, server: FaultServer, open_larch: Open) -> No
         assert "limit" not in request.query
 
 
-def test_ids_asks_again_only_if_nothing_was_listed(
-    larch: Larch, server: FaultServer, open_larch: Open
-) -> None:
-    larch.add(event(1), event(2))
-    source = open_larch()
-    listed(source)
-    asked = len(server.requests)
-    assert list(source.ids()) == ["larch:1", "larch:2"]
-    assert len(server.requests) == asked
-    assert list(open_larch().ids()) == ["larch:1", "larch:2"]
-
-
 # ── windows ───────────────────────────────────────────────────────────────────────
+
+
+def windows(server: FaultServer) -> list[tuple[str | None, str | None]]:
+    """Return the days that the account asked the details of."""
+    return [
+        (r.query.get("from"), r.query.get("to"))
+        for r in server.requests
+        if r.path.startswith("/export/categ/")
+        and r.query["detail"] == "subcontributions"
+        and "authorization" in r.headers
+    ]
 
 
 def test_a_large_list_is_cut_by_date(
@@ -276,15 +286,11 @@ def test_a_large_list_is_cut_by_date(
     larch.public.clear()
     documents, failures = listed(open_larch())
     assert (len(documents), failures) == (304, [])
-    windows = [
-        (r.query.get("from"), r.query.get("to"))
-        for r in server.requests
-        if r.path.startswith("/export/categ/") and "authorization" in r.headers
-    ]
-    assert len(windows) > 3
-    assert windows[-1][1] is None
-    for (begin, stop), (following, _) in pairwise(windows):
-        assert begin and stop and begin < stop == following
+    asked = windows(server)
+    assert (asked[0][0], asked[-1][1]) == (None, None)
+    for (_, stop), (following, _) in pairwise(asked):
+        assert stop
+        assert stop == following
 
 
 @pytest.mark.parametrize("count", [250, 251])
@@ -294,8 +300,7 @@ def test_when_it_is_cut(
     larch.add(event(1))
     larch.count = count
     assert set(listed(open_larch())[0]) == {"larch:1"}
-    asked = [r for r in server.requests if r.path.startswith("/export/categ/")]
-    assert (len(asked) > 2) == ("from" in asked[0].query) == (count > 250)
+    assert (len(windows(server)) > 1) == (count > 250)
 
 
 def test_a_window_too_large_for_the_site_is_cut(larch: Larch, open_larch: Open) -> None:
@@ -335,7 +340,7 @@ SCOPE = b'{"error": "insufficient_scope"}'
         ("/category/", Reply(403, SCOPE, JSON), "read:everything"),
         ("/category/", Reply(403, b"<h1>Access denied</h1>", PAGE), "no access"),
         ("/category/", Reply(302, b"", {"Location": "/login/"}), "may not"),
-        ("/export/event", Reply(302, b"", {"Location": "/login/"}), "may not"),
+        ("/export/categ", Reply(302, b"", {"Location": "/login/"}), "may not"),
         ("/category/", Reply(301, b"", {"Location": "http://x/"}), "another address"),
         ("/export/categ", Reply(403, b'{"message": "x"}', JSON), "403"),
     ],
@@ -385,21 +390,27 @@ def test_a_list_that_is_none(
 # ── one bad item ──────────────────────────────────────────────────────────────────
 
 
-def test_an_event_that_vanishes(larch: Larch, open_larch: Open) -> None:
+@pytest.mark.parametrize(
+    ("closed", "reason"), [(False, "deleted at the source"), (True, "closed to us")]
+)
+def test_an_event_that_vanishes(
+    larch: Larch, open_larch: Open, closed: bool, reason: str
+) -> None:
+    """Between the list and the reading: it is asked what became of it."""
     for number in range(1, 4):
         larch.add(event(number))
-    source = open_larch()
-    larch.wrong.append(("/export/event/", lambda request: vanish("2")))
 
-    def vanish(number: str) -> None:
-        larch.member.pop(number, None)
-        larch.public.pop(number, None)
+    def vanish(request: Request) -> None:
+        larch.member.pop("2", None)
+        larch.public.pop("2", None)
+        larch.closed |= {"2"} if closed else set()
 
-    documents, failures = listed(source)
-    assert set(documents) == {"larch:1", "larch:3"}
-    [failure] = failures
-    assert (failure.id, failure.stage) == ("larch:2", "list")
-    assert "gone" in failure.message
+    larch.wrong.append(("/export/categ/", too_much))
+    larch.wrong.append(("/export/event/", vanish))
+    found = items(open_larch())
+    assert {d.id for d in found if isinstance(d, Document)} == {"larch:1", "larch:3"}
+    assert Whole("larch:2", frozenset(), reason) in found
+    assert not [f for f in found if isinstance(f, Failure)]
 
 
 @pytest.mark.parametrize(
@@ -416,7 +427,6 @@ def test_a_broken_event_among_good_ones(
     larch: Larch, open_larch: Open, broken: dict[str, Any], token: bool
 ) -> None:
     larch.add(event(1), event(2, **broken), event(3))
-    larch.wrong.append(("/export/categ/", listing(larch)))
     documents, failures = listed(open_larch(token=token))
     assert {"larch:1", "larch:3"} <= set(documents)
     assert {(f.id, f.stage) for f in failures} == {("larch:2", "list")}
@@ -425,7 +435,6 @@ def test_a_broken_event_among_good_ones(
 def test_the_ledger_keeps_the_true_reason(larch: Larch, open_larch: Open) -> None:
     """One event, one failure; the last one of an id is what the ledger shows."""
     larch.add(event(1), event(2, startDate={"date": "soon"}))
-    larch.wrong.append(("/export/categ/", listing(larch)))
     _, failures = listed(open_larch(token=False))
     assert [f.error for f in failures] == ["KeyError"]
 
@@ -437,8 +446,9 @@ def test_an_id_of_letters_stops_nothing(larch: Larch, open_larch: Open) -> None:
     assert "larch:1" in documents
 
 
-def listing(larch: Larch) -> Reply:
-    return as_json({"results": [{"id": number} for number in larch.member]})
+def too_much(request: Request) -> Reply | None:
+    """The site lists events, and cannot show them in a list."""
+    return Reply(500) if request.query["detail"] != "events" else None
 
 
 def test_an_event_that_the_site_cannot_show(larch: Larch, open_larch: Open) -> None:
@@ -450,6 +460,7 @@ def test_an_event_that_the_site_cannot_show(larch: Larch, open_larch: Open) -> N
         asked = Path(request.path).stem.split("-")
         return Reply(500) if "13" in asked else None
 
+    larch.wrong.append(("/export/categ/", too_much))
     larch.wrong.append(("/export/event/", fail))
     documents, failures = listed(open_larch())
     assert len(documents) == 29
@@ -466,17 +477,16 @@ def test_the_site_dies_midway(larch: Larch, open_larch: Open, after: int) -> Non
 
     def die(request: Request) -> Reply | None:
         asked.append(request.path)
-        return Reply(503) if len(asked) > 2 * after else None
+        return Reply(503) if len(asked) > 4 * after else None
 
+    larch.wrong.append(("/export/categ/", too_much))
     larch.wrong.append(("/export/event/", die))
     source = open_larch()
-    came: list[Document | Failure] = []
+    came: list[Item] = []
     with pytest.raises(SourceUnreachableError):
-        for item in source.changes(None):
+        for item in source.changes(Scope(), DictMemory()):
             came.append(item)
     assert len([d for d in came if isinstance(d, Document)]) == 20 * after
-    with pytest.raises(SourceError):
-        list(source.ids())
 
 
 # ── files ─────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,41 @@
+"""Runs a source without a catalog: what it yields, and what it keeps."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dunegpt.ingest.items import Item, Known, Scope
+from dunegpt.ingest.source import Source
+from dunegpt.types import Document, Failure
+
+
+class DictMemory:
+    """A source's memory in a dict; what it knows is what the test says."""
+
+    def __init__(self, known: Mapping[str, Known] | None = None) -> None:
+        self.kept: dict[str, Any] = {}
+        self.known = dict(known or {})
+
+    def get(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def put(self, key: str, value: Any) -> None:
+        self.kept[key] = value
+
+    def tops(self) -> Mapping[str, Known]:
+        return self.known
+
+    def started_at(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def items(source: Source, scope: Scope | None = None) -> list[Item]:
+    return list(source.changes(scope or Scope(), DictMemory()))
+
+
+def documents(source: Source) -> dict[str, Document]:
+    return {i.id: i for i in items(source) if isinstance(i, Document)}
+
+
+def failures(source: Source) -> list[Failure]:
+    return [i for i in items(source) if isinstance(i, Failure)]
