@@ -1,6 +1,7 @@
 # make demo       set up .venv, index the example documents, answer three questions
 # make test       all tests; real parts that are not installed are named as skipped
 # make test-real  install and start the real parts (root), and test with them
+# make acceptance the journey: thousands of documents, three people who ask
 # make check      what each commit must pass: ruff, mypy, the fast tests
 # make schemas    write docs/schemas again after a change of dunegpt/schemas.py
 #
@@ -11,7 +12,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
 
-.PHONY: demo install test test-real check schemas clean
+.PHONY: demo install test test-real acceptance check schemas clean
 
 install: .venv/installed
 
@@ -35,17 +36,21 @@ demo: install
 	@echo; echo 'To go on:  export DUNEGPT_CONFIG=examples/dunegpt.toml PATH="$$PWD/$(BIN):$$PATH"'
 
 test: install
-	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real
+	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
+	$(BIN)/pytest -q -rs tests/acceptance
 	$(BIN)/pytest -q -rs tests/real
 
 test-real: install
 	DUNEGPT_REAL=required $(BIN)/pytest -q -rs tests/real
 
+acceptance: install
+	$(BIN)/pytest -q -rs --durations=3 tests/acceptance
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --ignore=tests/real
+	$(BIN)/pytest -q -n 2 -m "not slow" --ignore=tests/real --ignore=tests/acceptance
 
 schemas: install
 	$(BIN)/python docs/schemas/write.py

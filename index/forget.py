@@ -48,16 +48,14 @@ def forget(settings: Settings, name: str) -> ForgetShape:
         try:
             ids = _take_out(catalog, name)
             overlay.write(catalog, data, settings.access.max_overlay_age)
+            removed = {"catalog": len(ids), "overlay": len(ids)}
+            removed["shards"] = _remove_shards(data, name)
+            removed["blobs"], removed["pages"] = remove_orphans(catalog, data)
         finally:
             catalog.close()
-        removed = {"catalog": len(ids), "overlay": len(ids)}
-        removed["shards"] = _remove_shards(data, name)
     if (data / "snapshots" / CURRENT).exists():
         build(settings)
     with only_writer(data):
-        catalog = Catalog(data / "catalog.db")
-        removed["blobs"], removed["pages"] = remove_orphans(catalog, data)
-        catalog.close()
         removed["snapshots"] = _remove_snapshots(data, name)
         removed["notices"] = _remove_notices(data, name)
     places = [

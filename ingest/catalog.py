@@ -90,15 +90,19 @@ class Catalog(Ledger):
             _replace(db, document, digest, is_new=known is None)
         return "changed" if known else "new"
 
-    def touch(self, holder: str) -> int:
-        """Note that a document and what it holds were observed again; count them."""
-        shown = _documents.c.hidden_at.is_(None)
-        where = at_or_below(_documents.c.id, holder) & shown
+    def touch(self, ids: Iterable[str]) -> int:
+        """Note that documents were observed again as they are; count them."""
+        count = 0
         with self._change() as db:
-            done = db.execute(
-                _documents.update().where(where).values(observed_at=now())
-            )
-            return int(done.rowcount)
+            for document_id in sorted(ids):
+                done = db.execute(
+                    _documents.update()
+                    .where(_documents.c.id == document_id)
+                    .where(_documents.c.hidden_at.is_(None))
+                    .values(observed_at=now())
+                )
+                count += int(done.rowcount)
+        return count
 
     def ids(self, source: str, holder: str = "") -> set[str]:
         """Return the ids of the documents of a source, hidden ones too.
@@ -240,8 +244,9 @@ class Catalog(Ledger):
             _bury(db, document_id, source, FORGOTTEN)
 
     def dig_up(self, document_id: str) -> bool:
-        """Let crawls take a forgotten document again; return whether it was one."""
-        where = (_tombstones.c.id == document_id) & (_tombstones.c.reason == FORGOTTEN)
+        """Let crawls take a forgotten document and its parts; tell if it was one."""
+        where = at_or_below(_tombstones.c.id, document_id)
+        where &= _tombstones.c.reason == FORGOTTEN
         with self._change() as db:
             return bool(db.execute(_tombstones.delete().where(where)).rowcount)
 

@@ -233,6 +233,9 @@ class _Run:
         self.alarms: list[Alarm] = []
         self.forgotten = catalog.forgotten()
         self.failed: dict[str, set[str]] = {"list": set(), "fetch": set()}
+        self.before = {
+            stage: set(catalog.failed(source.name, stage)) for stage in self.failed
+        }
         report.known = len(catalog.ids(source.name))
 
     def to_retry(self) -> tuple[str, ...]:
@@ -285,8 +288,8 @@ class _Run:
                 self._fail(item)
             case Whole():
                 self._lose_others(item)
-            case Seen(holder):
-                count = self.catalog.touch(holder)
+            case Seen(ids):
+                count = self.catalog.touch(ids)
                 self.report.seen += count
                 self.report.unchanged += count
             case Alarm():
@@ -307,8 +310,18 @@ class _Run:
         state = Hidden.KEPT if whole.keep else Hidden.SUSPECT
         count = self.catalog.hide(gone, why=whole.reason, state=state)
         self.report.kept += count if whole.keep else 0
-        for stage, failed in self.failed.items():
-            self.catalog.settle(self.source.name, stage, failed, holder=whole.holder)
+        self._settle(whole.holder, "list", "fetch")
+
+    def _settle(self, holder: str, *stages: str) -> None:
+        """Take earlier failures at or below a place out of the ledger.
+
+        Those of this run stay. Most places never had any, and cost no look.
+        """
+        for stage in stages:
+            healed = self.before[stage] - self.failed[stage]
+            if any(not holder or is_at_or_below(f, holder) for f in healed):
+                failed = self.failed[stage]
+                self.catalog.settle(self.source.name, stage, failed, holder=holder)
 
     def _take(self, document: Document) -> None:
         known = self.catalog.get(document.id)
@@ -318,10 +331,8 @@ class _Run:
             for file in document.files
         )
         state = self.catalog.put(replace(document, files=fetched))
-        failed = self.failed["fetch"]
         for file in fetched:
-            where = f"{document.id}#{file.key}"
-            self.catalog.settle(self.source.name, "fetch", failed, holder=where)
+            self._settle(f"{document.id}#{file.key}", "fetch")
         self.report.seen += 1
         setattr(self.report, state, getattr(self.report, state) + 1)
 
@@ -358,7 +369,7 @@ class _Run:
 
     def _known_content(self, file: FileRef) -> str:
         """Return the sha256 of a file that another document has too, or empty."""
-        if not file.checksum.startswith("md5:"):
+        if not file.checksum.startswith("md5:") or file.size_bytes is None:
             return ""
         sha256 = self.catalog.with_checksum(file.checksum, file.size_bytes)
         return sha256 if sha256 in self.blobs else ""

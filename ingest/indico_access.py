@@ -19,10 +19,15 @@ _TO_ALL = f"shown to {ANONYMOUS.label}"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A group, and the accounts that each hold exactly what it holds."""
+    """A group, and the accounts that each hold exactly what it holds.
+
+    Attributes:
+        canary: Number of a closed event that each of the accounts must be shown.
+    """
 
     principals: Access
     eyes: tuple[Eye, ...]
+    canary: int | None = None
 
 
 @dataclass(slots=True)

@@ -202,6 +202,14 @@ class EventReader:
                     if file.url not in own:
                         self.reach.setdefault(file.url, eye)
 
+    def ids(self, looks: dict[Eye, Look]) -> frozenset[str]:
+        """Return the ids of the event and of its talks that any eye is shown."""
+        return frozenset(
+            document.id
+            for event, _ in looks.values()
+            for document in self._reader.event(event)
+        )
+
     def digest(self, looks: dict[Eye, Look]) -> str:
         """Return a hash of what ``contributions`` shows of an event to all eyes."""
         digest = hashlib.sha256(self._setting.encode())

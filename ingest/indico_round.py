@@ -8,7 +8,7 @@ for by its number before anything is concluded. Does not know what is stored.
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from dunegpt.errors import SourceFormatError, SourceUnreachableError
@@ -49,6 +49,8 @@ class Round:
         self._accounts = [eye for audience in audiences for eye in audience.eyes]
         # The anonymous visitor comes last: what was closed meanwhile is not public.
         self._eyes = [*self._accounts, ANONYMOUS]
+        self._canaries = [(e, a.canary) for a in audiences if a.canary for e in a.eyes]
+        self._firsts = [audience.eyes[0] for audience in audiences] or [ANONYMOUS]
         self._scope = scope
         self._memory = memory
         self._events = EventReader(site, reader, audiences, self._eyes)
@@ -67,23 +69,22 @@ class Round:
         """Who asks where one answer is enough."""
         return self._eyes[0]
 
-    def items(self, expected: int, canary: int | None) -> Iterator[Item]:
+    def items(self, expected: int) -> Iterator[Item]:
         """Yield what the scope asks for.
 
         Args:
             expected: How many events lie below the categories, hidden ones included.
-            canary: Number of a protected event that each account must be shown.
         """
-        yield from self._check_canary(canary)
+        yield from self._check_canaries()
         yield from self._named()
-        if self._scope.full and not self._memory.get("full"):
-            self._memory.put("full", self._memory.started_at())
-        if self._memory.get("slices") is None or self._memory.get("full"):
+        if self._begin_full(expected):
             yield from self._everything(expected)
             return
         now = datetime.now(UTC)
-        if self._scope.since:
-            yield from self._read(Slice(self._scope.since.isoformat()))
+        for part in self._slices() if self._scope.since else ():
+            if part.touches(self._scope.since or date.min, date.max):
+                first = max(part.start, str(self._scope.since))
+                yield from self._read(replace(part, start=first))
         yield from self._read(plan.near(now.date()))
         yield from self._newest()
         yield from self._due(now)
@@ -94,8 +95,8 @@ class Round:
 
     # ── which events ──────────────────────────────────────────────────────────────
 
-    def _check_canary(self, canary: int | None) -> Iterator[Item]:
-        for eye in self._accounts if canary else ():
+    def _check_canaries(self) -> Iterator[Item]:
+        for eye, canary in self._canaries:
             if not self._site.events([str(canary)], "events", eye):
                 yield Alarm(
                     f"The account of {eye.label} is no longer shown the canary, event"
@@ -110,16 +111,28 @@ class Round:
         for number in dict.fromkeys(filter(None, numbers)):
             yield from self._examine(number)
 
-    def _everything(self, expected: int) -> Iterator[Item]:
-        """Read all slices that this full pass, maybe begun by a killed run, lacks."""
-        begun = self._memory.get("full") or self._memory.started_at()
-        self._memory.put("full", begun)
-        if self._memory.get("slices") is None:
+    def _begin_full(self, expected: int) -> bool:
+        """Return whether this run reads everything, or goes on with what was killed.
+
+        To begin is to take all slices for unread.
+        """
+        slices = self._slices()
+        if slices and not self._scope.full and not self._memory.get("full"):
+            return False
+        if not slices:
             today = datetime.now(UTC).date()
             few = expected <= plan.MOST_EVENTS
-            self._save(plan.whole() if few else plan.years(today))
-        while rest := [s for s in self._slices() if s.read_at < begun]:
-            yield from self._read_slice(rest[0])
+            slices = plan.whole() if few else plan.years(today)
+        if not self._memory.get("full"):
+            self._save([replace(part, read_at="") for part in slices])
+            self._memory.put("full", self._memory.started_at())
+        return True
+
+    def _everything(self, expected: int) -> Iterator[Item]:
+        """Read the slices that a full pass, maybe begun by a killed run, lacks."""
+        begun = self._memory.get("full")
+        while unread := [part for part in self._slices() if not part.read_at]:
+            yield from self._read_slice(unread[0])
         yield from self._sweep(begun)
         if expected and not self._done and not self._memory.tops():
             self._memory.put("slices", None)
@@ -135,9 +148,10 @@ class Round:
         unseen = [
             self._number(document_id)
             for document_id, known in self._memory.tops().items()
-            if known.observed_at < begun
+            if known.observed_at <= begun
         ]
-        yield from self._lost([n for n in unseen if n and n not in self._failed])
+        settled = self._done | self._failed
+        yield from self._lost([n for n in unseen if n and n not in settled])
 
     def _due(self, now: datetime) -> Iterator[Item]:
         """Read or look over the slices that are due."""
@@ -151,8 +165,7 @@ class Round:
 
     def _newest(self) -> Iterator[Item]:
         """Read the events with the highest numbers until a known one comes."""
-        firsts = self._accounts[:1] or [ANONYMOUS]
-        for eye in firsts:
+        for eye in self._firsts:
             for limit in _NEWEST:
                 order = {"descending": "yes", "limit": str(limit)}
                 listed = self._numbers(self._site.below("events", eye, **order))
@@ -229,7 +242,7 @@ class Round:
                 continue
             if self._is_as_it_was(number, looks):
                 self._done.add(number)
-                yield Seen(self._id(number))
+                yield Seen(self._events.ids(looks))
             else:
                 changed.append(number)
         yield from self._by_number(changed)

@@ -78,9 +78,9 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A document and all that it holds were observed again, unchanged."""
+    """Documents that were observed again, unchanged."""
 
-    holder: str
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def _fill(db: sqlite3.Connection, catalog: Catalog, max_age: timedelta) -> None:
         readers = {"": document.access} | {
             file.key: narrow(document.access, file.access) for file in document.files
         }
-        if each.observed_at < oldest and not unlisted.isdisjoint(_holders(document.id)):
+        is_unlisted = not unlisted.isdisjoint(_holders(document.id))
+        if is_unlisted and each.observed_at <= oldest:
             readers = {k: a for k, a in readers.items() if PUBLIC in a}
         db.executemany(
             "insert into access values (?, ?, ?)",

@@ -1,5 +1,6 @@
 """The command line, through its own door: what it prints, and its exit codes."""
 
+import io
 import logging
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from dunegpt.schemas import (
     AccessShape,
     AskShape,
     CrawlShape,
+    ForgetShape,
     IndexRunShape,
+    PersonShape,
     SearchShape,
     ShowShape,
     StatusShape,
@@ -493,3 +496,89 @@ def test_a_page_that_is_not_there(run: Run, indexed: str) -> None:
     result = run("--config", indexed, "show", "papers:LTS-0001:1", "--page", "99")
     assert result.code == 3
     assert "has no page 99" in result.err
+
+
+# ── the operator's other commands ─────────────────────────────────────────────────
+
+
+def test_crawl_options(run: Run, file: str, tmp_path: Path) -> None:
+    dry = run("--config", file, "crawl", "--dry-run", "--json").read(CrawlShape)
+    assert (dry.new, dry.dry_run, dry.mode) == (4, True, "full")
+    assert not (tmp_path / "data").exists()
+    part = run("--config", file, "crawl", "--limit", "1")
+    assert part.code == 0
+    assert "stopped at the limit" in part.out
+    full = run("--config", file, "crawl", "--full", "--json").read(CrawlShape)
+    assert (full.mode, full.new, full.unchanged) == ("full", 3, 1)
+    since = run("--config", file, "crawl", "--since", "2024-01-01", "--json")
+    assert since.read(CrawlShape).mode == "since"
+    assert run("--config", file, "crawl", "--since", "soon").code == 2
+    assert run("--config", file, "crawl", "--limit", "-1").code == 2
+
+
+def test_a_source_that_cannot_be_used_stops_no_other(
+    run: Run, config_file: Write, papers: Path
+) -> None:
+    (papers / "a.txt").write_text("text")
+    path = config_file(
+        '[sources.broken]\ntype = "indico"\nurl = "x"\ncategories = [1]\n'
+    )
+    result = run("--config", str(path), "crawl", "broken", "papers", "--json")
+    assert result.code == 1
+    broken, good = map(CrawlShape.model_validate_json, result.out.splitlines())
+    assert "[sources.broken]" in broken.error
+    assert (good.error, good.new) == ("", 1)
+
+
+def test_forget(run: Run, indexed: str) -> None:
+    proof = run("--config", indexed, "forget", "papers:SEC-0002", "--prove")
+    assert proof.code == 0
+    assert "nothing left" in proof.out
+    for place in ("catalog", "overlay", "snapshots", "shards", "pages", "blobs"):
+        assert place in proof.out
+    assert "ombat" not in proof.out + proof.err
+    shown = run("--config", indexed, "show", "SEC-0002", "--as", "papers:lar")
+    assert shown.code == 3
+    assert run("--config", indexed, "access", "papers:SEC-0002").code == 1
+    assert run("--config", indexed, "forget", "papers:nothing").code == 2
+    assert run("--config", indexed, "forget", "papers:SEC-0002", "--lift").code == 0
+    assert run("--config", indexed, "forget", "papers:SEC-0002", "--lift").code == 2
+    again = run("--config", indexed, "crawl", "--json").read(CrawlShape)
+    assert again.new == 1
+
+
+def test_forget_as_data(run: Run, indexed: str) -> None:
+    result = run("--config", indexed, "forget", "papers:LTS-0001", "--json")
+    shape = result.read(ForgetShape)
+    assert shape.documents == [
+        "papers:LTS-0001",
+        "papers:LTS-0001:1",
+        "papers:LTS-0001:2",
+    ]
+    assert all(place.left == 0 for place in shape.places)
+
+
+def test_notice(run: Run, indexed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "2 ids wait" in run("--config", indexed, "notice", "papers", "a", "b").out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("c\nd e\n"))
+    assert "3 ids wait" in run("--config", indexed, "notice", "papers").out
+    state = run("--config", indexed, "status", "--json").read(StatusShape)
+    assert state.sources[0].notices == 2
+    assert "2 wait" in run("--config", indexed, "status").out
+    assert run("--config", indexed, "notice", "nowhere", "a").code == 2
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert run("--config", indexed, "notice", "papers").code == 2
+
+
+def test_principals(run: Run, config_file: Write) -> None:
+    rule = '[[access.people]]\nclaim = "groups"\nvalue = "dune"\nprincipals = ["a:b"]\n'
+    path = str(config_file(rule))
+    Path("known.json").write_text('{"groups": ["dune"]}')
+    Path("unknown.json").write_text('{"groups": []}')
+    Path("list.json").write_text("[]")
+    known = run("--config", path, "principals", "known.json", "--json")
+    assert known.read(PersonShape).principals == ["a:b"]
+    unknown = run("--config", path, "principals", "unknown.json")
+    assert unknown.out == "none (only what is public)\n"
+    for wrong in ("list.json", "nowhere.json"):
+        assert run("--config", path, "principals", wrong).code == 2

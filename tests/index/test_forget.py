@@ -1,0 +1,134 @@
+"""Forgetting: closed at once, out of every place, and not brought back."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from dunegpt.config import Settings
+from dunegpt.errors import StorageError, UsageError
+from dunegpt.index import forget as module
+from dunegpt.index.build import build
+from dunegpt.index.forget import find, forget, lift
+from dunegpt.ingest import notices
+from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.crawl import crawl
+from dunegpt.serve.answer import open_searcher
+
+PUBLIC = frozenset({"public"})
+SECRET = "wombats dig under the cryostat"
+
+
+@pytest.fixture
+def indexed(settings: Settings, papers: Path) -> Settings:
+    """Give a folder of three notes, indexed twice, one of them twice in the history."""
+    (papers / "a.txt").write_text("The argon is pure.")
+    (papers / "b.txt").write_text("An older secret: " + SECRET)
+    (papers / "c.txt").write_text("The pump is loud.")
+    crawl("papers", settings)
+    build(settings)
+    (papers / "b.txt").write_text("The secret: " + SECRET)
+    crawl("papers", settings)
+    build(settings)
+    return settings
+
+
+def bytes_everywhere(data: Path, text: str) -> list[str]:
+    """Return the files of a folder that hold a text."""
+    files = [path for path in data.rglob("*") if path.is_file()]
+    return [path.name for path in files if text.encode() in path.read_bytes()]
+
+
+def found(settings: Settings, question: str) -> set[str]:
+    """Return the ids of what is found with a question."""
+    hits = open_searcher(settings).search(question, PUBLIC, None, 5).hits
+    return {hit.document.id for hit in hits}
+
+
+def test_forget(indexed: Settings, papers: Path) -> None:
+    notices.leave(indexed.data, "papers", ["papers:b.txt"])
+    assert bytes_everywhere(indexed.data, "wombats")
+    shape = forget(indexed, "papers:b.txt")
+    assert shape.documents == ["papers:b.txt"]
+    removed = {place.place: place.removed for place in shape.places}
+    assert all(place.left == 0 for place in shape.places)
+    assert removed["catalog"] == 1
+    assert removed["snapshots"] == 2
+    assert removed["blobs"] >= 1
+    assert removed["notices"] == 1
+    assert bytes_everywhere(indexed.data, "wombats") == []
+    assert "papers:b.txt" not in found(indexed, "wombats")
+    assert "papers:a.txt" in found(indexed, "argon")
+
+
+def test_no_crawl_brings_it_back_until_it_is_lifted(
+    indexed: Settings, papers: Path
+) -> None:
+    forget(indexed, "papers:b.txt")
+    assert crawl("papers", indexed, full=True).new == 0
+    assert find(indexed, "papers:b.txt")["catalog"] == 0
+    assert lift(indexed, "papers:b.txt")
+    assert not lift(indexed, "papers:b.txt")
+    assert crawl("papers", indexed).new == 1
+
+
+def test_a_killed_forgetting_is_gone_on_with(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(settings: Settings) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(indexed, "papers:b.txt")
+    assert "papers:b.txt" not in found(indexed, "wombats")
+    assert find(indexed, "papers:b.txt")["snapshots"] > 0
+    shape = forget(indexed, "papers:b.txt")
+    assert all(place.left == 0 for place in shape.places)
+    assert bytes_everywhere(indexed.data, "wombats") == []
+
+
+def test_all_versions_and_parts(settings: Settings, papers: Path) -> None:
+    (papers / "a.txt").write_text("one")
+    (papers / "documents.toml").write_text(
+        "".join(
+            f'[[document]]\nid = "N-1"\nversion = {n}\ntitle = "N"\nfiles = ["a.txt"]\n'
+            for n in (1, 2)
+        )
+        + '[[document]]\nid = "N-12"\nversion = 1\ntitle = "M"\nfiles = ["a.txt"]\n'
+    )
+    crawl("papers", settings)
+    shape = forget(settings, "papers:N-1")
+    assert shape.documents == ["papers:N-1", "papers:N-1:1", "papers:N-1:2"]
+    catalog = Catalog(settings.data / "catalog.db")
+    assert catalog.ids("papers") == {"papers:N-12:1"}
+    catalog.close()
+
+
+def test_a_leftover_is_found(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof is a search: it finds what the removal missed."""
+    monkeypatch.setattr(module, "_remove_snapshots", lambda data, name: 0)
+    shape = forget(indexed, "papers:b.txt")
+    assert {place.place for place in shape.places if place.left} == {"snapshots"}
+
+
+def test_what_is_not_there(indexed: Settings, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not in the catalog"):
+        forget(indexed, "papers:nothing")
+    nothing = indexed.model_copy(update={"data_dir": tmp_path / "nothing"})
+    with pytest.raises(StorageError):
+        forget(nothing, "papers:b.txt")
+
+
+def test_index_removes_what_no_document_has(indexed: Settings, papers: Path) -> None:
+    (papers / "b.txt").write_text("Nothing to hide.")
+    crawl("papers", indexed)
+    build(indexed)
+    blobs = [p for p in (indexed.data / "blobs").rglob("*") if p.is_file()]
+    assert len(blobs) == 3
+    with sqlite3.connect(indexed.data / "catalog.db") as db:
+        live = {h for (h,) in db.execute("select sha256 from files")}
+    assert {p.name for p in blobs} == live
