@@ -14,7 +14,7 @@ from itertools import pairwise
 
 MOST_EVENTS = 250
 """A slice with more is cut in two: the server needs 20 ms for each event."""
-_FIRST_YEAR, _YEARS_AHEAD = 1990, 5
+_BUSY_FROM, _YEARS_AHEAD = date(2010, 1, 1), 5
 _NEAR = (timedelta(days=-7), timedelta(days=14))
 _CLASSES = (
     (timedelta(days=60), timedelta(days=180), timedelta(days=1)),
@@ -101,11 +101,23 @@ def whole() -> list[Slice]:
     return [Slice()]
 
 
-def years(today: date) -> list[Slice]:
-    """Return all days, cut where events may be many: into years from 2010 on."""
-    last = today.year + _YEARS_AHEAD
-    marks = [_FIRST_YEAR, 2000, *range(2010, today.year + 2), last]
-    days = ["", *(date(year, 1, 1).isoformat() for year in marks), ""]
+def cut(today: date, expected: int) -> list[Slice]:
+    """Return all days, cut so that events spread evenly would half fill a slice.
+
+    From 2010 to the end of next year at most a year each; what lies before and after
+    in a few pieces.
+
+    Args:
+        today: The year of it counts.
+        expected: How many events there are.
+    """
+    busy = date(today.year + 2, 1, 1) - _BUSY_FROM
+    share = max(expected // (MOST_EVENTS // 2), 1)
+    width = max(min(busy / share, timedelta(days=365)), timedelta(days=1))
+    marks = [date(1990, 1, 1), date(2000, 1, 1)]
+    marks += [_BUSY_FROM + n * width for n in range(-(-busy // width))]
+    marks += [_BUSY_FROM + busy, date(today.year + _YEARS_AHEAD, 1, 1)]
+    days = ["", *(mark.isoformat() for mark in marks), ""]
     return [Slice(*ends) for ends in pairwise(days)]
 
 

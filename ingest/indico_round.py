@@ -122,7 +122,7 @@ class Round:
         if not slices:
             today = datetime.now(UTC).date()
             few = expected <= plan.MOST_EVENTS
-            slices = plan.whole() if few else plan.years(today)
+            slices = plan.whole() if few else plan.cut(today, expected)
         if not self._memory.get("full"):
             self._save([replace(part, read_at="") for part in slices])
             self._memory.put("full", self._memory.started_at())
@@ -190,8 +190,8 @@ class Round:
         if count <= plan.MOST_EVENTS:
             self._replace(part, [done])
         elif not (part.start or part.stop):
-            years = plan.years(datetime.now(UTC).date())
-            self._replace(part, [replace(y, read_at=done.read_at) for y in years])
+            parts = plan.cut(datetime.now(UTC).date(), count)
+            self._replace(part, [replace(p, read_at=done.read_at) for p in parts])
         else:
             self._replace(part, done.halves())
 
