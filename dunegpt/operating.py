@@ -6,7 +6,6 @@ Operators see ids, reasons and counts of everything, titles of nothing.
 import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,27 +21,11 @@ def crawl(  # noqa: PLR0917 - its options are its arguments
     sources: Annotated[
         list[str] | None, typer.Argument(help="Names of sources; all if none.")
     ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Look at all that exists again.")
-    ] = False,
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], help="Look again at all dated from this day on."
-        ),
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=0, help="Stop after so many documents; 0: never.")
-    ] = 0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what a run would find.")
-    ] = False,
-    accept_loss: Annotated[
-        bool,
-        typer.Option(
-            "--accept-loss", help="Take for gone what is gone, even if it is much."
-        ),
-    ] = False,
+    full: options.FullOption = False,
+    since: options.DatedSinceOption = None,
+    limit: options.LimitOption = 0,
+    dry_run: options.DryRunOption = False,
+    accept_loss: options.AcceptLossOption = False,
     as_json: options.JSONOption = False,
 ) -> None:
     """Bring the catalog up to date with the configured sources.

@@ -47,6 +47,31 @@ FolderOption = Annotated[
 ]
 
 
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Look at all that exists again.")
+]
+DatedSinceOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        formats=["%Y-%m-%d"],
+        help="Look again at all dated from this day on.",
+    ),
+]
+LimitOption = Annotated[
+    int, typer.Option(min=0, help="Stop after so many documents; 0: never.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Only tell what a run would find.")
+]
+AcceptLossOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-loss", help="Take for gone what is gone, even if it is much."
+    ),
+]
+
+
 class Call:
     """What stands before the command: settings file and how much to say."""
 

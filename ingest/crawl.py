@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 _GUARD_OBJECTS = 20
 _GUARD_SHARE = 0.05
 _RETRIES = 100
+_PUBLISH_EVERY_S = 300.0
 
 
 @dataclass(slots=True)
@@ -109,7 +111,8 @@ def crawl(
 ) -> CrawlReport:
     """Bring the catalog up to date with one source; return what was done.
 
-    It ends with a new access overlay, so that what was closed is closed at once.
+    It ends with a new access overlay, so that what was closed is closed at once; a run
+    that takes long writes it every few minutes.
     A source that cannot be listed ends the run with ``error`` set; what it had
     yielded before stays, and nothing is removed.
 
@@ -133,6 +136,8 @@ def crawl(
         catalog = Catalog(data / "catalog.db")
         source = open_source(name, settings)
         run = _Run(source, catalog, Blobs(settings.data / "blobs"), report)
+        if not dry_run:
+            run.publish = partial(_publish, catalog, settings)
         told = notices.waiting(settings.data, name)
         first = full or not catalog.last_run(name, good=True)
         report.mode = "full" if first else "since" if since else "increment"
@@ -185,6 +190,11 @@ def _conclude(
     record = asdict(report)
     record["failures"] = [f.id for f in report.failures]
     catalog.put_run(report.source, started, record)
+    _publish(catalog, settings)
+
+
+def _publish(catalog: Catalog, settings: Settings) -> None:
+    """Write who may read what now; what the snapshots say is narrowed by it."""
     overlay.write(catalog, settings.data, settings.access.max_overlay_age)
 
 
@@ -230,6 +240,8 @@ class _Run:
         self.catalog = catalog
         self.blobs = blobs
         self.report = report
+        self.publish: Callable[[], None] = lambda: None
+        self._published = time.monotonic()
         self.alarms: list[Alarm] = []
         self.forgotten = catalog.forgotten()
         self.failed: dict[str, set[str]] = {"list": set(), "fetch": set()}
@@ -252,6 +264,9 @@ class _Run:
         for item in self.source.changes(scope, memory):
             self._take_in(item)
             progress(self.report)
+            if time.monotonic() - self._published > _PUBLISH_EVERY_S:
+                self.publish()
+                self._published = time.monotonic()
             if limit and self.report.seen >= limit:
                 self.report.partial = True
                 return

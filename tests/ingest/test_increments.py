@@ -235,6 +235,16 @@ def test_a_file_for_nobody_is_not_kept(plain: Settings, source: FakeSource) -> N
     assert source.fetched == ["1"]
 
 
+def test_a_long_run_closes_while_it_runs(
+    plain: Settings, event: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dunegpt.ingest.crawl._PUBLISH_EVERY_S", 0.0)
+    seen: list[set[str]] = []
+    event.items = [Whole("fake:1", frozenset()), Seen(frozenset({"fake:2"}))]
+    run(plain, progress=lambda report: seen.append(in_overlay(plain)))
+    assert [("fake:1" in ids) for ids in seen] == [True, False]
+
+
 # ── notices ───────────────────────────────────────────────────────────────────────
 
 
