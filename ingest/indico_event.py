@@ -108,7 +108,7 @@ class EventReader:
         blocks = (full or {}).get("sessions") or []
         documents = [*self._reader.event(event, blocks)]
         documents += self._reader.sessions(full) if full else []
-        managed = self._reader.managed(event)
+        managed = self._reader.managed(event, blocks)
         if self._id(event["id"]) in managed:
             managed = {d.id for d in documents}
         managed |= {d.id for d in documents if d.parent in managed}

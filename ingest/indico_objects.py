@@ -71,14 +71,17 @@ class Reader:
                 holder=event,
             )
 
-    def managed(self, event: dict[str, Any]) -> set[str]:
+    def managed(
+        self, event: dict[str, Any], blocks: Sequence[dict[str, Any]] = ()
+    ) -> set[str]:
         """Return the ids of what the account manages: only that says who is allowed."""
         top = self.event_id(event["id"])
         own = {top} if "allowed" in event else set()
         for talk in event.get("contributions") or []:
             if "allowed" in talk:
                 own.add(f"{top}/c{talk['db_id']}")
-        return own
+        numbers = {_number(b["url"], "sessions") for b in blocks if "allowed" in b}
+        return own | {f"{top}/sess{number}" for number in numbers}
 
     def bare_session(
         self,
