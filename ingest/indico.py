@@ -39,6 +39,7 @@ class _Accounts(BaseModel):
     principals: list[str] = []
     token_env: Annotated[list[str], BeforeValidator(_as_list)] = []
     token_file: Annotated[list[Path], BeforeValidator(_as_list)] = []
+    canary: int | None = None
 
 
 class _Options(_Accounts):
@@ -47,7 +48,6 @@ class _Options(_Accounts):
     url: str = Field(pattern="^https?://")
     categories: list[int] = Field(min_length=1)
     audiences: list[_Accounts] = []
-    canary: int | None = None
     delay_s: float = Field(1.0, ge=0)
     timeout_s: float = Field(60, gt=0)
     requests_per_hour: int = Field(3000, ge=0)
@@ -67,7 +67,7 @@ class IndicoSource:
         groups = [
             g for g in (options, *options.audiences) if g.token_env or g.token_file
         ]
-        self._audiences = [_audience(name, group, settings) for group in groups]
+        self._audiences = [_audience(name, g, settings, options.canary) for g in groups]
         self._reader = Reader(name, options.id_prefix or name)
         self._client = PoliteClient(
             options.url,
@@ -101,7 +101,7 @@ class IndicoSource:
             closed = self._closed_categories() if scope.full else None
             current = Round(self._site, self._reader, self._audiences, scope, memory)
             self._round = current
-            yield from current.items(expected, self._options.canary)
+            yield from current.items(expected)
             shown = current.shown_events()
             withheld = memory.get("withheld") or {}
             withheld["events"] = max(expected - shown, 0)
@@ -170,8 +170,16 @@ class IndicoSource:
         return dict(found["category"])
 
 
-def _audience(name: str, group: _Accounts, settings: Settings) -> Audience:
+def _audience(
+    name: str, group: _Accounts, settings: Settings, canary: int | None
+) -> Audience:
     """Return an audience with the secrets of its accounts.
+
+    Args:
+        name: Of the source.
+        group: Its accounts.
+        settings: Where the secrets lie.
+        canary: Of the source, for groups that have none of their own.
 
     Raises:
         ConfigError: A secret is missing, or two accounts are one.
@@ -194,4 +202,4 @@ def _audience(name: str, group: _Accounts, settings: Settings) -> Audience:
             name,
             ", ".join(group.principals),
         )
-    return Audience(access_set(group.principals), tuple(eyes))
+    return Audience(access_set(group.principals), tuple(eyes), group.canary or canary)

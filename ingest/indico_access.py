@@ -19,10 +19,15 @@ _TO_ALL = f"shown to {ANONYMOUS.label}"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A group, and the accounts that each hold exactly what it holds."""
+    """A group, and the accounts that each hold exactly what it holds.
+
+    Attributes:
+        canary: Number of an event that each of the accounts must be shown, or None.
+    """
 
     principals: Access
     eyes: tuple[Eye, ...]
+    canary: int | None = None
 
 
 @dataclass(slots=True)
@@ -66,7 +71,7 @@ class Judge:
         access, evidence = self._judged(alike, {e for e, seen in shown.items() if seen})
         if any(document.id in view.managed for view in views.values()):
             evidence += "; an account that manages it does not count"
-        files = [self._file(file, shown, alike) for file in document.files]
+        files = [self._file(f, shown, alike) for f in _files(document, shown, alike)]
         public = shown.get(ANONYMOUS)
         if PUBLIC in access and public:
             files += _public_editions(public, files)
@@ -102,6 +107,20 @@ class Judge:
         if ANONYMOUS in seen:
             evidence = f"shown to {names} with other content than to others"
         return access, evidence
+
+
+def _files(
+    document: Document, shown: Mapping[Eye, Document | None], alike: set[Eye]
+) -> list[FileRef]:
+    """Return the files of a document that any eye was shown, each key once.
+
+    One group's file may be closed to the eye that was shown the document first.
+    """
+    found = {file.key: file for file in document.files}
+    for eye, seen in shown.items():
+        for file in seen.files if seen and eye in alike else ():
+            found.setdefault(file.key, file)
+    return list(found.values())
 
 
 def _public_editions(public: Document, files: Sequence[FileRef]) -> list[FileRef]:

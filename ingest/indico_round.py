@@ -17,7 +17,15 @@ from dunegpt.ingest.indico_access import Audience
 from dunegpt.ingest.indico_event import MALFORMED, EventReader, Look, failure_of
 from dunegpt.ingest.indico_objects import Reader
 from dunegpt.ingest.indico_plan import Slice
-from dunegpt.ingest.indico_site import ALIVE, ANONYMOUS, DELETED, Eye, Json, Site
+from dunegpt.ingest.indico_site import (
+    ALIVE,
+    ANONYMOUS,
+    CLOSED,
+    DELETED,
+    Eye,
+    Json,
+    Site,
+)
 from dunegpt.ingest.items import Alarm, Item, Memory, Scope, Seen, Whole
 from dunegpt.types import Failure
 
@@ -46,6 +54,7 @@ class Round:
     ) -> None:
         self._site = site
         self._reader = reader
+        self._audiences = audiences
         self._accounts = [eye for audience in audiences for eye in audience.eyes]
         # The anonymous visitor comes last: what was closed meanwhile is not public.
         self._eyes = [*self._accounts, ANONYMOUS]
@@ -62,19 +71,13 @@ class Round:
         """By whom a file can be fetched that the first eye is not shown."""
         return self._events.reach
 
-    @property
-    def first_eye(self) -> Eye:
-        """Who asks where one answer is enough."""
-        return self._eyes[0]
-
-    def items(self, expected: int, canary: int | None) -> Iterator[Item]:
+    def items(self, expected: int) -> Iterator[Item]:
         """Yield what the scope asks for.
 
         Args:
             expected: How many events lie below the categories, hidden ones included.
-            canary: Number of a protected event that each account must be shown.
         """
-        yield from self._check_canary(canary)
+        yield from self._check_canaries()
         yield from self._named()
         if self._scope.full and not self._memory.get("full"):
             self._memory.put("full", self._memory.started_at())
@@ -94,9 +97,10 @@ class Round:
 
     # ── which events ──────────────────────────────────────────────────────────────
 
-    def _check_canary(self, canary: int | None) -> Iterator[Item]:
-        for eye in self._accounts if canary else ():
-            if not self._site.events([str(canary)], "events", eye):
+    def _check_canaries(self) -> Iterator[Item]:
+        pairs = ((eye, a.canary) for a in self._audiences for eye in a.eyes)
+        for eye, canary in pairs:
+            if canary and not self._site.events([str(canary)], "events", eye):
                 yield Alarm(
                     f"The account of {eye.label} is no longer shown the canary, event"
                     f" {canary}.",
@@ -137,6 +141,7 @@ class Round:
             for document_id, known in self._memory.tops().items()
             if known.observed_at < begun
         ]
+        unseen = [n for n in unseen if n not in self._done]
         yield from self._lost([n for n in unseen if n and n not in self._failed])
 
     def _due(self, now: datetime) -> Iterator[Item]:
@@ -150,16 +155,22 @@ class Round:
                 self._replace(part, [replace(part, looked_at=_now())])
 
     def _newest(self) -> Iterator[Item]:
-        """Read the events with the highest numbers until a known one comes."""
-        firsts = self._accounts[:1] or [ANONYMOUS]
+        """Read the events with the highest numbers until a known one comes.
+
+        Of each group one account is asked; a killed run may have left half an event.
+        """
+        firsts = [audience.eyes[0] for audience in self._audiences] or [ANONYMOUS]
         for eye in firsts:
             for limit in _NEWEST:
                 order = {"descending": "yes", "limit": str(limit)}
                 listed = self._numbers(self._site.below("events", eye, **order))
-                new = [n for n in listed if self._id(n) not in self._known]
+                new = [n for n in listed if not self._is_known_whole(n)]
                 if len(new) < len(listed):
                     break
             yield from self._by_number([n for n in new if n not in self._done])
+
+    def _is_known_whole(self, number: str) -> bool:
+        return self._id(number) in self._known and bool(self._kept(number))
 
     def _slices(self) -> list[Slice]:
         return plan.loaded(self._memory.get("slices") or [])
@@ -173,7 +184,9 @@ class Round:
 
     def _read_slice(self, part: Slice) -> Iterator[Item]:
         count = yield from self._read(part)
-        done = replace(part, read_at=_now(), events=count)
+        # A clock that is set back must not make it due again in this very pass.
+        read_at = max(_now(), self._memory.get("full") or "")
+        done = replace(part, read_at=read_at, events=count)
         if count <= plan.MOST_EVENTS:
             self._replace(part, [done])
         elif not (part.start or part.stop):
@@ -291,7 +304,7 @@ class Round:
         many = len(numbers) > max(_SAMPLE, _SAMPLE_SHARE * len(self._known))
         asked = numbers[:_SAMPLE] if many else numbers
         for number in asked:
-            fate = self._site.fate(number, self.first_eye)
+            fate = self._fate(number)
             if fate != ALIVE:
                 reason = "deleted at the source" if fate == DELETED else "closed to us"
                 yield self._gone(number, reason)
@@ -321,13 +334,22 @@ class Round:
 
     def _unshown(self, number: str) -> Iterator[Item]:
         """Conclude on a known event that no eye is shown."""
-        fate = self._site.fate(number, self.first_eye)
+        fate = self._fate(number)
         if fate == ALIVE:
             error = SourceFormatError("It exists, and is not shown to us.")
             yield self._failure(number, error)
         else:
             reason = "deleted at the source" if fate == DELETED else "closed to us"
             yield self._gone(number, reason)
+
+    def _fate(self, number: str) -> str:
+        """Return what became of an event: closed only if it is to every account."""
+        fate = CLOSED
+        for eye in self._accounts or [ANONYMOUS]:
+            fate = self._site.fate(number, eye)
+            if fate != CLOSED:
+                break
+        return fate
 
     def _is_inside(self, number: str, looks: dict[Eye, Look]) -> bool:
         """Return whether an event lies below the categories: only lists tell."""
