@@ -173,6 +173,11 @@ class IndicoSource:
 def _audience(name: str, group: _Accounts, settings: Settings) -> Audience:
     """Return an audience with the secrets of its accounts.
 
+    Args:
+        name: Of the source.
+        group: Its accounts.
+        settings: Where the secrets lie.
+
     Raises:
         ConfigError: A secret is missing, or two accounts are one.
     """

@@ -5,7 +5,8 @@ object is public if an anonymous visitor was shown it; it is for the principals 
 audience if *every* account that stands for the audience was shown it, so that what was
 granted to one account alone does not become the group's. Content that differs between
 two looks was not the same object, and counts as not shown. What an account manages it
-sees by right of managing, which says nothing of its group.
+sees by right of managing, which says nothing of its group; and what Indico itself marks
+as protected an anonymous visitor sees by right of his network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,15 +37,17 @@ class View:
 
     Attributes:
         documents: By id, each with the access ``nobody``.
-        managed: Ids of what the account manages.
+        uncounted: Ids of what was shown for another reason than that its group, or
+            everybody, may read it; with the reason.
     """
 
     documents: dict[str, Document] = field(default_factory=dict)
-    managed: set[str] = field(default_factory=set)
+    uncounted: dict[str, str] = field(default_factory=dict)
 
     def get(self, document_id: str) -> Document | None:
-        """Return what was shown as to a plain member, or None."""
-        return None if document_id in self.managed else self.documents.get(document_id)
+        """Return what was shown as to a plain reader, or None."""
+        plain = document_id not in self.uncounted
+        return self.documents.get(document_id) if plain else None
 
 
 class Judge:
@@ -69,9 +72,13 @@ class Judge:
         shown = {eye: view.get(document.id) for eye, view in views.items()}
         alike = {eye for eye, seen in shown.items() if seen and _same(seen, document)}
         access, evidence = self._judged(alike, {e for e, seen in shown.items() if seen})
-        if any(document.id in view.managed for view in views.values()):
-            evidence += "; an account that manages it does not count"
-        files = [self._file(file, shown, alike) for file in document.files]
+        reasons = {
+            v.uncounted[document.id]
+            for v in views.values()
+            if document.id in v.uncounted
+        }
+        evidence = "; ".join([evidence, *sorted(reasons)])
+        files = [self._file(f, shown, alike) for f in _files(document, shown, alike)]
         public = shown.get(ANONYMOUS)
         if PUBLIC in access and public:
             files += _public_editions(public, files)
@@ -107,6 +114,20 @@ class Judge:
         if ANONYMOUS in seen:
             evidence = f"shown to {names} with other content than to others"
         return access, evidence
+
+
+def _files(
+    document: Document, shown: Mapping[Eye, Document | None], alike: set[Eye]
+) -> list[FileRef]:
+    """Return the files of a document that any eye was shown, each key once.
+
+    One group's file may be closed to the eye that was shown the document first.
+    """
+    found = {file.key: file for file in document.files}
+    for eye, seen in shown.items():
+        for file in seen.files if seen and eye in alike else ():
+            found.setdefault(file.key, file)
+    return list(found.values())
 
 
 def _public_editions(public: Document, files: Sequence[FileRef]) -> list[FileRef]:

@@ -14,11 +14,14 @@ from typing import Any
 from dunegpt.errors import SourceFormatError
 from dunegpt.ingest.indico_access import Audience, Judge, View
 from dunegpt.ingest.indico_objects import Reader
-from dunegpt.ingest.indico_site import Eye, Json, Site
+from dunegpt.ingest.indico_site import ANONYMOUS, Eye, Json, Site
 from dunegpt.types import Document, Failure
 
 Look = tuple[Json, Json | None]
 """What one eye was shown of an event: at ``subcontributions``, and at ``sessions``."""
+
+_MANAGED = "an account that manages it does not count"
+_BY_NETWORK = "marked as protected: who sees it without an account does not count"
 
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not of the form that was seen."""
@@ -91,13 +94,13 @@ class EventReader:
         Raises:
             KeyError, TypeError, AttributeError, ValueError: See `MALFORMED`.
         """
-        views = {eye: self._view(*look) for eye, look in looks.items()}
+        views = {eye: self._view(eye, *look) for eye, look in looks.items()}
         failures, sessions = self._bare_sessions(number, looks, views, before)
         self._note_reach(views)
         documents = self._judge.merged(views)
         return Found(documents, failures, self.digest(looks), sessions)
 
-    def _view(self, event: Json, full: Json | None) -> View:
+    def _view(self, eye: Eye, event: Json, full: Json | None) -> View:
         """Return what one eye was shown of an event.
 
         Raises:
@@ -108,11 +111,14 @@ class EventReader:
         blocks = (full or {}).get("sessions") or []
         documents = [*self._reader.event(event, blocks)]
         documents += self._reader.sessions(full) if full else []
-        managed = self._reader.managed(event)
-        if self._id(event["id"]) in managed:
-            managed = {d.id for d in documents}
-        managed |= {d.id for d in documents if d.parent in managed}
-        return View({d.id: d for d in documents}, managed)
+        by_right = self._reader.managed(event, blocks), _MANAGED
+        if eye == ANONYMOUS:
+            by_right = self._reader.marked(event, blocks), _BY_NETWORK
+        ids, reason = by_right
+        if self._id(event["id"]) in ids:
+            ids = {d.id for d in documents}
+        ids |= {d.id for d in documents if d.parent in ids}
+        return View({d.id: d for d in documents}, dict.fromkeys(ids, reason))
 
     def _bare_sessions(
         self,
@@ -185,8 +191,8 @@ class EventReader:
             if shown:
                 document = self._reader.bare_session(event, session, *shown)
                 view.documents[document.id] = document
-                if self._id(number) in view.managed:
-                    view.managed.add(document.id)
+                if reason := view.uncounted.get(self._id(number)):
+                    view.uncounted[document.id] = reason
 
     def _note_reach(self, views: dict[Eye, View]) -> None:
         """Note by whom a file can be fetched that the first eye is not shown."""

@@ -71,14 +71,38 @@ class Reader:
                 holder=event,
             )
 
-    def managed(self, event: dict[str, Any]) -> set[str]:
+    def managed(
+        self, event: dict[str, Any], blocks: Sequence[dict[str, Any]] = ()
+    ) -> set[str]:
         """Return the ids of what the account manages: only that says who is allowed."""
         top = self.event_id(event["id"])
         own = {top} if "allowed" in event else set()
         for talk in event.get("contributions") or []:
             if "allowed" in talk:
                 own.add(f"{top}/c{talk['db_id']}")
-        return own
+        numbers = {_number(b["url"], "sessions") for b in blocks if "allowed" in b}
+        return own | {f"{top}/sess{number}" for number in numbers}
+
+    def marked(
+        self, event: dict[str, Any], blocks: Sequence[dict[str, Any]] = ()
+    ) -> set[str]:
+        """Return the ids of what is marked as protected: it, or one of its files.
+
+        An anonymous visitor is shown such a thing only if his network may see it (an
+        access list may name networks). Talks and sessions have no mark of their own.
+        """
+        top = self.event_id(event["id"])
+        found = {top} if event.get("hasAnyProtection") else set()
+        found |= {top} if _has_closed_file(event) else set()
+        for talk in event.get("contributions") or []:
+            if any(
+                map(_has_closed_file, (talk, *(talk.get("subContributions") or [])))
+            ):
+                found.add(f"{top}/c{talk['db_id']}")
+        for block in blocks:
+            if _has_closed_file(block["session"]):
+                found.add(f"{top}/sess{_number(block['url'], 'sessions')}")
+        return found
 
     def bare_session(
         self,
@@ -146,6 +170,15 @@ class Reader:
             files=(_body("about", about, item["url"]), *_files(item)),
             parent=parent,
         )
+
+
+def _has_closed_file(item: dict[str, Any]) -> bool:
+    """Return whether an object shows a file that is marked as protected."""
+    return any(
+        folder.get("is_protected") or attachment.get("is_protected")
+        for folder in item.get("folders") or []
+        for attachment in folder.get("attachments") or []
+    )
 
 
 def _files(item: dict[str, Any]) -> Iterator[FileRef]:

@@ -17,7 +17,15 @@ from dunegpt.ingest.indico_access import Audience
 from dunegpt.ingest.indico_event import MALFORMED, EventReader, Look, failure_of
 from dunegpt.ingest.indico_objects import Reader
 from dunegpt.ingest.indico_plan import Slice
-from dunegpt.ingest.indico_site import ALIVE, ANONYMOUS, DELETED, Eye, Json, Site
+from dunegpt.ingest.indico_site import (
+    ALIVE,
+    ANONYMOUS,
+    CLOSED,
+    DELETED,
+    Eye,
+    Json,
+    Site,
+)
 from dunegpt.ingest.items import Alarm, Item, Memory, Scope, Seen, Whole
 from dunegpt.types import Failure
 
@@ -46,6 +54,7 @@ class Round:
     ) -> None:
         self._site = site
         self._reader = reader
+        self._audiences = audiences
         self._accounts = [eye for audience in audiences for eye in audience.eyes]
         # The anonymous visitor comes last: what was closed meanwhile is not public.
         self._eyes = [*self._accounts, ANONYMOUS]
@@ -63,11 +72,6 @@ class Round:
     def reach(self) -> Mapping[str, Eye]:
         """By whom a file can be fetched that the first eye is not shown."""
         return self._events.reach
-
-    @property
-    def first_eye(self) -> Eye:
-        """Who asks where one answer is enough."""
-        return self._eyes[0]
 
     def items(self, expected: int) -> Iterator[Item]:
         """Yield what the scope asks for.
@@ -164,15 +168,21 @@ class Round:
                 self._replace(part, [replace(part, looked_at=_now())])
 
     def _newest(self) -> Iterator[Item]:
-        """Read the events with the highest numbers until a known one comes."""
+        """Read the events with the highest numbers until a known one comes.
+
+        Of each group one account is asked; a killed run may have left half an event.
+        """
         for eye in self._firsts:
             for limit in _NEWEST:
                 order = {"descending": "yes", "limit": str(limit)}
                 listed = self._numbers(self._site.below("events", eye, **order))
-                new = [n for n in listed if self._id(n) not in self._known]
+                new = [n for n in listed if not self._is_known_whole(n)]
                 if len(new) < len(listed):
                     break
             yield from self._by_number([n for n in new if n not in self._done])
+
+    def _is_known_whole(self, number: str) -> bool:
+        return self._id(number) in self._known and bool(self._kept(number))
 
     def _slices(self) -> list[Slice]:
         return plan.loaded(self._memory.get("slices") or [])
@@ -186,7 +196,9 @@ class Round:
 
     def _read_slice(self, part: Slice) -> Iterator[Item]:
         count = yield from self._read(part)
-        done = replace(part, read_at=_now(), events=count)
+        # A clock that is set back must not make it due again in this very pass.
+        read_at = max(_now(), self._memory.get("full") or "")
+        done = replace(part, read_at=read_at, events=count)
         if count <= plan.MOST_EVENTS:
             self._replace(part, [done])
         elif not (part.start or part.stop):
@@ -304,7 +316,7 @@ class Round:
         many = len(numbers) > max(_SAMPLE, _SAMPLE_SHARE * len(self._known))
         asked = numbers[:_SAMPLE] if many else numbers
         for number in asked:
-            fate = self._site.fate(number, self.first_eye)
+            fate = self._fate(number)
             if fate != ALIVE:
                 reason = "deleted at the source" if fate == DELETED else "closed to us"
                 yield self._gone(number, reason)
@@ -334,13 +346,22 @@ class Round:
 
     def _unshown(self, number: str) -> Iterator[Item]:
         """Conclude on a known event that no eye is shown."""
-        fate = self._site.fate(number, self.first_eye)
+        fate = self._fate(number)
         if fate == ALIVE:
             error = SourceFormatError("It exists, and is not shown to us.")
             yield self._failure(number, error)
         else:
             reason = "deleted at the source" if fate == DELETED else "closed to us"
             yield self._gone(number, reason)
+
+    def _fate(self, number: str) -> str:
+        """Return what became of an event: closed only if it is to every account."""
+        fate = CLOSED
+        for eye in self._accounts or [ANONYMOUS]:
+            fate = self._site.fate(number, eye)
+            if fate != CLOSED:
+                break
+        return fate
 
     def _is_inside(self, number: str, looks: dict[Eye, Look]) -> bool:
         """Return whether an event lies below the categories: only lists tell."""

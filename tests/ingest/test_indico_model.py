@@ -364,6 +364,30 @@ def test_a_manager_is_no_member(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     assert not any(file.sha256 for file in document.files)
 
 
+@pytest.mark.parametrize("mark", ["event", "file"])
+def test_what_a_network_may_see_is_not_public(
+    site: Site, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    """An anonymous visitor in the right network is shown what others are not."""
+    event = rich_event(site)
+    answer, files = site.model._event, site.model._files
+
+    def marked(event: Event, level: str, who: str) -> dict[str, Any]:
+        return answer(event, level, who) | {"hasAnyProtection": mark == "event"}
+
+    def marked_files(talk: Talk, who: str) -> list[dict[str, Any]]:
+        own = {"is_protected": mark == "file"}
+        return [file | own for file in files(talk, who)]
+
+    monkeypatch.setattr(site.model, "_event", marked)
+    monkeypatch.setattr(site.model, "_files", marked_files)
+    site.crawl()
+    public = {k for k, (_, a) in view_of(site.settings.data).items() if PUBLIC in a}
+    talks = {f"larch:{event.number}/c{talk}" for talk in event.talks}
+    assert not public & talks
+    assert (f"larch:{event.number}" in public) == (mark == "file")
+
+
 # ── any history ───────────────────────────────────────────────────────────────────
 
 READERS = st.sampled_from([None, GROUP, frozenset({"mia"}), frozenset({"otto"})])
