@@ -156,7 +156,8 @@ def forget(
     if lift:
         if not forgetting.lift(settings, name):
             raise UsageError(f"{name} was not forgotten.")
-        output.out.print(output.escape(f"The next crawl may take in {name} again."))
+        told = f"'dunegpt crawl --full' takes {name} in again, if it still exists."
+        output.out.print(output.escape(told))
         return
     shape = forgetting.forget(settings, name)
     options.print_json(shape) if as_json else output.print_forget(shape, prove=prove)

@@ -102,7 +102,7 @@ class IndicoSource:
             current = Round(self._site, self._reader, self._audiences, scope, memory)
             self._round = current
             yield from current.items(expected)
-            shown = current.shown_events()
+            shown = len(memory.tops())
             withheld = memory.get("withheld") or {}
             withheld["events"] = max(expected - shown, 0)
             if closed is not None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from dunegpt.errors import SourceFormatError, SourceUnreachableError
+from dunegpt.errors import SourceError, SourceFormatError, SourceUnreachableError
 from dunegpt.ingest import indico_plan as plan
 from dunegpt.ingest.indico_access import Audience
 from dunegpt.ingest.indico_event import MALFORMED, EventReader, Look, failure_of
@@ -66,6 +66,7 @@ class Round:
         self._known = dict(memory.tops())
         self._done: set[str] = set()
         self._failed: set[str] = set()
+        self._days: dict[str, date | None] = {}
         self._in_row = 0
 
     @property
@@ -92,10 +93,6 @@ class Round:
         yield from self._read(plan.near(now.date()))
         yield from self._newest()
         yield from self._due(now)
-
-    def shown_events(self) -> int:
-        """Return how many events any eye is shown, as far as is known."""
-        return len(set(self._memory.tops()) | {self._id(n) for n in self._done})
 
     # ── which events ──────────────────────────────────────────────────────────────
 
@@ -155,7 +152,7 @@ class Round:
             if known.observed_at <= begun
         ]
         settled = self._done | self._failed
-        yield from self._lost([n for n in unseen if n and n not in settled])
+        yield from self._lost([n for n in unseen if n and n not in settled], Slice())
 
     def _due(self, now: datetime) -> Iterator[Item]:
         """Read or look over the slices that are due."""
@@ -280,17 +277,14 @@ class Round:
                     half = len(batch) // 2
                     todo[:0] = [batch[:half], batch[half:]]
                     continue
-                self._in_row += 1
-                if self._in_row >= _DOWN_AFTER:
-                    raise
-                yield self._failure(batch[0], error)
+                yield self._unreadable(batch[0], error)
                 continue
             self._in_row = 0
             for number in batch:
                 if number in shown:
                     yield from self._event(number, shown[number])
                 else:
-                    yield from self._lost([number])
+                    yield from self._lost([number], Slice())
 
     # ── what is missing ───────────────────────────────────────────────────────────
 
@@ -302,10 +296,10 @@ class Round:
             if known.date and part.holds(known.date) and number not in listed:
                 gone.append(number)
         settled = self._done | self._failed
-        yield from self._lost([n for n in gone if n and n not in settled])
+        yield from self._lost([n for n in gone if n and n not in settled], part)
 
-    def _lost(self, numbers: list[str]) -> Iterator[Item]:
-        """Find out what became of events that no list has.
+    def _lost(self, numbers: list[str], part: Slice) -> Iterator[Item]:
+        """Find out what became of events that the list of some days lacks.
 
         Of very many a sample is asked for: if one of them exists where the list should
         have had it, the list is not to be trusted; else all are taken for gone.
@@ -321,15 +315,17 @@ class Round:
                 reason = "deleted at the source" if fate == DELETED else "closed to us"
                 yield self._gone(number, reason)
                 continue
-            before = len(self._done)
             yield from self._examine(number)
-            if many and len(self._done) > before and self._id(number) in self._known:
+            day = self._days.get(number)
+            if many and day and part.holds(day):
                 raise SourceFormatError(
                     f"A list lacks {len(numbers)} known events, and event {number}"
                     " of them exists: the list cannot be trusted."
                 )
         for number in numbers[len(asked) :]:
+            # Not settled: the list of other days may still have it.
             yield self._gone(number, "no longer listed")
+            self._done.discard(number)
 
     def _examine(self, number: str) -> Iterator[Item]:
         """Read one event by its number, wherever it is now."""
@@ -341,8 +337,9 @@ class Round:
                 yield self._gone(number, "moved out of the categories")
             elif self._id(number) in self._known:
                 yield from self._unshown(number)
+            self._in_row = 0
         except _UNREADABLE as error:
-            yield self._failure(number, error)
+            yield self._unreadable(number, error)
 
     def _unshown(self, number: str) -> Iterator[Item]:
         """Conclude on a known event that no eye is shown."""
@@ -390,7 +387,11 @@ class Round:
         except MALFORMED as error:
             yield self._failure(number, error)
             return
+        except _UNREADABLE as error:
+            yield self._unreadable(number, error)
+            return
         self._done.add(number)
+        self._days[number] = found.documents[0].date
         self._failed.discard(number)
         yield from found.documents
         yield from found.failures
@@ -430,6 +431,17 @@ class Round:
     @staticmethod
     def _numbers(events: list[Json]) -> list[str]:
         return [str(event["id"]) for event in events]
+
+    def _unreadable(self, number: str, error: SourceError) -> Failure:
+        """Return the failure of an event that the site cannot show.
+
+        Raises:
+            SourceError: The same, if it is one of several in a row: the site is down.
+        """
+        self._in_row += 1
+        if self._in_row >= _DOWN_AFTER:
+            raise error
+        return self._failure(number, error)
 
     def _failure(self, number: str, error: Exception) -> Failure:
         """Return a failure of the list: nothing at or below it is removed."""

@@ -344,6 +344,42 @@ def test_a_list_that_lacks_what_exists_is_not_believed(
     assert view_of(site.settings.data) == before
 
 
+def test_many_events_may_change_their_days(site: Site) -> None:
+    for number in range(60):
+        site.model.add(f"Weekly {number}", "2011-11-20")
+    many_events(site)
+    site.crawl()
+    for event in list(site.model.events.values())[:60]:
+        event.day = "2016-11-20"
+    age_slices(site, hours=25)
+    report = site.crawl()
+    assert (report.error, report.changed, report.removed) == ("", 60, 0)
+    assert_true(site)
+
+
+def test_one_session_that_cannot_be_asked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site fails on one session's files: one event waits, all others are read."""
+    broken = rich_event(site)
+    rich_event(site)
+    number = next(s.number for s in broken.sessions.values() if not s.has_block)
+    answer = site.model.answer
+
+    def fail(request: Request) -> Reply:
+        if request.path.endswith(f"/session/{number}.json"):
+            return Reply(500)
+        return answer(request)
+
+    monkeypatch.setattr(site.model, "answer", fail)
+    report = site.crawl()
+    assert report.error == ""
+    assert [f.id for f in report.failures] == [f"larch:{broken.number}"]
+    monkeypatch.setattr(site.model, "answer", answer)
+    assert site.crawl().failed == 0
+    assert_true(site)
+
+
 def test_a_manager_is_no_member(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an account is shown since it manages an event is not its group's."""
     event = rich_event(site, readers=GROUP)
