@@ -182,15 +182,18 @@ class Catalog(Ledger):
     ) -> int:
         """Keep documents from all readers without forgetting them; count the new ones.
 
-        One that is hidden already stays as it is.
+        One that is hidden already stays as it is; only what was kept may be gone now.
         """
         count = 0
+        open_: sa.ColumnElement[bool] = _documents.c.hidden_at.is_(None)
+        if state is not Hidden.KEPT:
+            open_ |= _documents.c.hidden_state == Hidden.KEPT.value
         with self._change() as db:
             for document_id in ids:
                 done = db.execute(
                     _documents.update()
                     .where(_documents.c.id == document_id)
-                    .where(_documents.c.hidden_at.is_(None))
+                    .where(open_)
                     .values(hidden_at=now(), hidden_why=why, hidden_state=state.value)
                 )
                 count += int(done.rowcount)

@@ -130,7 +130,8 @@ class EventReader:
         """Add the sessions that were never scheduled, which no level of detail lists.
 
         Only the talks in them lead there. A talk's session is asked for once, and
-        again when its title changes or all is read again.
+        again when its title changes or all is read again. A session may be open to
+        whom its talks are not.
 
         Returns:
             What failed, and the session of each such talk, to be kept.
@@ -142,7 +143,6 @@ class EventReader:
             for talk in block.get("contributions") or []
         }
         found: dict[str, Any] = {}
-        seen_by: dict[int, set[Eye]] = {}
         failures: list[Failure] = []
         for eye, (event, _) in looks.items():
             for talk in event.get("contributions") or []:
@@ -157,18 +157,17 @@ class EventReader:
                     where = f"{self._id(number)}/c{key}"
                     failures.append(failure_of(where, error))
                     continue
-                if found[key][1] is not None:
-                    seen_by.setdefault(found[key][1], set()).add(eye)
-        titles = {session: title for _, session, title in found.values()}
+        titles = {number: title for _, number, title in found.values()}
         listed = {
             document_id for view in views.values() for document_id in view.documents
         }
-        for session, eyes in sorted(seen_by.items()):
+        titles.pop(None, "")
+        for session, title in sorted(titles.items()):
             if f"{self._id(number)}/sess{session}" not in listed:
                 self._add_bare(
                     number,
-                    {"id": session, "title": titles[session]},
-                    {e: (looks[e][0], views[e]) for e in looks if e in eyes},
+                    {"id": session, "title": title},
+                    {eye: (looks[eye][0], views[eye]) for eye in looks},
                 )
         return failures, found
 

@@ -12,7 +12,7 @@ import pytest
 from dunegpt.errors import StorageError
 from dunegpt.ingest import catalog as catalog_module
 from dunegpt.ingest import ledger as ledger_module
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.catalog import Catalog, Hidden
 from dunegpt.ingest.tables import SCHEMA
 from dunegpt.types import NOBODY, Document, Failure, FileRef
 
@@ -118,6 +118,17 @@ def test_hide(catalog: Catalog) -> None:
     assert catalog.counts("docdb")["hidden"] == 1
     assert catalog.put(DOCUMENT) == "changed"
     assert len(list(catalog.documents())) == 2
+
+
+def test_what_was_kept_may_be_gone_later(catalog: Catalog) -> None:
+    """A programme is withdrawn, and then its event is deleted: it is purged too."""
+    catalog.put(DOCUMENT)
+    catalog.hide({DOCUMENT.id}, state=Hidden.KEPT)
+    assert catalog.confirm_hidden("docdb") == 0
+    for state in (Hidden.SUSPECT, Hidden.KEPT):
+        catalog.hide({DOCUMENT.id}, why="deleted at the source", state=state)
+        assert catalog.hidden("docdb", Hidden.SUSPECT) == {DOCUMENT.id}
+    assert catalog.confirm_hidden("docdb") == 1
 
 
 def test_remove(catalog: Catalog) -> None:

@@ -33,6 +33,8 @@ class Larch:
             name: {} for name in ("member", "board", "public")
         }
 
+        self.session_for = {"member", "board", "public"}
+
     def add(self, item: dict[str, Any], *readers: str) -> None:
         for name in readers or self.shown:
             self.shown[name][item["id"]] = item
@@ -49,6 +51,10 @@ class Larch:
         if path.startswith("/export/event/"):
             asked = Path(path).stem.split("-")
             return as_json({"results": [events[n] for n in asked if n in events]})
+        if "/session/" in path and path.startswith("/export/"):
+            return as_json({"results": {}}, 200 if name in self.session_for else 403)
+        if "/contributions/" in path:
+            return as_json({"session": {"id": 9, "title": "Open"}})
         number = Path(path).stem
         if path.startswith("/export/attachments/") and number in events:
             return as_json({"results": {"folders": []}})
@@ -180,6 +186,21 @@ def test_a_session_that_an_account_manages_is_not_its_groups(
     del block["allowed"]
     found = documents(crawl(server, DictMemory()))["larch:1/sess9"]
     assert found.access == {MEMBER}
+
+
+@pytest.mark.parametrize("closed", [set(), {"public"}, {"public", "member"}])
+def test_a_bare_session_is_open_to_more_than_its_talks(
+    larch: Larch, server: FaultServer, closed: set[str]
+) -> None:
+    """Only the board is shown a talk in it; the session itself is asked of each."""
+    larch.add(event(1))
+    larch.add(event(1, contributions=[talk(7, session="Open")]), "board")
+    larch.session_for -= closed
+    found = documents(crawl(server, DictMemory()))
+    names = {"public": "public", "member": MEMBER, "board": BOARD}
+    due = {names[name] for name in larch.session_for}
+    assert found["larch:1/sess9"].access == ({"public"} if "public" in due else due)
+    assert found["larch:1/c7"].access == {BOARD}
 
 
 def test_a_clock_that_is_set_back_ends_the_run_all_the_same(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.indico import CACHE, IndicoServer, ServerStartError, missing, start
+from tests.servers.indico_clerk import Clerk
 
 REQUIRED = os.environ.get("DUNEGPT_REAL") == "required"
 
@@ -34,3 +35,10 @@ def indico(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndicoServer]:
         absent("Indico", str(error))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def clerk(indico: IndicoServer) -> Iterator[Clerk]:
+    """Give who changes that Indico, and tells its truth."""
+    with Clerk(indico) as clerk:
+        yield clerk

@@ -1,147 +1,131 @@
 """Crawls a real Indico and compares with what Indico itself says of its objects."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dunegpt.config import Settings, SourceTable
 from dunegpt.index.build import build
-from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog
-from dunegpt.ingest.crawl import CrawlReport, crawl
-from dunegpt.serve.answer import answer
-from dunegpt.types import (
-    NOBODY,
-    PUBLIC,
-    Access,
-    Document,
-    Finished,
-    Outcome,
-    Sentence,
-    narrow,
+from dunegpt.index.view import Filters
+from dunegpt.ingest import notices
+from dunegpt.ingest.overlay import FILE
+from dunegpt.serve.answer import open_searcher
+from dunegpt.types import NOBODY, PUBLIC, Access, Outcome
+from tests.real.larch import (
+    ACCOUNTS,
+    BOARD,
+    EVERYBODY,
+    MEMBER,
+    PRINCIPALS,
+    Site,
+    alone,
+    site,
 )
 from tests.servers.indico import IndicoServer
+from tests.servers.indico_clerk import Clerk
+from tests.servers.indico_compare import may, tallies, true_access
 
 pytestmark = pytest.mark.indico
-MEMBER = "larch:member"
 
 
-@dataclass(frozen=True)
-class Site:
-    """One configured Indico, and what lies in its catalog."""
-
-    settings: Settings
-
-    def crawl(self) -> CrawlReport:
-        return crawl("larch", self.settings)
-
-    def documents(self) -> dict[str, Document]:
-        catalog = Catalog(self.settings.data / "catalog.db")
-        found = {d.id.partition(":")[2]: d for d in catalog.documents()}
-        catalog.close()
-        return found
-
-    def ask(self, question: str, reader: Access) -> tuple[Outcome, str, set[str]]:
-        """Return the outcome, the sentences, and the ids of the cited documents."""
-        events = list(answer(question, self.settings, reader=reader))
-        end = events[-1]
-        assert isinstance(end, Finished)
-        text = " ".join(e.text for e in events if isinstance(e, Sentence))
-        cited = {c.hit.document.id for c in end.references if c.cited}
-        return end.outcome, text, cited
-
-
-def site(
-    server: IndicoServer,
-    folder: Path,
-    encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    token: str = "member",
-) -> Site:
-    options: dict[str, Any] = {"principals": [MEMBER]} if token else {}
-    if token:
-        monkeypatch.setenv("LARCH_TOKEN", server.seed["tokens"].get(token, token))
-        options["token_env"] = "LARCH_TOKEN"
-    table = SourceTable(
-        type="indico",
-        url=server.url,
-        categories=[server.seed["category"]],
-        delay_s=0,
-        **options,
-    )
-    settings = Settings(
-        data_dir=folder / "data",
-        sources={"larch": table},
-        embed={"model": str(encoder)},
-    )
-    return Site(settings)
-
-
-def readers(names: list[str]) -> Access:
-    """Return whom Indico's truth means, in our principals."""
-    if PUBLIC in names:
-        return frozenset({PUBLIC})
-    return frozenset({MEMBER}) if "member" in names else NOBODY
-
-
-def assert_equal_to_truth(
-    documents: dict[str, Document], truth: list[dict[str, Any]], blobs: Blobs
-) -> None:
-    """Compare object by object and file by file: no leak, nothing missing."""
-    visible = {o["key"]: o for o in truth if readers(o["readers"])}
-    assert set(documents) == set(visible)
-    for key, wanted in visible.items():
-        document = documents[key]
-        assert document.title == wanted["title"], key
-        assert document.access == readers(wanted["readers"]), key
-        assert document.evidence.startswith("shown to"), key
-        files = {f.key: f for f in document.files}
-        assert ("minutes" in files) == wanted["minutes"], key
-        expected = [*wanted["files"], *wanted.get("links", [])]
-        expected = [f for f in expected if readers(f["readers"])]
-        attached = {k for k in files if k.startswith("a") and k != "about"}
-        assert attached == {f"a{f['id']}" for f in expected}, key
-        for file in expected:
-            found = files[f"a{file['id']}"]
-            access = narrow(document.access, found.access)
-            assert access == readers(file["readers"]), (key, file)
-            assert found.sha256 in blobs
-            if "size" in file:
-                assert blobs.path(found.sha256).stat().st_size == file["size"]
-
-
-def test_member_and_anonymous_views_are_those_of_indico(
+def test_every_view_is_that_of_indico(
     indico: IndicoServer,
+    clerk: Clerk,
     tmp_path: Path,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    member = site(indico, tmp_path, tiny_encoder, monkeypatch)
-    first = member.crawl()
-    assert (first.error, first.failed) == ("", 0)
-    truth = indico.run_script("objects")["objects"]
-    blobs = Blobs(member.settings.data / "blobs")
-    assert_equal_to_truth(member.documents(), truth, blobs)
-    second = member.crawl()
-    assert (second.new, second.changed, second.fetched) == (0, 0, 0)
-    assert second.unchanged == first.seen
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    first = larch.crawl()
+    assert (first.error, first.failed, first.mode) == ("", 0, "full")
+    truth = clerk.objects()
+    larch.assert_equal(truth)
+    documents = larch.documents()
+    counts = tallies(documents.values(), truth, ACCOUNTS, EVERYBODY)
+    assert all(t.leaked == t.missing == 0 for t in counts.values())
+    assert counts["member"].own > counts["public"].own == 0
+    assert counts["member2"].own > 0
+    assert counts["board1"].shown > counts["outsider"].shown == counts["public"].shown
+    made = indico.seed["made"]
+    for stranger in ("outside", "guest", "unlisted", "sealed", "keyed"):
+        assert made[stranger] not in documents
+    second = larch.crawl()
+    assert (second.error, second.new, second.changed, second.fetched) == ("", 0, 0, 0)
+    assert second.seen == second.unchanged == first.seen
+    assert larch.documents() == documents
 
-    nobody = site(indico, tmp_path / "anonymous", tiny_encoder, monkeypatch, token="")
+
+def test_without_an_account_only_what_is_public(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nobody = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone())
     assert nobody.crawl().error == ""
-    public = [
-        {
-            **o,
-            "files": [f for f in o["files"] if PUBLIC in f["readers"]],
-            "links": [f for f in o.get("links", []) if PUBLIC in f["readers"]],
-        }
-        for o in truth
-        if PUBLIC in o["readers"]
-    ]
-    blobs = Blobs(nobody.settings.data / "blobs")
-    assert_equal_to_truth(nobody.documents(), public, blobs)
+    Site(nobody.settings, {}).assert_equal(clerk.objects())
+    assert all(d.access == {PUBLIC} for d in nobody.documents().values())
+
+
+@pytest.mark.parametrize("account", ["member", "member2", "outsider", "board1"])
+def test_one_account_shows_what_it_is_shown_and_does_not_manage(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    account: str,
+) -> None:
+    variable = f"LARCH_{account.upper()}"
+    one = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone(variable))
+    assert one.crawl().error == ""
+    Site(one.settings, {MEMBER: (account,)}).assert_equal(clerk.objects())
+
+
+def test_a_stranger_is_not_admitted_by_name(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A notice of an event outside of the categories, of none, or that is closed."""
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    larch.crawl()
+    before, made = larch.documents(), indico.seed["made"]
+    strangers = ["outside", "unlisted", "sealed", "keyed", "annex-talk"]
+    ids = [f"larch:{made[name]}" for name in strangers]
+    notices.leave(larch.settings.data, "larch", [*ids, "999999", "larch:0", "nonsense"])
+    report = larch.crawl()
+    assert (report.error, report.failed, report.new) == ("", 0, 0)
+    assert larch.documents() == before
+    assert not notices.waiting(larch.settings.data, "larch")
+    larch.assert_equal(clerk.objects())
+
+
+def test_a_dry_run_and_a_limit(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    assert larch.crawl(dry_run=True).new > 90
+    data = larch.settings.data
+    assert not data.exists() or not list(data.iterdir())
+    limited = larch.crawl(limit=7)
+    assert (limited.partial, limited.seen) == (True, 7)
+    assert len(larch.documents()) == 7
+    whole = larch.crawl()
+    assert (whole.error, whole.partial, whole.mode) == ("", False, "full")
+    larch.assert_equal(clerk.objects())
+    stored = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    assert larch.crawl(dry_run=True, full=True).changed == 0
+    now = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    assert now[data / FILE] == stored[data / FILE]
+    assert now == stored
 
 
 def test_every_fact_can_be_asked_for_by_its_readers_only(
@@ -168,10 +152,48 @@ def test_every_fact_can_be_asked_for_by_its_readers_only(
             assert not public_cited & {
                 d.id for d in documents.values() if PUBLIC not in d.access
             }
-    for key, document in documents.items():
-        outcome, text, _ = larch.ask(document.id, frozenset({MEMBER}))
-        assert outcome is Outcome.ANSWERED, key
-        assert document.title in text
+
+
+def test_no_reader_finds_what_is_closed_to_him(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The title of each object, and the names of its files, asked by each account."""
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    larch.crawl()
+    build(larch.settings)
+    truth = clerk.objects()
+    theirs = true_access(truth, ACCOUNTS)
+    searcher = open_searcher(larch.settings)
+    readers: dict[str, Access] = {n: frozenset(PRINCIPALS[n]) for n in EVERYBODY}
+    readers["both"] = frozenset({MEMBER, BOARD})
+    for item in truth:
+        name = f"larch:{item['key']}"
+        for account, reader in readers.items():
+            found = searcher.find(name, reader)
+            due = may(theirs.get(item["key"], NOBODY), *reader)
+            assert bool(found) == due, (account, name)
+            for question in (item["title"], item["minutes_text"], name):
+                if not question:
+                    continue
+                for hit in searcher.search(question, reader, Filters(), k=40).hits:
+                    _assert_may_read(
+                        hit.document.id, hit.passage.file_key, reader, theirs
+                    )
+    searcher.close()
+
+
+def _assert_may_read(
+    name: str, file_key: str, reader: Access, theirs: dict[str, Access]
+) -> None:
+    key = name.partition(":")[2]
+    assert may(theirs.get(key, NOBODY), *reader), (name, reader)
+    if file_key == "minutes" or file_key[1:].isdecimal():
+        where = f"{key}#{file_key}"
+        assert may(theirs.get(where, NOBODY), *reader), (where, reader)
 
 
 @pytest.mark.parametrize(
@@ -190,31 +212,15 @@ def test_a_refused_token_says_why_and_changes_nothing(
     token: str,
     reason: str,
 ) -> None:
-    good = site(indico, tmp_path, tiny_encoder, monkeypatch)
-    good.crawl()
-    before = good.documents()
-    bad = site(indico, tmp_path, tiny_encoder, monkeypatch, token=token)
-    report = bad.crawl()
-    assert "SourceLoginError" in report.error
-    assert reason in report.error
-    assert bad.documents() == before
-
-
-def test_changes_are_followed(
-    indico: IndicoServer,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Edits, deletions, restrictions: after the next crawl we say what Indico says."""
     larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
-    done = indico.run_script("mutate")
-    assert done["done"], json.dumps(done)
-    report = larch.crawl()
-    assert report.error == ""
-    assert report.removed > 0
-    assert report.changed > 0
-    truth = indico.run_script("objects")["objects"]
-    blobs = Blobs(larch.settings.data / "blobs")
-    assert_equal_to_truth(larch.documents(), truth, blobs)
+    before, told = larch.documents(), larch.overlay()
+    for variable in ("LARCH_MEMBER", "LARCH_MEMBER2", "LARCH_BOARD2"):
+        with monkeypatch.context() as other:
+            other.setenv(variable, indico.seed["tokens"].get(token, token))
+            report = larch.crawl()
+        assert "SourceLoginError" in report.error
+        assert reason in report.error
+        assert larch.documents() == before
+        assert larch.overlay() == told
+    assert token not in json.dumps([report.error, report.hint])

@@ -35,7 +35,9 @@ VERSION = "3.3.14"
 REQUIREMENTS = (f"indico=={VERSION}", "gunicorn", "python-pptx")
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / f"indico-{VERSION}"
-SEED_FILES = ("indico_seed.py", "indico_story.py", "indico_files.py")
+SEED_FILES = tuple(
+    f"indico_{name}.py" for name in ("seed", "make", "truth", "story", "doors", "files")
+)
 _TAIL_LINES = 25
 _STEP_TIMEOUT_S = 1800
 _READY_TIMEOUT_S = 180
@@ -382,11 +384,16 @@ def _fingerprint() -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
+def seed_script(venv: Path, work: Path) -> tuple[list[str], dict[str, str]]:
+    """Returns the command line of indico_seed.py, and its environment."""
+    script = [f"{venv}/bin/python", "-P", "-W", "ignore", str(HERE / SEED_FILES[0])]
+    return script, _indico_env(work)
+
+
 def _seed_command(venv: Path, work: Path, *words: str) -> dict[str, Any]:
     """Returns the JSON that a command of indico_seed.py printed."""
-    script = [f"{venv}/bin/python", "-P", "-W", "ignore", str(HERE / SEED_FILES[0])]
-    step = f"indico_seed {words[0]}"
-    printed = _run(work, step, [*script, *words], env=_indico_env(work))
+    script, env = seed_script(venv, work)
+    printed = _run(work, f"indico_seed {words[0]}", [*script, *words], env=env)
     result: dict[str, Any] = json.loads(printed)
     return result
 

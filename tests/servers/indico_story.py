@@ -19,9 +19,12 @@ class File:
     raw: bytes = b""
     link: str = ""
     folder: str = ""
-    protected: bool = False  # the file itself: read by the group
+    protected: bool = False  # the file itself: read by those in acl
     hidden_folder: bool = False  # its folder: protected, and not shown to others
+    closed_folder: bool = False  # its folder: protected, its name shown to others
     deleted: bool = False
+    acl: tuple[str, ...] = ("group",)  # or board, or login names
+    folder_acl: tuple[str, ...] = ("group",)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Talk:
     in_block: bool = False
     track: str = ""
     protected: bool = False
+    opened: bool = False  # public, wherever it is
     deleted: bool = False
+    acl: tuple[str, ...] = ("group",)
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,13 @@ class Session:
     note: str = ""
     files: tuple[File, ...] = ()
     protected: bool = False
+    acl: tuple[str, ...] = ("group",)
+    managers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event of the category named by `shelf`: top, weekly or collaboration."""
+    """An event of the category named by `shelf`; of none (unlisted) if empty."""
 
     key: str
     shelf: str
@@ -77,12 +84,36 @@ class Event:
     protection: str = "inheriting"  # or public, protected
     published: bool = True
     deleted: bool = False
+    acl: tuple[str, ...] = ("group",)
+    managers: tuple[str, ...] = ()
+    access_key: str = ""
+    nowhere: bool = False  # visible in no calendar
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category below another one; with an acl, only those in it may enter."""
+
+    title: str
+    text: str
+    below: str = "top"
+    acl: tuple[str, ...] | None = None
 
 
 CATEGORIES = {
-    "top": ("Cryostat Test Stand", "A 3-tonne liquid-argon vessel in Hall 4."),
-    "weekly": ("Weekly meetings", "Working groups of the test stand."),
-    "collaboration": ("Collaboration only", "For members of the collaboration."),
+    "top": Category(
+        "Cryostat Test Stand", "A 3-tonne liquid-argon vessel in Hall 4.", "root"
+    ),
+    "weekly": Category("Weekly meetings", "Working groups of the test stand."),
+    "collaboration": Category(
+        "Collaboration only", "For members of the collaboration.", acl=("group",)
+    ),
+    "inner": Category(
+        "Board papers", "For the board alone.", "collaboration", acl=("board",)
+    ),
+    "shifts": Category("Shift meetings", "Of those on shift.", "weekly"),
+    "vault": Category("Sealed", "For administrators.", acl=()),
+    "annex": Category("Annex", "Not of the test stand.", "root"),
 }
 
 CALIBRATION_TABLE = File(

@@ -1,0 +1,197 @@
+"""The command line against a real Indico: killed, limited, alarmed; no secret out."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunegpt.ingest.catalog import Catalog
+from tests.real.larch import MEMBER, Site, site, table, tokens
+from tests.servers.indico import IndicoServer
+from tests.servers.indico_clerk import Clerk
+
+pytestmark = pytest.mark.indico
+MOST_S = 300
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The command line of a configured site."""
+
+    site: Site
+    env: dict[str, str]
+    config: Path
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Return a command that runs by itself."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dunegpt", "--config", str(self.config), *words],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Return exit code, output and errors of a command."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=MOST_S)
+        return process.returncode, out, err
+
+    def kill(self, after_s: float, *words: str) -> int:
+        """Return the exit code of a command that is killed, unless it ends before."""
+        process = self.start(*words)
+        try:
+            process.wait(after_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=MOST_S)
+        return process.returncode
+
+
+def as_toml(settings: dict[str, Any]) -> str:
+    """Return the table of the site: JSON is TOML for text, numbers and lists."""
+    plain = {k: v for k, v in settings.items() if k != "audiences"}
+    lines = ["[sources.larch]", *(f"{k} = {json.dumps(v)}" for k, v in plain.items())]
+    for audience in settings["audiences"]:
+        lines.append("[[sources.larch.audiences]]")
+        lines += [f"{k} = {json.dumps(v)}" for k, v in audience.items()]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def shell(
+    indico: IndicoServer,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shell:
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    config = tmp_path / "dunegpt.toml"
+    config.write_text(
+        f'data_dir = "data"\n[embed]\nmodel = "{tiny_encoder}"\n'
+        + as_toml(table(indico)),
+        encoding="utf-8",
+    )
+    return Shell(larch, os.environ | tokens(indico), config)
+
+
+def test_a_crawl_that_is_killed_again_and_again(
+    indico: IndicoServer,
+    clerk: Clerk,
+    shell: Shell,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next run ends with the catalog of a clean crawl."""
+    clean = site(indico, tmp_path / "clean", tiny_encoder, monkeypatch)
+    began = time.monotonic()
+    assert clean.crawl().error == ""
+    lasts_s = time.monotonic() - began
+    chance = random.Random(7)
+    killed = [shell.kill(chance.uniform(1, lasts_s), "crawl") for _ in range(5)]
+    assert -signal.SIGKILL in killed
+    code, out, err = shell.run("crawl")
+    assert code == 0, out + err
+    assert shell.site.documents() == clean.documents()
+    shell.site.assert_equal(clerk.objects())
+
+    for step in ("add-events", "edit-talk", "close-talk"):
+        clerk.step(step)
+        shell.site.age(days=1.1)
+        killed += [shell.kill(chance.uniform(1, lasts_s), "crawl") for _ in range(3)]
+        code, out, err = shell.run("crawl")
+        assert code == 0, out + err
+        shell.site.assert_equal(clerk.objects())
+    assert killed.count(-signal.SIGKILL) > 4
+    clerk.step("open-talk")
+    again = site(indico, tmp_path / "again", tiny_encoder, monkeypatch)
+    assert again.crawl().error == ""
+    assert shell.run("crawl", "--full")[0] == 0
+    assert shell.site.documents() == again.documents()
+
+
+def test_half_an_event_is_completed_at_once(
+    indico: IndicoServer,
+    clerk: Clerk,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that ended in the middle of a new event; the next one reads the rest."""
+    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+    assert larch.crawl().error == ""
+    clerk.step("add-events")
+    for limit in (1, 2, 7):
+        assert larch.crawl(limit=limit).partial
+    assert larch.crawl().error == ""
+    larch.assert_equal(clerk.objects())
+
+
+def test_a_demotion_is_an_alarm_on_the_command_line(clerk: Clerk, shell: Shell) -> None:
+    assert shell.run("crawl", "--json")[0] == 0
+    known = len(shell.site.documents())
+    try:
+        clerk.step("demote")
+        code, out, _ = shell.run("crawl", "--full", "--json")
+        record = json.loads(out)
+        assert code == 1
+        assert "LARCH_MEMBER2 is no longer shown the canary" in record["error"]
+        assert record["removed"] == 0
+        told = shell.site.overlay()
+        assert not any(MEMBER in readers for readers in told.values())
+        shell.site.assert_equal(clerk.objects())
+        assert len(shell.site.documents()) + len(shell.site.hidden()) == known
+    finally:
+        clerk.step("reinstate")
+    assert shell.run("crawl", "--full")[0] == 0
+    shell.site.assert_equal(clerk.objects())
+
+
+def test_no_token_is_written_anywhere(indico: IndicoServer, shell: Shell) -> None:
+    said = ""
+    for words in (
+        ("--debug", "crawl"),
+        ("-v", "crawl", "--full"),
+        ("--debug", "index"),
+    ):
+        code, out, err = shell.run(*words)
+        assert code == 0, out + err
+        said += out + err
+    wrong = {**shell.env, "LARCH_BOARD1": "indp_" + "z" * 42}
+    broken = Shell(shell.site, wrong, shell.config)
+    code, out, err = broken.run("--debug", "crawl", "--json")
+    assert code == 1
+    said += out + err
+    for words in (("status", "--json"), ("access", "--all", "--json")):
+        said += "".join(map(str, shell.run(*words)))
+    assert "larch" in said
+    data = shell.site.settings.data
+    stored = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    assert data / "catalog.db" in stored
+    assert data / "overlay.db" in stored
+    assert any("snapshots" in str(path) for path in stored)
+    for secret in (*tokens(indico).values(), wrong["LARCH_BOARD1"]):
+        for part in (secret, secret.removeprefix("indp_")[:20]):
+            assert part not in said
+            assert not [p for p, text in stored.items() if part.encode() in text]
+
+
+def test_what_is_withheld_is_counted(shell: Shell) -> None:
+    assert shell.run("crawl")[0] == 0
+    assert shell.run("status", "--json")[0] == 0
+    catalog = Catalog(shell.site.settings.data / "catalog.db")
+    withheld = catalog.recall("larch", "withheld")
+    catalog.close()
+    # `Sealed` and `Opened by an access key`: the site counts them, and shows neither
+    assert withheld["events"] == 2
+    assert withheld["categories"] == 2  # the board's and the sealed one
