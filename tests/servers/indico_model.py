@@ -122,6 +122,15 @@ class IndicoModel:
                     found[f"{event.number}/sess{session.number}"] = session.title
         return found
 
+    def _leads_to(self, event: Event, session: int) -> bool:
+        """Return whether anybody is shown a talk that leads to a session."""
+        return any(
+            talk.session == session
+            for who in ("", *self.accounts)
+            if may(who, event.readers)
+            for talk in self._talks(event, who)
+        )
+
     # ── the API ───────────────────────────────────────────────────────────────────
 
     def answer(self, request: Request) -> Reply:
