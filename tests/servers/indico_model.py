@@ -114,9 +114,7 @@ class IndicoModel:
                             file.text
                         )
             for session in event.sessions.values():
-                leads = any(
-                    t.session == session.number for t in self._talks(event, who)
-                )
+                leads = self._leads_to(event, session.number)
                 shown = event.published and may(who, session.readers)
                 if shown and (session.has_block or leads):
                     found[f"{event.number}/sess{session.number}"] = session.title
