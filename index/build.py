@@ -140,6 +140,7 @@ class _Build:
         if rebuild:
             for folder in ("shards", "pages"):
                 shutil.rmtree(self.data / folder, ignore_errors=True)
+        remove_orphans(self.catalog, self.data)
         shards = ShardFolder(self.data / "shards")
         keys, inputs_id = self._keys()
         missing = [number for number, key in enumerate(keys) if key not in shards]
@@ -162,7 +163,6 @@ class _Build:
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
         shards.collect(set(keys))
-        remove_orphans(self.catalog, self.data)
         return report
 
     def _keyed(self) -> Iterator[tuple[str, Document]]:

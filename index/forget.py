@@ -8,6 +8,7 @@ extracted pages, shards, every snapshot, notices. No crawl brings it back, until
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from dunegpt.config import Settings
@@ -49,7 +50,10 @@ def forget(settings: Settings, name: str) -> ForgetShape:
             ids = _take_out(catalog, name)
             overlay.write(catalog, data, settings.access.max_overlay_age)
             removed = {"catalog": len(ids), "overlay": len(ids)}
-            removed["shards"] = _remove_shards(data, name)
+            held = [
+                _remove_shards(data, holder, exact=True) for holder in _holders(name)
+            ]
+            removed["shards"] = _remove_shards(data, name) + sum(held)
             removed["blobs"], removed["pages"] = remove_orphans(catalog, data)
         finally:
             catalog.close()
@@ -91,24 +95,40 @@ def find(settings: Settings, name: str) -> dict[str, int]:
         "pages": len(pages),
         "blobs": len(blobs),
         "notices": len(_notices_with(data, name)),
+        "marks": catalog.marks(name),
     }
     catalog.close()
     return found
 
 
 def _take_out(catalog: Catalog, name: str) -> set[str]:
-    """Take a document out of the catalog, for good; return all ids that it had."""
+    """Take a document out of the catalog, for good; return all ids that it had.
+
+    What holds it loses its timetable, which names it.
+    """
+    if not name.strip():
+        raise UsageError("Name what is to be forgotten.")
     known = [each.document for each in catalog.observed(name)]
     if not known and name not in catalog.forgotten():
         raise UsageError(
             f"{name} is not in the catalog.",
             hint="'dunegpt access --all' lists the ids of all that is.",
         )
-    ids = {document.id for document in known}
     for source in {document.source for document in known}:
-        catalog.remove(ids, reason=FORGOTTEN)
         catalog.bury(name, source)
-    return ids | {name}
+    catalog.remove({document.id for document in known}, reason=FORGOTTEN)
+    catalog.forget_marks(name)
+    for holder in map(catalog.get, _holders(name)):
+        if holder:
+            files = [f for f in holder.files if not f.key.startswith("timetable")]
+            catalog.put(replace(holder, files=tuple(files)))
+            catalog.forget_marks(holder.id)
+    return {document.id for document in known} | {name}
+
+
+def _holders(name: str) -> list[str]:
+    """Return the ids of the documents that may hold one: an event, a talk."""
+    return [name[:end] for end, mark in enumerate(name) if mark == "/"]
 
 
 def _remove_snapshots(data: Path, name: str) -> int:
@@ -122,20 +142,27 @@ def _remove_snapshots(data: Path, name: str) -> int:
     return count
 
 
-def _remove_shards(data: Path, name: str) -> int:
-    """Remove the shards with its texts; what else was in them is made again."""
-    found = _shards_with(data, name)
+def _remove_shards(data: Path, name: str, *, exact: bool = False) -> int:
+    """Remove the shards with its texts; what else was in them is made again.
+
+    Args:
+        data: The data folder.
+        name: Of the document.
+        exact: Leave those that only have its parts.
+    """
+    found = _shards_with(data, name, exact=exact)
     for path in found:
         shutil.rmtree(path)
     return len(found)
 
 
-def _shards_with(data: Path, name: str) -> list[Path]:
+def _shards_with(data: Path, name: str, *, exact: bool = False) -> list[Path]:
     shards = ShardFolder(data / "shards")
+    is_meant = str.__eq__ if exact else is_at_or_below
     return [
         data / "shards" / shard
         for shard in shards.names()
-        if any(is_at_or_below(i, name) for i in shards.document_ids(shard))
+        if any(is_meant(i, name) for i in shards.document_ids(shard))
     ]
 
 

@@ -12,7 +12,10 @@ from dunegpt.ingest.pages import PageStore
 
 
 def orphans(catalog: Catalog, data: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files of blobs, and those of pages, that no document has."""
+    """Return the files of blobs, and those of pages, that no document has.
+
+    What killed runs left half written is among them.
+    """
     blobs = Blobs(data / "blobs")
     pages = PageStore(data / "pages", blobs)
     live_blobs, live_pages = set(), set()
@@ -21,9 +24,11 @@ def orphans(catalog: Catalog, data: Path) -> tuple[list[Path], list[Path]]:
             if file.sha256:
                 live_blobs.add(blobs.path(file.sha256))
                 live_pages.add(pages.path(file))
+    left = [*(data / "blobs").glob(".new-*"), *data.glob(".overlay-*")]
+    torn = (data / "pages").glob("*/.new-*")
     return (
-        sorted(set(_files(data / "blobs")) - live_blobs),
-        sorted(set(_files(data / "pages")) - live_pages),
+        sorted({*_files(data / "blobs"), *left} - live_blobs),
+        sorted({*_files(data / "pages"), *torn} - live_pages),
     )
 
 

@@ -228,6 +228,38 @@ class Catalog(Ledger):
             self.remove({row.id}, reason=row.hidden_why or "gone at the source")
         return len(rows)
 
+    def drop_closed_bytes(self, source: str, before: str) -> None:
+        """Let go of the bytes of files that have been closed to all since a time.
+
+        The files stay listed; what no document has any more is an orphan.
+        """
+        of_source = sa.select(_documents.c.id).where(
+            _documents.c.source == source, _documents.c.changed_at <= before
+        )
+        closed = _files.c.fields["access"].as_string() == "[]"
+        with self._change() as db:
+            db.execute(
+                _files.update()
+                .where(_files.c.document_id.in_(of_source), closed)
+                .values(sha256="")
+            )
+
+    def count_tops(self, source: str, state: Hidden) -> tuple[int, int]:
+        """Return how many documents no other holds, and how many of them are hidden so.
+
+        Those hidden for another reason are not counted.
+        """
+        hidden = _documents.c.hidden_state
+        where = (_documents.c.source == source) & (_documents.c.parent == "")
+        where &= hidden.in_(["", state.value])
+        with self._look() as db:
+            total, lost = db.execute(
+                sa.select(
+                    sa.func.count(), sa.func.count(sa.func.nullif(hidden, ""))
+                ).where(where)
+            ).one()
+            return int(total), int(lost)
+
     def remove(self, ids: set[str], *, reason: str) -> None:
         """Forget documents, leaving a tombstone of each."""
         with self._change() as db:

@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -28,7 +28,7 @@ from dunegpt.ingest.extract.clean import one_line
 from dunegpt.ingest.items import Alarm, Item, Known, Scope, Seen, Whole
 from dunegpt.ingest.ledger import is_at_or_below
 from dunegpt.ingest.source import Source, open_source
-from dunegpt.types import Document, Failure, FileRef
+from dunegpt.types import Document, Failure, FileRef, narrow
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +150,10 @@ def crawl(
             log.info("%s: %s", name, error)
             report.error = f"{type(error).__name__}: {error}"
             report.hint = error.hint
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            log.debug("%s gave what nobody foresaw", name, exc_info=True)
+            report.error = f"Unforeseen {type(error).__name__}: {error}"
+            report.hint = "Run again with --debug before the command, and report it."
         finally:
             report.seconds = round(time.monotonic() - clock, 2)
             report.requests = source.requests
@@ -173,7 +177,8 @@ def _workplace(data: Path, *, dry_run: bool) -> Iterator[Path]:
         with only_writer(data):
             yield data
         return
-    with tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
+    lock = only_writer(data) if data.is_dir() else nullcontext()
+    with lock, tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
         if (data / "catalog.db").is_file():
             with (
                 closing(sqlite3.connect(data / "catalog.db")) as db,
@@ -253,7 +258,7 @@ class _Run:
     def to_retry(self) -> tuple[str, ...]:
         """Return the documents of failures, the longest untried first."""
         name = self.source.name
-        failed = self.catalog.failed(name, "list") + self.catalog.failed(name, "fetch")
+        failed = self.catalog.due_failures(name)
         return tuple(dict.fromkeys(f.partition("#")[0] for f in failed))[:_RETRIES]
 
     def take_all(
@@ -277,7 +282,11 @@ class _Run:
         suspects = self.catalog.hidden(name, Hidden.SUSPECT)
         settled = [self.catalog.hidden(name, s) for s in (Hidden.GONE, Hidden.KEPT)]
         known = len(self.catalog.ids(name)) - sum(map(len, settled))
-        too_many = len(suspects) > max(_GUARD_OBJECTS, _GUARD_SHARE * known)
+        tops, gone_tops = self.catalog.count_tops(name, Hidden.SUSPECT)
+        too_many = any(
+            lost > max(_GUARD_OBJECTS, _GUARD_SHARE * of)
+            for lost, of in ((len(suspects), known), (gone_tops, tops))
+        )
         if accept_loss or not (too_many or (self.alarms and suspects)):
             self.report.removed = self.catalog.confirm_hidden(name)
         else:
@@ -292,13 +301,15 @@ class _Run:
             self.report.error = f"{told} {self.report.error}".strip()
             self.report.hint = self.alarms[0].hint or self.report.hint
         before = datetime.now(UTC) - purge_after
-        self.catalog.remove_gone(name, before.isoformat(timespec="seconds"))
+        moment = before.isoformat(timespec="seconds")
+        self.catalog.remove_gone(name, moment)
+        self.catalog.drop_closed_bytes(name, moment)
 
     def _take_in(self, item: Item) -> None:
         match item:
             case Document():
                 if not any(is_at_or_below(item.id, f) for f in self.forgotten):
-                    self._take(_tidy(item))
+                    self._take(_tidy(self._without_forgotten(item)))
             case Failure():
                 self._fail(item)
             case Whole():
@@ -310,6 +321,13 @@ class _Run:
             case Alarm():
                 log.warning("%s: %s", self.source.name, item.message)
                 self.alarms.append(item)
+
+    def _without_forgotten(self, document: Document) -> Document:
+        """Return a document without its timetable, if that names what is forgotten."""
+        if not any(is_at_or_below(f, document.id) for f in self.forgotten):
+            return document
+        files = tuple(f for f in document.files if not f.key.startswith("timetable"))
+        return replace(document, files=files)
 
     def _lose_others(self, whole: Whole) -> None:
         """Hide what is known in a place and no longer there.
@@ -341,6 +359,11 @@ class _Run:
     def _take(self, document: Document) -> None:
         known = self.catalog.get(document.id)
         files = {file.key: file for file in known.files} if known else {}
+        if known:
+            files = {
+                key: replace(file, access=narrow(known.access, file.access))
+                for key, file in files.items()
+            }
         fetched = tuple(
             self._fetched(document.id, file, files.get(file.key))
             for file in document.files
@@ -354,8 +377,12 @@ class _Run:
     def _fetched(self, document_id: str, file: FileRef, old: FileRef | None) -> FileRef:
         """Return the file with the sha256 of its bytes, fetched only if need be."""
         if not file.access:
-            # Nobody may read it, so its bytes have no business here.
-            return replace(file, body=None)
+            # Nobody may read it: not fetched; what is here is purged later.
+            kept = (old.sha256, old.checksum, old.size_bytes) if old else ("", "", None)
+            sha256, checksum, size = kept
+            return replace(
+                file, body=None, sha256=sha256, checksum=checksum, size_bytes=size
+            )
         if (
             old
             and file.checksum
@@ -373,9 +400,10 @@ class _Run:
             name = type(error).__name__
             self._fail(Failure(f"{document_id}#{file.key}", "fetch", name, str(error)))
         if old and old.sha256 in self.blobs:
-            # The text of before, for the readers of now; asked for again next time.
+            # The text of before, for whom it was and still is; asked for again.
             return replace(
                 file,
+                access=narrow(file.access, old.access),
                 sha256=old.sha256,
                 checksum=old.checksum,
                 size_bytes=old.size_bytes,

@@ -138,10 +138,14 @@ class PoliteClient:
         try:
             own, other = urlsplit(self.url), urlsplit(url)
             if (own.scheme, own.netloc) != (other.scheme, other.netloc):
-                raise FetchError(f"{url} is on another host; no token is sent there.")
+                raise FetchError(
+                    f"{_place(url)} is on another host; no token is sent there."
+                )
             yield from self._retry(self._open_once, url, max_bytes, token)
         except (_BusyError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise FetchError(f"{url} did not come whole: {_words(error)}.") from error
+            raise FetchError(
+                f"{_place(url)} did not come whole: {_words(error)}."
+            ) from error
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -230,12 +234,14 @@ class PoliteClient:
     def _pieces(self, url: str, max_bytes: int, token: str) -> Iterator[bytes]:
         with self._request(url, None, token) as reply:
             if reply.status_code in {401, 403} and _is_json(reply):
-                raise SourceLoginError(f"The token may not fetch files: {url}.")
+                raise SourceLoginError(f"The token may not fetch files: {_place(url)}.")
             if reply.is_redirect:
                 to = urlsplit(reply.headers.get("location", "")).path
-                raise FetchError(f"{url} leads elsewhere ({to}), likely to a login.")
+                raise FetchError(
+                    f"{_place(url)} leads elsewhere ({_folder(to)}), likely to a login."
+                )
             if reply.status_code != httpx.codes.OK:
-                raise FetchError(f"{url} answers {reply.status_code}.")
+                raise FetchError(f"{_place(url)} answers {reply.status_code}.")
             yield from self._bounded(reply, max_bytes)
 
     def _bounded(self, reply: httpx.Response, max_bytes: int) -> Iterator[bytes]:
@@ -248,10 +254,26 @@ class PoliteClient:
         for piece in reply.iter_bytes():
             size += len(piece)
             if size > max_bytes:
-                raise FetchError(f"{reply.url} is longer than {max_bytes:,} bytes.")
+                raise FetchError(
+                    f"{_place(str(reply.url))} is longer than {max_bytes:,} bytes."
+                )
             if time.monotonic() > deadline:
-                raise FetchError(f"{reply.url} comes too slowly.")
+                raise FetchError(f"{_place(str(reply.url))} comes too slowly.")
             yield piece
+
+
+def _place(url: str) -> str:
+    """Return an address without the file's name, which may say what it is about."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
+    return f"{parts.scheme}://{parts.netloc}{_folder(parts.path)}"
+
+
+def _folder(path: str) -> str:
+    """Return a path up to its last slash."""
+    return path[: path.rfind("/") + 1] or "/"
 
 
 def _words(error: Exception) -> str:

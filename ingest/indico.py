@@ -14,7 +14,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dunegpt.config import Settings, SourceTable, explain, read_secret
-from dunegpt.errors import ConfigError, SourceFormatError, SourceLoginError
+from dunegpt.errors import (
+    ConfigError,
+    FetchError,
+    SourceFormatError,
+    SourceLoginError,
+)
 from dunegpt.ingest.http import PoliteClient
 from dunegpt.ingest.indico_access import Audience
 from dunegpt.ingest.indico_objects import Reader
@@ -24,6 +29,8 @@ from dunegpt.ingest.items import Item, Memory, Scope
 from dunegpt.types import FileRef, access_set
 
 log = logging.getLogger(__name__)
+
+_COUNT_EVERY = 20
 
 
 def _as_list(value: Any) -> Any:
@@ -68,6 +75,12 @@ class IndicoSource:
             g for g in (options, *options.audiences) if g.token_env or g.token_file
         ]
         self._audiences = [_audience(name, group, settings) for group in groups]
+        tokens = [eye.token for audience in self._audiences for eye in audience.eyes]
+        if len(set(tokens)) < len(tokens):
+            raise ConfigError(
+                f"[sources.{name}] names one token twice.",
+                hint="Each token must be of an account of its own.",
+            )
         self._reader = Reader(name, options.id_prefix or name)
         self._client = PoliteClient(
             options.url,
@@ -101,7 +114,12 @@ class IndicoSource:
             closed = self._closed_categories() if scope.full else None
             current = Round(self._site, self._reader, self._audiences, scope, memory)
             self._round = current
-            yield from current.items(expected)
+            counted = self.requests
+            for item in current.items(expected):
+                yield item
+                if self.requests - counted >= _COUNT_EVERY:
+                    counted = self.requests
+                    memory.put("spent", self._client.spent())
             shown = len(memory.tops())
             withheld = memory.get("withheld") or {}
             withheld["events"] = max(expected - shown, 0)
@@ -112,12 +130,19 @@ class IndicoSource:
             memory.put("spent", self._client.spent())
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
-        """Yield the bytes of an attached file."""
+        """Yield the bytes of an attached file.
+
+        Raises:
+            FetchError: It is larger than ``max_file_mb``, or cannot be had.
+        """
+        limit = self._options.max_file_mb << 20
+        if (file.size_bytes or 0) > limit:
+            raise FetchError(f"It has {file.size_bytes:,} bytes, over max_file_mb.")
         eyes = [eye for audience in self._audiences for eye in audience.eyes]
         eye = (eyes or [ANONYMOUS])[0]
         if self._round:
             eye = self._round.reach.get(file.url, eye)
-        return self._site.fetch(file.url, self._options.max_file_mb << 20, eye)
+        return self._site.fetch(file.url, limit, eye)
 
     # ── survey ────────────────────────────────────────────────────────────────────
 
@@ -184,8 +209,6 @@ def _audience(name: str, group: _Accounts, settings: Settings) -> Audience:
     eyes = [Eye(variable, read_secret(variable)) for variable in group.token_env]
     for path in map(settings.path, group.token_file):
         eyes.append(Eye(path.name, read_secret("", path)))
-    if len({eye.token for eye in eyes}) < len(eyes):
-        raise ConfigError(f"[sources.{name}] names one token twice.")
     if not group.principals:
         log.warning(
             "[sources.%s] has a token but no principals: what is not public is hidden"

@@ -8,7 +8,7 @@ neither, and are found through the talks in them. Does not know which event is d
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dunegpt.errors import SourceFormatError
@@ -34,7 +34,7 @@ class Found:
     Attributes:
         documents: With their readers.
         failures: Parts that could not be listed.
-        digest: Of what the level ``contributions`` shows of it to all eyes.
+        digest: Of what all eyes are shown of it.
         sessions: The session of each talk that is in no block, by the talk's number.
     """
 
@@ -82,7 +82,12 @@ class EventReader:
         return shown
 
     def read(
-        self, number: str, looks: dict[Eye, Look], before: dict[str, Any]
+        self,
+        number: str,
+        looks: dict[Eye, Look],
+        before: dict[str, Any],
+        *,
+        fresh: bool = False,
     ) -> Found:
         """Return what an event is made of.
 
@@ -90,12 +95,15 @@ class EventReader:
             number: Of the event.
             looks: What each eye is shown of it.
             before: `Found.sessions` of an earlier reading.
+            fresh: Ask for the session of each talk again.
 
         Raises:
             KeyError, TypeError, AttributeError, ValueError: See `MALFORMED`.
         """
         views = {eye: self._view(eye, *look) for eye, look in looks.items()}
-        failures, sessions = self._bare_sessions(number, looks, views, before)
+        failures, sessions = self._bare_sessions(
+            number, looks, views, before, fresh=fresh
+        )
         self._note_reach(views)
         documents = self._judge.merged(views)
         return Found(documents, failures, self.digest(looks), sessions)
@@ -108,9 +116,7 @@ class EventReader:
         """
         if full is None and event["type"] != "simple_event":
             raise ValueError("listed at one level of detail, and not at the other")
-        blocks = (full or {}).get("sessions") or []
-        documents = [*self._reader.event(event, blocks)]
-        documents += self._reader.sessions(full) if full else []
+        blocks, documents = _blocks(full), self._listed(event, full)
         by_right = self._reader.managed(event, blocks), _MANAGED
         if eye == ANONYMOUS:
             by_right = self._reader.marked(event, blocks), _BY_NETWORK
@@ -126,6 +132,8 @@ class EventReader:
         looks: dict[Eye, Look],
         views: dict[Eye, View],
         before: dict[str, Any],
+        *,
+        fresh: bool,
     ) -> tuple[list[Failure], dict[str, Any]]:
         """Add the sessions that were never scheduled, which no level of detail lists.
 
@@ -139,7 +147,7 @@ class EventReader:
         placed = {
             talk["db_id"]
             for _, full in looks.values()
-            for block in (full or {}).get("sessions") or []
+            for block in _blocks(full)
             for talk in block.get("contributions") or []
         }
         found: dict[str, Any] = {}
@@ -149,14 +157,17 @@ class EventReader:
                 if not talk.get("session") or talk["db_id"] in placed:
                     continue
                 key = str(talk["db_id"])
+                if key in found:
+                    continue
+                kept = before.get(key)
                 try:
-                    found[key] = found.get(key) or self._session_of(
-                        number, talk, eye, before.get(key)
-                    )
+                    known = None if fresh else kept
+                    found[key] = self._session_of(number, talk, eye, known)
                 except SourceFormatError as error:
                     where = f"{self._id(number)}/c{key}"
                     failures.append(failure_of(where, error))
-                    continue
+                    # What was known of it holds on: a refusal is no deletion.
+                    found |= {key: kept} if kept else {}
         titles = {number: title for _, number, title in found.values()}
         listed = {
             document_id for view in views.values() for document_id in view.documents
@@ -208,31 +219,37 @@ class EventReader:
                         self.reach.setdefault(file.url, eye)
 
     def ids(self, looks: dict[Eye, Look]) -> frozenset[str]:
-        """Return the ids of the event and of its talks that any eye is shown."""
-        return frozenset(
-            document.id
-            for event, _ in looks.values()
-            for document in self._reader.event(event)
-        )
+        """Return the ids of all that any eye is shown, bare sessions left out."""
+        return frozenset(d.id for look in looks.values() for d in self._listed(*look))
 
     def digest(self, looks: dict[Eye, Look]) -> str:
-        """Return a hash of what ``contributions`` shows of an event to all eyes."""
+        """Return a hash of what all eyes are shown, bare sessions left out.
+
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: See `MALFORMED`.
+        """
         digest = hashlib.sha256(self._setting.encode())
-        for eye, (event, _) in sorted(looks.items(), key=lambda item: item[0].label):
-            talks = [
-                {k: v for k, v in talk.items() if k != "subContributions"}
-                for talk in event.get("contributions") or []
-            ]
-            bare = {**event, "contributions": talks}
-            managed = sorted(self._reader.managed(bare))
-            digest.update(repr((eye.label, managed)).encode())
-            for document in self._reader.event(bare):
-                files = [f for f in document.files if f.key != "timetable"]
-                digest.update(repr(replace(document, files=tuple(files))).encode())
+        for eye, look in sorted(looks.items(), key=lambda item: item[0].label):
+            event, blocks = look[0], _blocks(look[1])
+            marks = [self._reader.managed(event, blocks)]
+            marks.append(self._reader.marked(event, blocks))
+            digest.update(repr((eye.label, *map(sorted, marks))).encode())
+            for document in self._listed(*look):
+                digest.update(repr(document).encode())
         return digest.hexdigest()
+
+    def _listed(self, event: Json, full: Json | None) -> list[Document]:
+        """Return what an answer lists, each document with the access ``nobody``."""
+        documents = [*self._reader.event(event, _blocks(full))]
+        return [*documents, *(self._reader.sessions(full) if full else ())]
 
     def _id(self, number: str | int) -> str:
         return self._reader.event_id(number)
+
+
+def _blocks(full: Json | None) -> list[Json]:
+    """Return the session blocks that the level ``sessions`` lists."""
+    return (full or {}).get("sessions") or []
 
 
 def failure_of(where: str, error: Exception) -> Failure:

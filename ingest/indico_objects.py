@@ -197,20 +197,22 @@ def _attachment(attachment: dict[str, Any]) -> FileRef:
         lines = [attachment["title"], attachment["description"], attachment["link_url"]]
         return FileRef(
             key=key,
-            name=attachment["title"],
+            name=attachment["title"] or key,
             media_type="text/plain",
             url=attachment["link_url"],
             access=NOBODY,
             body="\n".join(filter(None, lines)).encode(),
         )
+    md5, changed = attachment.get("checksum"), attachment.get("modified_dt")
     return FileRef(
         key=key,
-        name=attachment["filename"],
+        name=attachment["filename"] or key,
         media_type=attachment.get("content_type") or "application/octet-stream",
         url=attachment["download_url"],
         access=NOBODY,
         size_bytes=attachment["size"],
-        checksum=f"md5:{attachment['checksum']}",
+        # Files of before 2017 may have no sum: then their time tells of changes.
+        checksum=f"md5:{md5}" if md5 else f"at:{changed}" if changed else "",
     )
 
 
@@ -310,7 +312,8 @@ def _references(item: dict[str, Any]) -> str:
 
 def _name(person: dict[str, Any]) -> str:
     """Return ``First Last``; the field ``fullName`` comes in either order."""
-    return f"{person.get('first_name', '')} {person.get('last_name', '')}".strip()
+    parts = (person.get("first_name"), person.get("last_name"))
+    return " ".join(part.strip() for part in parts if part)
 
 
 def _day(moment: dict[str, str] | None) -> date | None:

@@ -8,7 +8,7 @@ for by its number before anything is concluded. Does not know what is stored.
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dunegpt.errors import SourceError, SourceFormatError, SourceUnreachableError
@@ -37,6 +37,7 @@ _NEWEST = (20, 140, 1000)
 _SAMPLE = 20
 _SAMPLE_SHARE = 0.05
 _PROGRAMME = 3
+_LONG_PASS = timedelta(hours=1)
 
 _UNREADABLE = (SourceUnreachableError, SourceFormatError)
 
@@ -82,10 +83,15 @@ class Round:
         """
         yield from self._check_canaries()
         yield from self._named()
-        if self._begin_full(expected):
-            yield from self._everything(expected)
-            return
         now = datetime.now(UTC)
+        if self._begin_full(expected):
+            begun = self._memory.get("full")
+            yield from self._everything(expected)
+            if datetime.now(UTC) - datetime.fromisoformat(begun) < _LONG_PASS:
+                return
+            # What was read first in a long pass is old by now.
+            self._done.clear()
+            now = datetime.now(UTC)
         for part in self._slices() if self._scope.since else ():
             if part.touches(self._scope.since or date.min, date.max):
                 first = max(part.start, str(self._scope.since))
@@ -110,7 +116,13 @@ class Round:
         """Look at the events of change notices and of earlier failures."""
         numbers = (self._number(name) for name in self._scope.first)
         for number in dict.fromkeys(filter(None, numbers)):
-            yield from self._examine(number)
+            try:
+                yield from self._examine(number)
+            except _UNREADABLE as error:
+                # A few broken ones, or the site is down: the lists will tell.
+                log.info("not asking for more events by number: %s", error)
+                break
+        self._in_row = 0
 
     def _begin_full(self, expected: int) -> bool:
         """Return whether this run reads everything, or goes on with what was killed.
@@ -124,6 +136,7 @@ class Round:
             today = datetime.now(UTC).date()
             few = expected <= plan.MOST_EVENTS
             slices = plan.whole() if few else plan.cut(today, expected)
+            self._save(slices)
         if not self._memory.get("full"):
             self._save([replace(part, read_at="") for part in slices])
             self._memory.put("full", self._memory.started_at())
@@ -137,6 +150,7 @@ class Round:
         yield from self._sweep(begun)
         if expected and not self._done and not self._memory.tops():
             self._memory.put("slices", None)
+            self._memory.put("full", None)
             raise SourceFormatError(
                 f"The categories hold {expected} events, and none of them could be"
                 " listed and read.",
@@ -221,6 +235,7 @@ class Round:
                     count += yield from self._read(half)
                 return count
             return (yield from self._one_by_one(part))
+        self._in_row = 0
         for number, looks in shown.items():
             yield from self._event(number, looks)
         yield from self._missing(part, set(shown))
@@ -236,32 +251,27 @@ class Round:
     def _look_over(self, part: Slice) -> Iterator[Item]:
         """See whether some days are as they were; read what is not."""
         try:
-            answers = {e: self._below("contributions", e, part) for e in self._eyes}
+            shown = self._events.looks(lambda level, eye: self._below(level, eye, part))
         except _UNREADABLE as error:
             log.info("%s to %s: %s", part.start, part.stop, error)
             yield from self._read(part)
             return
-        shown: dict[str, dict[Eye, Look]] = {}
-        for eye, events in answers.items():
-            for event in events:
-                shown.setdefault(str(event["id"]), {})[eye] = (event, None)
-        changed = []
+        self._in_row = 0
         for number, looks in shown.items():
-            if number in self._done:
-                continue
-            if self._is_as_it_was(number, looks):
+            if number not in self._done and self._is_as_it_was(number, looks):
                 self._done.add(number)
                 yield Seen(self._events.ids(looks))
-            else:
-                changed.append(number)
-        yield from self._by_number(changed)
+            yield from self._event(number, looks)
         yield from self._missing(part, set(shown))
 
     def _is_as_it_was(self, number: str, looks: dict[Eye, Look]) -> bool:
-        if self._id(number) not in self._known:
+        """Return whether an event shows what it showed; bare sessions are not shown."""
+        kept = self._kept(number)
+        bare = any(session for _, session, _ in (kept.get("sessions") or {}).values())
+        if self._id(number) not in self._known or bare:
             return False
         try:
-            return self._events.digest(looks) == self._kept(number).get("look")
+            return self._events.digest(looks) == kept.get("look")
         except MALFORMED:
             return False
 
@@ -335,15 +345,19 @@ class Round:
                 yield from self._event(number, shown[number])
             elif number in shown:
                 yield self._gone(number, "moved out of the categories")
-            elif self._id(number) in self._known:
+            else:
                 yield from self._unshown(number)
             self._in_row = 0
         except _UNREADABLE as error:
             yield self._unreadable(number, error)
+        except MALFORMED as error:
+            yield self._failure(number, error)
 
     def _unshown(self, number: str) -> Iterator[Item]:
-        """Conclude on a known event that no eye is shown."""
+        """Conclude on an event that no eye is shown."""
         fate = self._fate(number)
+        if fate == ALIVE and self._id(number) not in self._known:
+            return
         if fate == ALIVE:
             error = SourceFormatError("It exists, and is not shown to us.")
             yield self._failure(number, error)
@@ -370,7 +384,7 @@ class Round:
         )
 
     def _gone(self, number: str, reason: str) -> Whole:
-        self._memory.put(f"event:{number}", None)
+        self._memory.put(self._id(number), None)
         self._done.add(number)
         return Whole(self._id(number), frozenset(), reason)
 
@@ -381,9 +395,9 @@ class Round:
         if number in self._done:
             return
         kept = self._kept(number)
-        before = {} if self._scope.full else kept.get("sessions") or {}
+        before = kept.get("sessions") or {}
         try:
-            found = self._events.read(number, looks, before)
+            found = self._events.read(number, looks, before, fresh=self._scope.full)
         except MALFORMED as error:
             yield self._failure(number, error)
             return
@@ -391,7 +405,10 @@ class Round:
             yield self._unreadable(number, error)
             return
         self._done.add(number)
+        self._in_row = 0
         self._days[number] = found.documents[0].date
+        # Until all of it is stored, nothing may look as it was.
+        self._memory.put(self._id(number), kept | {"look": ""})
         self._failed.discard(number)
         yield from found.documents
         yield from found.failures
@@ -403,7 +420,7 @@ class Round:
         reason = "programme withdrawn" if unpublished else "gone at the source"
         yield Whole(self._id(number), ids, reason, keep=unpublished)
         facts = {"look": found.digest, "talks": talks, "unpublished": unpublished}
-        self._memory.put(f"event:{number}", facts | {"sessions": found.sessions})
+        self._memory.put(self._id(number), facts | {"sessions": found.sessions})
 
     def _by_numbers(self, numbers: list[str]) -> dict[str, dict[Eye, Look]]:
         return self._events.looks(
@@ -417,7 +434,7 @@ class Round:
 
     def _kept(self, number: str) -> dict[str, Any]:
         """Return what earlier runs noted of an event."""
-        return self._memory.get(f"event:{number}") or {}
+        return self._memory.get(self._id(number)) or {}
 
     def _id(self, number: str | int) -> str:
         return self._reader.event_id(number)

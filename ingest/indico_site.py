@@ -81,9 +81,10 @@ class Site:
         """
         path = f"/export/attachments/{number}.json"
         answer = self._answer(path, {}, eye)
-        if answer.status == 404:
+        is_ours = not answer.is_html and b"insufficient_scope" not in answer.body
+        if answer.status == 404 and is_ours:
             return DELETED
-        if answer.status == 403 and b"insufficient_scope" not in answer.body:
+        if answer.status == 403 and is_ours:
             return CLOSED
         self._parsed(path, answer, eye)
         return ALIVE
@@ -156,9 +157,9 @@ class Site:
                 raise ValueError("not JSON")
             return json.loads(answer.body)
         except ValueError as error:
-            start = answer.body[:60].decode(errors="replace").strip()
+            came = "a page" if answer.is_html else "something else"
             raise SourceFormatError(
-                f"{path} answered {answer.status} with {start!r} where JSON was due."
+                f"{path} answered {answer.status} with {came} where JSON was due."
             ) from error
 
     def _check_login(self, path: str, answer: Answer, eye: Eye) -> None:

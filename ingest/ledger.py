@@ -6,7 +6,7 @@ The part of the catalog's file that is no document. Every change is one transact
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,26 @@ class Ledger:
             found = db.execute(sa.select(_failures.c.id).where(where).order_by(*order))
             return list(found.scalars())
 
+    def due_failures(self, source: str) -> list[str]:
+        """Return the ids of failures to list or fetch that are to be tried again.
+
+        One that has failed for long waits as long again, a day at most; the longest
+        untried come first.
+        """
+        where = (_failures.c.source == source) & (_failures.c.stage != "extract")
+        columns = (_failures.c.id, _failures.c.first_at, _failures.c.last_at)
+        with self._look() as db:
+            rows = db.execute(
+                sa.select(*columns).where(where).order_by(_failures.c.last_at)
+            ).all()
+        moment = datetime.now(UTC)
+        due = []
+        for failed, first, last in rows:
+            since, until = map(datetime.fromisoformat, (first, last))
+            if moment - until >= min(until - since, timedelta(days=1)):
+                due.append(failed)
+        return due
+
     # ── runs ──────────────────────────────────────────────────────────────────────
 
     def put_run(self, source: str, started_at: str, record: dict[str, Any]) -> None:
@@ -170,6 +190,21 @@ class Ledger:
         where = (_memory.c.source == source) & (_memory.c.key == key)
         with self._look() as db:
             return db.execute(sa.select(_memory.c.value).where(where)).scalar()
+
+    def forget_marks(self, name: str) -> int:
+        """Take away what sources keep of a document and its parts; count it."""
+        with self._change() as db:
+            done = db.execute(_memory.delete().where(at_or_below(_memory.c.key, name)))
+            return int(done.rowcount)
+
+    def marks(self, name: str) -> int:
+        """Return how many marks sources keep of a document and its parts."""
+        where = at_or_below(_memory.c.key, name)
+        with self._look() as db:
+            found = db.execute(
+                sa.select(sa.func.count()).select_from(_memory).where(where)
+            )
+            return int(found.scalar_one())
 
     def remember(self, source: str, key: str, value: Any) -> None:
         """Keep a JSON value for a source; None takes it away."""

@@ -90,6 +90,9 @@ _UPGRADES = {
 
 def upgrade(db: sa.Connection, found: int) -> bool:
     """Bring the tables from a format to today's; return whether that is known how."""
+    if found in _UPGRADES:
+        # Or each statement would be a transaction of its own.
+        db.exec_driver_sql("begin immediate")
     while found in _UPGRADES:
         for statement in _UPGRADES[found]:
             db.execute(sa.text(statement))

@@ -115,6 +115,20 @@ def test_a_leftover_is_found(
     assert {place.place for place in shape.places if place.left} == {"snapshots"}
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_no_name_is_not_all(indexed: Settings, name: str) -> None:
+    with pytest.raises(UsageError, match="Name what"):
+        forget(indexed, name)
+    assert find(indexed, "papers:b.txt")["catalog"] == 1
+
+
+def test_what_killed_runs_left_goes_too(indexed: Settings) -> None:
+    (indexed.data / "blobs" / ".new-torn").write_text(SECRET)
+    (indexed.data / ".overlay-torn").write_text(SECRET)
+    forget(indexed, "papers:b.txt")
+    assert bytes_everywhere(indexed.data, "wombats") == []
+
+
 def test_what_is_not_there(indexed: Settings, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not in the catalog"):
         forget(indexed, "papers:nothing")

@@ -201,7 +201,7 @@ def test_pace(site: Site) -> None:
 def test_no_redirect_is_followed(site: Site, path: str, leads: str) -> None:
     answer = site.client().get(path)
     assert (answer.status, leads in answer.location) == (302, True)
-    with pytest.raises(FetchError, match=f"leads elsewhere .{leads}"):
+    with pytest.raises(FetchError, match="leads elsewhere"):
         site.read(path)
     assert site.server.paths() == [path] * 2
 
@@ -236,7 +236,8 @@ def test_the_token_is_never_sent_in_the_clear(site: Site) -> None:
 def test_one_file_cannot_be_had(site: Site, path: str) -> None:
     with pytest.raises(FetchError) as caught:
         site.read(path)
-    assert path in str(caught.value)
+    assert site.server.url in str(caught.value)
+    assert path not in str(caught.value)
 
 
 @pytest.mark.parametrize("rest", ["/a\x01b", "/" + "a" * 70_000])

@@ -4,14 +4,14 @@ import hashlib
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dunegpt.config import AccessTable, Settings
-from dunegpt.errors import FetchError
-from dunegpt.ingest import notices, overlay
+from dunegpt.errors import FetchError, StorageError
+from dunegpt.ingest import notices, overlay, tables
 from dunegpt.ingest.catalog import Catalog, Hidden
 from dunegpt.ingest.crawl import crawl
 from dunegpt.ingest.items import Alarm, Scope, Seen, Whole
@@ -225,14 +225,68 @@ def test_the_same_file_elsewhere_is_not_fetched(
     assert first.sha256 == second.sha256
 
 
-def test_a_file_for_nobody_is_not_kept(plain: Settings, source: FakeSource) -> None:
+def test_a_file_for_nobody_is_not_fetched(plain: Settings, source: FakeSource) -> None:
+    document = source.add(1)
+    closed = replace(document.files[0], access=NOBODY)
+    source.items = [replace(document, access=NOBODY, files=(closed,))]
+    run(plain)
+    assert stored(plain)["fake:1"].files[0].sha256 == ""
+    assert source.fetched == []
+
+
+def test_bytes_of_what_was_closed_to_all_go_later(
+    plain: Settings, source: FakeSource
+) -> None:
+    """An account that loses its group for a day must not cost all the files."""
     document = source.add(1)
     run(plain)
     closed = replace(document.files[0], access=NOBODY)
     source.items = [replace(document, access=NOBODY, files=(closed,))]
     run(plain)
+    assert stored(plain)["fake:1"].files[0].sha256
+    assert in_overlay(plain) == set()
+    crawl("fake", settings_with(plain, purge_after_days=0))
     assert stored(plain)["fake:1"].files[0].sha256 == ""
-    assert source.fetched == ["1"]
+    source.items = [document]
+    assert run(plain).fetched == 1
+
+
+def test_old_bytes_keep_their_old_readers(plain: Settings, source: FakeSource) -> None:
+    """A closed draft is replaced by an open file, and that does not come."""
+    document = source.add(1)
+    member = frozenset({"fake:member"})
+    draft = replace(document.files[0], access=member)
+    source.items = [replace(document, access=member, files=(draft,))]
+    run(plain)
+    source.add(1, FetchError("cut short"))
+    run(plain)
+    [file] = stored(plain)["fake:1"].files
+    assert (bool(file.sha256), file.access) == (True, member)
+
+
+def test_an_answer_that_nobody_foresaw(plain: Settings, event: FakeSource) -> None:
+    """What was closed before it came is closed all the same."""
+    event.items = [Whole("fake:1", frozenset()), KeyError("title")]
+    report = run(plain)
+    assert report.error == "Unforeseen KeyError: 'title'"
+    assert in_overlay(plain) == {"fake:2"}
+
+
+def test_a_long_failure_is_tried_less_often(
+    plain: Settings, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_at(moment: str) -> None:
+        monkeypatch.setattr("dunegpt.ingest.ledger.now", lambda: moment)
+        catalog = Catalog(plain.data / "catalog.db")
+        catalog.put_failure("fake", Failure("fake:1", "list", "KeyError", ""))
+        assert catalog.due_failures("fake") == due
+        catalog.close()
+
+    now = datetime.now(UTC)
+    due = ["fake:1"]
+    fail_at((now - timedelta(hours=9)).isoformat(timespec="seconds"))
+    due = []
+    fail_at((now - timedelta(hours=1)).isoformat(timespec="seconds"))
 
 
 def test_a_long_run_closes_while_it_runs(
@@ -304,6 +358,21 @@ def test_a_catalog_of_the_first_format_goes_on(tmp_path: Path) -> None:
     catalog.remember("fake", "key", {"a": [1]})
     assert catalog.recall("fake", "key") == {"a": [1]}
     catalog.close()
+    Catalog(path).close()
+
+
+def test_an_upgrade_is_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "catalog.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(V1)
+    statements = tables._UPGRADES[1]
+    with monkeypatch.context() as patch:
+        broken = {1: (*statements[:3], "this is no statement", *statements[3:])}
+        patch.setattr(tables, "_UPGRADES", broken)
+        with pytest.raises(StorageError):
+            Catalog(path)
     Catalog(path).close()
 
 

@@ -344,6 +344,63 @@ def test_a_list_that_lacks_what_exists_is_not_believed(
     assert view_of(site.settings.data) == before
 
 
+def test_rights_that_come_after_the_first_crawl(site: Site) -> None:
+    event = rich_event(site, readers=frozenset({"nobody"}))
+    assert "none of them" in site.crawl().error
+    event.readers = GROUP
+    assert site.crawl().error == ""
+    assert_true(site)
+
+
+def test_events_that_stay_broken_stop_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [site.model.add(f"Meeting {n}", "2026-11-20") for n in range(12)]
+    broken = {str(event.number) for event in events[:5]}
+    answer = site.model.answer
+
+    def fail(request: Request) -> Reply:
+        asked = request.path.split("/")[-1].removesuffix(".json").split("-")
+        in_list = "categ" in request.path and request.query["detail"] != "events"
+        if in_list or ("/export/event/" in request.path and broken & set(asked)):
+            return Reply(500)
+        return answer(request)
+
+    monkeypatch.setattr(site.model, "answer", fail)
+    for _ in range(3):
+        site.crawl()
+    monkeypatch.setattr(site.model, "answer", answer)
+    assert site.crawl(full=True).error == ""
+    assert_true(site)
+
+
+def test_an_event_that_was_stored_by_half_is_looked_at_again(site: Site) -> None:
+    """Opened, stored by half, and closed again: the digest of before is void."""
+    event = rich_event(site, day="2011-12-31", readers=GROUP)
+    many_events(site)
+    site.crawl()
+    event.readers = None
+    notices.leave(site.settings.data, "larch", [str(event.number)])
+    site.crawl(limit=1)
+    event.readers = GROUP
+    for path in notices.waiting(site.settings.data, "larch"):
+        path.unlink()
+    age_slices(site, hours=25)
+    site.crawl()
+    assert_true(site)
+
+
+def test_a_session_that_is_closed_long_after(site: Site) -> None:
+    event = rich_event(site, day="2011-12-31")
+    many_events(site)
+    site.crawl()
+    next(s for s in event.sessions.values() if s.has_block).readers = GROUP
+    next(s for s in event.sessions.values() if not s.has_block).readers = GROUP
+    age_slices(site, hours=25)
+    site.crawl()
+    assert_true(site)
+
+
 def test_many_events_may_change_their_days(site: Site) -> None:
     for number in range(60):
         site.model.add(f"Weekly {number}", "2011-11-20")
