@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,7 @@ def test_every_view_is_that_of_indico(
     made = indico.seed["made"]
     for stranger in ("outside", "guest", "unlisted", "sealed", "keyed"):
         assert made[stranger] not in documents
+    larch.age(days=1.1)
     second = larch.crawl()
     assert (second.error, second.new, second.changed, second.fetched) == ("", 0, 0, 0)
     assert second.seen == second.unchanged == first.seen
@@ -64,7 +66,7 @@ def test_without_an_account_only_what_is_public(
 ) -> None:
     nobody = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone())
     assert nobody.crawl().error == ""
-    Site(nobody.settings, {}).assert_equal(clerk.objects())
+    Site(nobody.settings, {}).assert_equal(reachable(clerk.objects()))
     assert all(d.access == {PUBLIC} for d in nobody.documents().values())
 
 
@@ -80,7 +82,16 @@ def test_one_account_shows_what_it_is_shown_and_does_not_manage(
     variable = f"LARCH_{account.upper()}"
     one = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone(variable))
     assert one.crawl().error == ""
-    Site(one.settings, {MEMBER: (account,)}).assert_equal(clerk.objects())
+    truth = clerk.objects() if account == "board1" else reachable(clerk.objects())
+    Site(one.settings, {MEMBER: (account,)}).assert_equal(truth)
+
+
+def reachable(truth: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the truth without an open session that only a talk of the board names.
+
+    It has no time, so no list has it; who is not shown a talk in it cannot find it.
+    """
+    return [item for item in truth if item["title"] != "Open and untimed"]
 
 
 def test_a_stranger_is_not_admitted_by_name(
