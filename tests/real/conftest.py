@@ -11,6 +11,8 @@ import pytest
 from tests.servers.indico import CACHE, IndicoServer, ServerStartError, missing, start
 from tests.servers.indico_clerk import Clerk
 
+pytest.register_assert_rewrite("tests.real.larch")
+
 REQUIRED = os.environ.get("DUNEGPT_REAL") == "required"
 
 

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dunegpt.index.build import build
 from dunegpt.index.view import Filters
 from dunegpt.ingest import notices
-from dunegpt.ingest.overlay import FILE
 from dunegpt.serve.answer import open_searcher
 from dunegpt.types import NOBODY, PUBLIC, Access, Outcome
 from tests.real.larch import (
@@ -49,6 +49,7 @@ def test_every_view_is_that_of_indico(
     made = indico.seed["made"]
     for stranger in ("outside", "guest", "unlisted", "sealed", "keyed"):
         assert made[stranger] not in documents
+    larch.age(days=1.1)
     second = larch.crawl()
     assert (second.error, second.new, second.changed, second.fetched) == ("", 0, 0, 0)
     assert second.seen == second.unchanged == first.seen
@@ -64,7 +65,7 @@ def test_without_an_account_only_what_is_public(
 ) -> None:
     nobody = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone())
     assert nobody.crawl().error == ""
-    Site(nobody.settings, {}).assert_equal(clerk.objects())
+    Site(nobody.settings, {}).assert_equal(reachable(clerk.objects()))
     assert all(d.access == {PUBLIC} for d in nobody.documents().values())
 
 
@@ -80,7 +81,16 @@ def test_one_account_shows_what_it_is_shown_and_does_not_manage(
     variable = f"LARCH_{account.upper()}"
     one = site(indico, tmp_path, tiny_encoder, monkeypatch, **alone(variable))
     assert one.crawl().error == ""
-    Site(one.settings, {MEMBER: (account,)}).assert_equal(clerk.objects())
+    truth = clerk.objects() if account == "board1" else reachable(clerk.objects())
+    Site(one.settings, {MEMBER: (account,)}).assert_equal(truth)
+
+
+def reachable(truth: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the truth without an open session that only a talk of the board names.
+
+    It has no time, so no list has it; who is not shown a talk in it cannot find it.
+    """
+    return [item for item in truth if item["title"] != "Open and untimed"]
 
 
 def test_a_stranger_is_not_admitted_by_name(
@@ -96,7 +106,7 @@ def test_a_stranger_is_not_admitted_by_name(
     before, made = larch.documents(), indico.seed["made"]
     strangers = ["outside", "unlisted", "sealed", "keyed", "annex-talk"]
     ids = [f"larch:{made[name]}" for name in strangers]
-    notices.leave(larch.settings.data, "larch", [*ids, "999999", "larch:0", "nonsense"])
+    notices.leave(larch.settings.data, "larch", [*ids, "999999", "larch:0"])
     report = larch.crawl()
     assert (report.error, report.failed, report.new) == ("", 0, 0)
     assert larch.documents() == before
@@ -121,11 +131,16 @@ def test_a_dry_run_and_a_limit(
     whole = larch.crawl()
     assert (whole.error, whole.partial, whole.mode) == ("", False, "full")
     larch.assert_equal(clerk.objects())
-    stored = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    stored, held = contents(data), larch.documents()
     assert larch.crawl(dry_run=True, full=True).changed == 0
-    now = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
-    assert now[data / FILE] == stored[data / FILE]
-    assert now == stored
+    assert contents(data) == stored
+    assert larch.documents() == held
+
+
+def contents(data: Path) -> dict[Path, bytes]:
+    """Return the bytes of all files but those that SQLite keeps while it reads."""
+    files = (p for p in data.rglob("*") if p.is_file())
+    return {p: p.read_bytes() for p in files if not p.name.endswith(("-wal", "-shm"))}
 
 
 def test_every_fact_can_be_asked_for_by_its_readers_only(

@@ -4,10 +4,14 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +50,32 @@ class Shell:
         out, err = process.communicate(timeout=MOST_S)
         return process.returncode, out, err
 
-    def kill(self, after_s: float, *words: str) -> int:
+    def kill(self, due: Callable[[], bool], *words: str) -> int:
         """Return the exit code of a command that is killed, unless it ends before."""
         process = self.start(*words)
-        try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+        while process.poll() is None:
+            if due():
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
         process.communicate(timeout=MOST_S)
         return process.returncode
+
+    def holds(self, count: int) -> bool:
+        """Return whether so many documents are stored."""
+        path = self.site.settings.data / "catalog.db"
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+                (found,) = db.execute("select count(*) from documents").fetchone()
+                return bool(found >= count)
+        except sqlite3.OperationalError:  # not made yet
+            return False
+
+
+def later(seconds: float) -> Callable[[], bool]:
+    """Return what tells whether so much time has passed."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
 def as_toml(settings: dict[str, Any]) -> str:
@@ -94,25 +115,25 @@ def test_a_crawl_that_is_killed_again_and_again(
 ) -> None:
     """The next run ends with the catalog of a clean crawl."""
     clean = site(indico, tmp_path / "clean", tiny_encoder, monkeypatch)
-    began = time.monotonic()
     assert clean.crawl().error == ""
-    lasts_s = time.monotonic() - began
     chance = random.Random(7)
-    killed = [shell.kill(chance.uniform(1, lasts_s), "crawl") for _ in range(5)]
-    assert -signal.SIGKILL in killed
+    for count in sorted(chance.sample(range(1, len(clean.documents())), 4)):
+        code = shell.kill(partial(shell.holds, count), "crawl")
+        assert code == -signal.SIGKILL, count
     code, out, err = shell.run("crawl")
     assert code == 0, out + err
     assert shell.site.documents() == clean.documents()
     shell.site.assert_equal(clerk.objects())
 
-    for step in ("add-events", "edit-talk", "close-talk"):
-        clerk.step(step)
+    for steps in (("add-events",), ("edit-talk", "close-talk")):
+        for step in steps:
+            clerk.step(step)
         shell.site.age(days=1.1)
-        killed += [shell.kill(chance.uniform(1, lasts_s), "crawl") for _ in range(3)]
+        for _ in range(3):
+            shell.kill(later(chance.uniform(2, 9)), "crawl")
         code, out, err = shell.run("crawl")
         assert code == 0, out + err
         shell.site.assert_equal(clerk.objects())
-    assert killed.count(-signal.SIGKILL) > 4
     clerk.step("open-talk")
     again = site(indico, tmp_path / "again", tiny_encoder, monkeypatch)
     assert again.crawl().error == ""
