@@ -111,7 +111,8 @@ class IndicoSource:
         self._client.recall(memory.get("spent") or [])
         try:
             expected = self._expected()
-            closed = self._closed_categories() if scope.full else None
+            first = scope.full or memory.get("withheld") is None
+            closed = self._closed_categories() if first else None
             current = Round(self._site, self._reader, self._audiences, scope, memory)
             self._round = current
             counted = self.requests

@@ -115,7 +115,7 @@ class Round:
     def _named(self) -> Iterator[Item]:
         """Look at the events of change notices and of earlier failures."""
         numbers = (self._number(name) for name in self._scope.first)
-        for number in dict.fromkeys(filter(None, numbers)):
+        for number in dict.fromkeys(filter(str.isdecimal, numbers)):
             try:
                 yield from self._examine(number)
             except _UNREADABLE as error:
