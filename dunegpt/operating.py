@@ -1,16 +1,17 @@
-"""The operator's commands: crawl, index, access, status.
+"""The operator's commands: crawl, extract, index, access, status.
 
 Operators see ids, reasons and counts of everything, titles of nothing.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dunegpt import options, output
 from dunegpt.errors import UsageError
-from dunegpt.schemas import AccessShape, CrawlShape, IndexRunShape
+from dunegpt.schemas import AccessShape, CrawlShape, ExtractShape, IndexRunShape
 
 
 def crawl(
@@ -49,6 +50,42 @@ def crawl(
         options.print_json(shape, one_line=True) if as_json else output.print_crawl(
             shape
         )
+    raise typer.Exit(1 if failed else 0)
+
+
+def extract(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    quote: Annotated[
+        str, typer.Option(help="Show where on --page this stands, instead of the text.")
+    ] = "",
+    page: Annotated[int, typer.Option(help="Number of the page of --quote.")] = 1,
+    as_json: options.JSONOption = False,
+) -> None:
+    """Show what files become: their pages, as the index would have them.
+
+    Examples: `dunegpt extract talk.pptx`; `dunegpt extract --json *.pdf`
+    """
+    from dunegpt.ingest.extract.sandbox import (  # noqa: PLC0415 - start-up time
+        Sandbox,
+    )
+
+    limits = options.settings().extract
+    failed = False
+    with Sandbox(limits) as sandbox:
+        for path in files:
+            if not path.is_file():
+                raise UsageError(f"There is no file {path}.")
+            kind = "application/octet-stream"
+            if quote:
+                boxes = sandbox.boxes(path, path.name, kind, page, quote)
+                output.print_boxes(path.name, boxes)
+                continue
+            found = sandbox.extract(path, path.name, kind)
+            failed |= bool(found.error)
+            shape = ExtractShape(name=path.name, **asdict(found))
+            options.print_json(
+                shape, one_line=True
+            ) if as_json else output.print_extracted(shape)
     raise typer.Exit(1 if failed else 0)
 
 

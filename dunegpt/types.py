@@ -141,11 +141,34 @@ class Page:
     Attributes:
         number: Counts from 1 in the order of the file.
         heading: Nearest heading; empty where there is none.
+        label: What a person calls the place where the number alone says too little:
+            ``Costs!A4:F40``, ``draw.py, line 12``, ``talk.pdf, page 3`` of an archive.
+        line: Line of the file that it begins on, for ``#L12``; 0 where lines mean
+            nothing.
     """
 
     number: int
     heading: str
     text: str
+    label: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle to highlight on a page.
+
+    Attributes:
+        page: Number of the page.
+        left: In parts of the page's width from its left edge; ``right`` likewise.
+        top: In parts of the page's height from its upper edge; ``bottom`` likewise.
+    """
+
+    page: int
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
