@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import equations
+from dunegpt.ingest.extract import charts, equations
 from dunegpt.ingest.extract.clean import clean, row
 from dunegpt.ingest.extract.sections import Line, sections
 from dunegpt.ingest.extract.task import Task
@@ -38,6 +38,7 @@ def pages(task: Task) -> Iterator[Page]:
         with zipfile.ZipFile(task.path) as package:
             names = set(package.namelist())
             body = _part(package, next(n for n in _BODIES if n in names))
+            _put_charts(package, names, body)
             styles = _levels(package) if "word/styles.xml" in names else {}
             notes = _notes(package, names)
             title = _title(package) if "docProps/core.xml" in names else ""
@@ -59,6 +60,26 @@ def _part(package: zipfile.ZipFile, name: str) -> Any:
         raise ExtractError(f"{name} unpacks to over {_PART_BYTES >> 20} MB.")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     return etree.fromstring(content, parser)
+
+
+def _put_charts(package: zipfile.ZipFile, names: set[str], body: Any) -> None:
+    """Put the rows of each chart as paragraphs behind the one that shows it."""
+    if "word/_rels/document.xml.rels" not in names:
+        return
+    targets = {
+        each.get("Id"): f"word/{each.get('Target')}"
+        for each in _part(package, "word/_rels/document.xml.rels")
+    }
+    for shown in list(body.iter("{*}chart")):
+        name = targets.get(next(iter(shown.attrib.values()), ""), "")
+        paragraphs = list(shown.iterancestors("{*}p"))
+        if name not in names or not paragraphs:
+            continue
+        space = paragraphs[-1].tag.removesuffix("p")
+        for line in reversed(list(charts.rows(_part(package, name)))):
+            added = etree.Element(f"{space}p")
+            etree.SubElement(added, f"{space}t").text = line
+            paragraphs[-1].addnext(added)
 
 
 def _title(package: zipfile.ZipFile) -> str:
@@ -103,6 +124,8 @@ def _lines(
             yield Line(text.replace("\n", " ") if level else text, level if text else 0)
             yield from _boxes(child, styles, notes)
             yield Line("")
+        elif name == "tbl" and len(cells := list(_own_cells(child))) == 1:
+            yield from _lines(cells[0], styles, notes)
         elif name == "tbl":
             yield from (Line(line) for line in _table(child, notes) if line)
             yield Line("")
@@ -126,6 +149,12 @@ def _boxes(
     for content in paragraph.iter("{*}txbxContent"):
         if not any(_local(a) == "Fallback" for a in content.iterancestors()):
             yield from _lines(content, styles, notes)
+
+
+def _own_cells(table: Any) -> Iterator[Any]:
+    """Yield the cells of a table, not those of tables in them."""
+    for each in table.iterchildren("{*}tr"):
+        yield from each.iterchildren("{*}tc")
 
 
 def _table(table: Any, notes: dict[str, str]) -> Iterator[str]:

@@ -122,7 +122,7 @@ def _paragraphs(text: str) -> str:
     parts = []
     for line, following in pairwise([*lines, ""]):
         ends = len(line) < _SHORT * long and not line.endswith((",", "-"))
-        heading = bool(_HEADING.match(line) or _HEADING.match(following))
+        heading = _is_heading(line) or _is_heading(following)
         begins = following[:1].isupper() or following[:1].isdigit()
         rows = " | " in line and " | " in following
         ended = ((ends and begins) or heading) and not rows
@@ -132,7 +132,11 @@ def _paragraphs(text: str) -> str:
 
 def _headings(text: str) -> list[str]:
     """Return the lines that look like numbered headings, such as ``3.2 Purity``."""
-    return [line.strip() for line in text.split("\n") if _HEADING.match(line.strip())]
+    return [line.strip() for line in text.split("\n") if _is_heading(line)]
+
+
+def _is_heading(line: str) -> bool:
+    return bool(_HEADING.match(line.strip())) and " | " not in line
 
 
 def _reason(error: pdfium.PdfiumError) -> str:

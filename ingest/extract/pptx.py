@@ -17,7 +17,7 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.exc import PythonPptxError
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import ocr
+from dunegpt.ingest.extract import charts, ocr
 from dunegpt.ingest.extract.clean import clean, row
 from dunegpt.ingest.extract.equations import linear
 from dunegpt.ingest.extract.task import Task
@@ -78,7 +78,7 @@ def _texts(shape: Any) -> Iterator[str]:
         for each in shape.table.rows:
             yield row(cell.text for cell in each.cells)
     elif getattr(shape, "has_chart", False):
-        yield from _chart(shape.chart)
+        yield from charts.rows(shape.chart._chartSpace)
     elif shape._element.find(f".//{{{_DIAGRAM}}}relIds") is not None:
         yield from _diagram(shape)
 
@@ -95,17 +95,6 @@ def _paragraph(paragraph: Any) -> str:
         elif not any(a.tag.endswith("}oMath") for a in child.iterancestors()):
             parts.append("\n" if name == "br" else child.text or "")
     return "".join(parts)
-
-
-def _chart(chart: Any) -> Iterator[str]:
-    """Yield title, then categories and values of a chart as rows."""
-    if chart.has_title:
-        yield chart.chart_title.text_frame.text
-    for plot in chart.plots:
-        yield row(["", *(str(each) for each in plot.categories)])
-        for series in plot.series:
-            values = ("" if v is None else f"{v:g}" for v in series.values)
-            yield row([series.name or "", *values])
 
 
 def _diagram(shape: Any) -> Iterator[str]:

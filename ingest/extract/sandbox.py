@@ -62,6 +62,11 @@ class Sandbox:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, if there is one."""
+        return self._child.pid if self._child else None
+
     def close(self) -> None:
         """End the child and all that it has started."""
         if self._child is not None:

@@ -5,17 +5,22 @@ Uses calamine (Rust, MIT): .xlsx, .xlsb, .xls and .ods.
 """
 
 import datetime as dt
+import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from lxml import etree
 from python_calamine import (
     CalamineError,
+    CalamineSheet,
     CalamineWorkbook,
     PasswordError,
     SheetVisibleEnum,
 )
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract.clean import row
+from dunegpt.ingest.extract import charts
+from dunegpt.ingest.extract.clean import one_line, row
 from dunegpt.ingest.extract.task import Task
 from dunegpt.types import Page
 
@@ -23,8 +28,13 @@ _ROWS = 40
 _CHARACTERS = 6000
 _SHEET_CHARACTERS = 1_000_000
 
+_LONG_ROW = 400
+
 Region = list[tuple[int, str]]
-"""Rows without an empty one between them: number in the sheet, text."""
+"""The rows of a table: number in the sheet, text."""
+
+Cells = tuple[int, list[str]]
+"""A row: number in the sheet, texts."""
 
 
 def pages(task: Task) -> Iterator[Page]:
@@ -42,14 +52,18 @@ def pages(task: Task) -> Iterator[Page]:
             if s.visible != SheetVisibleEnum.Visible
         }
         number = 0
-        for name in names:
+        shown = charts.of_workbook(task.path)
+        for position, name in enumerate(names, start=1):
             for first, last, text in _sheet(task, book, name):
                 number += 1
                 label = f"{name}!{first}:{last}" + (" (hidden)" * (name in hidden))
                 yield Page(number, name, text, label)
+            for text in shown.get(position, ()):
+                number += 1
+                yield Page(number, name, text, f"{name}, chart")
     except PasswordError as error:
         raise ExtractError("The workbook is encrypted with a password.") from error
-    except CalamineError as error:
+    except (CalamineError, zipfile.BadZipFile, etree.XMLSyntaxError) as error:
         raise ExtractError(f"The workbook is damaged: {error}.") from error
 
 
@@ -60,7 +74,7 @@ def _sheet(
     sheet = book.get_sheet_by_name(name)
     top = (sheet.start or (0, 0))[0] + 1
     room = _SHEET_CHARACTERS
-    for region in _regions(sheet.iter_rows(), top):
+    for region in _regions(_rows(sheet), top):
         for part in _parts(region):
             text = "\n".join(line for _, line in part)
             room -= len(text)
@@ -73,27 +87,88 @@ def _sheet(
             yield part[0][0], part[-1][0], text
 
 
+def _rows(sheet: CalamineSheet) -> Iterator[Sequence[object]]:
+    """Yield the rows of a sheet; what is merged stands in each of its cells."""
+    ranges = sheet.merged_cell_ranges or []
+    if not ranges:
+        yield from sheet.iter_rows()
+        return
+    top, left = sheet.start or (0, 0)
+    kept: dict[tuple[int, int], object] = {}
+    for number, cells in enumerate(sheet.iter_rows(), start=top):
+        values = list(cells)
+        for (first, begin), (last, end) in ranges:
+            if first <= number <= last:
+                value = values[begin - left] if first == number else kept[first, begin]
+                kept[first, begin] = value
+                values[begin - left : end - left + 1] = [value] * (end - begin + 1)
+        yield values
+
+
 def _regions(rows: Iterator[Sequence[object]], top: int) -> Iterator[Region]:
-    """Yield the runs of rows that hold something."""
-    region: Region = []
+    """Yield the tables of a sheet: rows and columns between empty ones."""
+    block: list[Cells] = []
     for number, cells in enumerate(rows, start=top):
-        if line := row(value_text(cell) for cell in cells):
-            region.append((number, line))
-            continue
-        if region:
-            yield region
-        region = []
-    if region:
-        yield region
+        texts = [one_line(value_text(cell)) for cell in cells]
+        if any(texts):
+            block.append((number, texts))
+        elif block:
+            yield from _side_by_side(block)
+            block = []
+    if block:
+        yield from _side_by_side(block)
+
+
+def _side_by_side(block: list[Cells]) -> Iterator[Region]:
+    """Yield the tables that stand beside each other in a run of rows, left first."""
+    width = max(len(texts) for _, texts in block)
+    used = [
+        any(t[at : at + 1] != [""] and t[at:] for _, t in block) for at in range(width)
+    ]
+    for first, last in _runs(used):
+        parts = [(number, texts[first:last]) for number, texts in block]
+        for _, rows in groupby(parts, key=lambda part: any(part[1])):
+            table = [part for part in rows if any(part[1])]
+            if table:
+                yield _lines(table)
+
+
+def _runs(used: list[bool]) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each run of columns that hold something."""
+    for filled, run in groupby(range(len(used)), key=used.__getitem__):
+        if filled:
+            columns = list(run)
+            yield columns[0], columns[-1] + 1
+
+
+def _lines(table: list[Cells]) -> Region:
+    """Return the rows of a table as text; with the head at each cell if they are long.
+
+    Of a long row a passage holds a part only: there each cell says what it is.
+    """
+    head = table[0][1]
+    rows = [(number, row(texts)) for number, texts in table]
+    long = sum(len(line) for _, line in rows) > _LONG_ROW * len(rows)
+    if not long or len(rows) < 2 or not all(head[:2]):
+        return rows
+    named = [
+        (
+            number,
+            row(f"{h}: {t}" if h else t for h, t in zip(head, texts, strict=True) if t),
+        )
+        for number, texts in table[1:]
+    ]
+    return [rows[0], *named]
 
 
 def _parts(region: Region) -> Iterator[Region]:
     """Yield a region in parts of the size of a page, its first row repeated."""
     head, part, size = region[0], list[tuple[int, str]](), 0
+    repeated = len(head[1]) <= _LONG_ROW
     for number, line in region:
         if part and (len(part) >= _ROWS or size + len(line) > _CHARACTERS):
             yield part
-            part, size = [(number, head[1])], len(head[1])
+            part, size = ([(number, head[1])], len(head[1])) if repeated else ([], 0)
         part.append((number, line))
         size += len(line)
     yield part
