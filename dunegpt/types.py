@@ -182,6 +182,8 @@ class Passage:
             offset, exclusive, into the text of the last page.
         heading: Nearest heading, part of the context that is embedded with it.
         record: Ordinal within the file of the record that the passage belongs to.
+        lead: Head of the table that it begins within, and that it goes on with
+            something cut; found with it, not part of its text, not in a snapshot.
     """
 
     document_id: str
@@ -193,6 +195,7 @@ class Passage:
     heading: str
     text: str
     record: int = 0
+    lead: str = ""
 
 
 class FoundBy(StrEnum):

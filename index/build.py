@@ -34,6 +34,7 @@ from dunegpt.index.snapshot import (
     publish,
     read_manifest,
 )
+from dunegpt.index.texts import CONTEXT_TOKENS
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import only_writer
@@ -46,9 +47,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much it is."""
-
-_CONTEXT_TOKENS = 56
-"""At most so many tokens are left to the context line and the special tokens."""
 
 
 @dataclass(slots=True)
@@ -237,9 +235,9 @@ class _Build:
 
     def _maker(self) -> ShardMaker:
         exported = Encoder(self.encoder)
-        wanted = self.settings.index.passage_tokens + _CONTEXT_TOKENS
+        wanted = self.settings.index.passage_tokens + CONTEXT_TOKENS
         if wanted > exported.info.max_tokens:
-            most = exported.info.max_tokens - _CONTEXT_TOKENS
+            most = exported.info.max_tokens - CONTEXT_TOKENS
             raise ConfigError(
                 f"[index] passage_tokens may be at most {most} with this model.",
             )

@@ -94,7 +94,8 @@ class ShardMaker:
             documents, keys, cut, strict=True
         ):
             own = record_texts(document.title, passages)
-            texts += [embedded(document.title, p.heading, p.text) for p in passages]
+            count = self.splitter.count
+            texts += [embedded(document.title, p, count) for p in passages]
             records += own
             lines.append(
                 {

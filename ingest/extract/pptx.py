@@ -48,15 +48,26 @@ def pages(task: Task) -> Iterator[Page]:
     except DAMAGED as error:
         raise ExtractError(f"The deck is damaged: {error}.") from error
     pictures = _Pictures(task, (deck.slide_width or 1) * (deck.slide_height or 1))
+    sections = _sections(deck)
     for number, slide in enumerate(slides, start=1):
         try:
-            yield _page(number, slide, pictures)
+            section = sections.get(str(slide.slide_id), "")
+            yield _page(number, slide, section, pictures)
         except DAMAGED as error:
             task.remark(f"Slide {number} is damaged and was left out: {error}.")
             yield Page(number, "", "")
 
 
-def _page(number: int, slide: Any, pictures: "_Pictures") -> Page:
+def _sections(deck: Any) -> dict[str, str]:
+    """Return the section's name of each slide, by the slide's id."""
+    return {
+        ident.get("id"): clean(section.get("name", ""))
+        for section in deck.part._element.iter("{*}section")
+        for ident in section.iter("{*}sldId")
+    }
+
+
+def _page(number: int, slide: Any, section: str, pictures: "_Pictures") -> Page:
     title = slide.shapes.title
     heading = clean(title.text_frame.text).replace("\n", " ") if title else ""
     parts = [heading] if heading else []
@@ -67,7 +78,8 @@ def _page(number: int, slide: Any, pictures: "_Pictures") -> Page:
         parts.append(slide.notes_slide.notes_text_frame.text)
     parts += pictures.texts(slide, number)
     text = "\n".join(filter(None, (clean(part) for part in parts)))
-    return Page(number, heading, text, f"slide {number}")
+    path = " > ".join(filter(None, [section, heading]))
+    return Page(number, path, text, f"slide {number}")
 
 
 def _texts(shape: Any) -> Iterator[str]:

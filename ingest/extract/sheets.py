@@ -29,6 +29,9 @@ _CHARACTERS = 6000
 _SHEET_CHARACTERS = 1_000_000
 
 _LONG_ROW = 400
+_MAX_MERGED = 1000
+
+Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
 Region = list[tuple[int, str]]
 """The rows of a table: number in the sheet, text."""
@@ -87,21 +90,22 @@ def _sheet(
             yield part[0][0], part[-1][0], text
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[Sequence[object]]:
+def _rows(sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
     """Yield the rows of a sheet; what is merged stands in each of its cells."""
     ranges = sheet.merged_cell_ranges or []
-    if not ranges:
+    if not 0 < len(ranges) <= _MAX_MERGED:
         yield from sheet.iter_rows()
         return
     top, left = sheet.start or (0, 0)
-    kept: dict[tuple[int, int], object] = {}
+    kept: dict[tuple[int, int], Cell] = {}
     for number, cells in enumerate(sheet.iter_rows(), start=top):
         values = list(cells)
         for (first, begin), (last, end) in ranges:
-            if first <= number <= last:
-                value = values[begin - left] if first == number else kept[first, begin]
-                kept[first, begin] = value
-                values[begin - left : end - left + 1] = [value] * (end - begin + 1)
+            span = range(max(begin - left, 0), min(end - left + 1, len(values)))
+            if first <= number <= last and span:
+                value = kept.setdefault((first, begin), values[span[0]])
+                for at in span:
+                    values[at] = value
         yield values
 
 
