@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract.kinds import is_tar
-from dunegpt.ingest.extract.task import Task, scratch
+from dunegpt.ingest.extract.kinds import UNKNOWN, is_tar
+from dunegpt.ingest.extract.scratch import scratch
+from dunegpt.ingest.extract.task import Task
 from dunegpt.types import Page
 
 _MAX_MEMBERS = 500
@@ -64,7 +65,7 @@ def _member_pages(task: Task, path: Path, name: str) -> Iterator[Page]:
     part = task.part(path, name, "")
     part.images_read = task.images_read
     try:
-        yield from (p for p in extract(part, "") if p.text.strip())
+        yield from (p for p in extract(part, UNKNOWN) if p.text.strip())
     finally:
         task.join(part)
         for remark in part.remarks:

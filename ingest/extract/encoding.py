@@ -1,5 +1,7 @@
 """Bytes to text, whatever the encoding: marks first, UTF-8, then a guess."""
 
+from collections import Counter
+
 from charset_normalizer import from_bytes
 
 from dunegpt.errors import ExtractError
@@ -52,12 +54,19 @@ def _decoded(content: bytes) -> str:
 
 
 def _wide(head: bytes) -> str:
-    """Return UTF-16 without a mark, told by zeros in every second place, or empty."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    half = max(1, len(head) // 2)
-    if odd > 0.6 * half and even < 0.05 * half:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.6 * half and odd < 0.05 * half else ""
+    """Return UTF-16 without a mark, or empty.
+
+    Told by its high bytes, every second one: of few values, zero among them.
+    """
+    for name, high, low in (
+        ("utf-16-le", head[1::2], head[0::2]),
+        ("utf-16-be", head[0::2], head[1::2]),
+    ):
+        common = Counter(high).most_common(2)
+        few = sum(count for _, count in common) >= 0.9 * len(high) and len(set(low)) > 3
+        if few and high.count(0) >= 0.05 * len(high) and low.count(0) < 0.02 * len(low):
+            return name
+    return ""
 
 
 def _guess(content: bytes) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dunegpt.errors import ExtractError
+from dunegpt.ingest.extract import tools
 from dunegpt.ingest.extract.formats import FORMATS
-from dunegpt.ingest.extract.task import Task, scratch
+from dunegpt.ingest.extract.scratch import scratch
+from dunegpt.ingest.extract.task import Task
 from dunegpt.ingest.extract.tools import LIBREOFFICE
 from dunegpt.types import Page
 
@@ -80,8 +82,6 @@ def _converted(task: Task, program: str, folder: Path, ending: str) -> Path:
         str(folder / "out"),
         str(source),
     ]
-    environment = {"HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
-    environment["PATH"] = "/usr/bin:/bin"
     try:
         done = subprocess.run(
             command,
@@ -89,7 +89,7 @@ def _converted(task: Task, program: str, folder: Path, ending: str) -> Path:
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             timeout=task.limits.timeout_s * 0.9,
-            env=environment,
+            env=tools.environment(folder),
             check=False,
         )
     except subprocess.TimeoutExpired as error:

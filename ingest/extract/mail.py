@@ -5,7 +5,6 @@ An attachment is named and its text follows where it is text; others are listed 
 
 import email
 import email.policy
-import mailbox
 import re
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -38,9 +37,15 @@ def _messages(task: Task) -> Iterator[bytes]:
         wide = content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in content[:200]
         yield decode(content).encode() if wide else content
         return
-    box = mailbox.mbox(task.path, create=False)
-    for key in box.iterkeys():
-        yield box.get_bytes(key)
+    message: list[bytes] = []
+    with task.path.open("rb") as box:
+        for line in box:
+            if line.startswith(b"From ") and message:
+                yield b"".join(message)
+                message = []
+            elif not line.startswith(b"From "):
+                message.append(line)
+    yield b"".join(message)
 
 
 def _field(message: EmailMessage, name: str) -> str:

@@ -4,10 +4,6 @@ A format gets a `Task` and yields pages. What it leaves out it says with `remark
 what other programs its output depends on it says by asking for them with `use`.
 """
 
-import resource
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,18 +81,3 @@ def limits_id(limits: ExtractTable) -> str:
     """Return the limits that can change a result, as one word."""
     values = limits.model_dump(exclude={"workers"}).values()
     return "/".join(str(value) for value in values)
-
-
-@contextmanager
-def scratch(size_mb: int) -> Iterator[Path]:
-    """Give a folder to write in, which this process may do nowhere and never else."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wanted = size_mb << 20
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    try:
-        with tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
-            yield Path(folder)
-    finally:
-        if hard != resource.RLIM_INFINITY:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))

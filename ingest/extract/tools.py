@@ -7,10 +7,14 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
+
+from dunegpt.ingest.extract.scratch import scratch
 
 ABSENT = "absent"
 TESSERACT = "tesseract"
 LIBREOFFICE = "soffice"
+_PROFILE_MB = 64
 
 
 @cache
@@ -26,19 +30,27 @@ def version(tool: str) -> str:
     if program is None:
         return ABSENT
     try:
-        said = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        with scratch(_PROFILE_MB) as folder:
+            said = subprocess.run(
+                [program, "--version"],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=60,
+                stdin=subprocess.DEVNULL,
+                env=environment(folder),
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired):
         return ABSENT
     found = re.search(r"\d+(?:\.\d+)+", said.stdout + said.stderr)
     return found[0] if found else "unknown"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return all that a program is told of its surroundings."""
+    home = {"HOME": str(folder), "TMPDIR": str(folder)}
+    return {**home, "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 def forget() -> None:
