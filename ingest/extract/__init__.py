@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract import kinds, tools
+from dunegpt.ingest.extract.clean import one_line
 from dunegpt.ingest.extract.formats import FORMATS, TYPES
 from dunegpt.ingest.extract.task import Extracted, Task, limits_id
 from dunegpt.types import Page
@@ -59,7 +60,8 @@ def _capped(task: Task, pages: Iterator[Page]) -> Iterator[Page]:
             task.limited(f"The file is cut off before page {page.number}: over {what}.")
             return
         left -= len(text)
-        yield Page(page.number, page.heading, text, page.label, page.line)
+        heading, label = one_line(page.heading), one_line(page.label)
+        yield Page(page.number, heading, text, label, page.line)
 
 
 def _why_nothing(task: Task) -> str:

@@ -14,6 +14,7 @@ from dunegpt.ingest.extract import Task, extract
 from dunegpt.ingest.extract.clean import clean
 from dunegpt.ingest.extract.kinds import media_type
 from dunegpt.types import Page
+from tests.ingest import samples
 
 OCTETS = "application/octet-stream"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -51,6 +52,11 @@ def make_deck() -> bytes:
     out = io.BytesIO()
     deck.save(out)
     return out.getvalue()
+
+
+def named(value: object) -> str:
+    """Name a test's case by its texts: made files hold the time they were made at."""
+    return value if isinstance(value, str) else "content"
 
 
 HTML = """<!DOCTYPE html><html><head><title>The title</title><style>.x{}</style></head>
@@ -240,19 +246,12 @@ def test_clean_keeps_the_layout_of_a_table() -> None:
         (b"\x7fELF\0\0", "a.pdf", "application/pdf", OCTETS),
         (b"\x7fELF\0\0", "a.txt", "text/plain", OCTETS),
     ],
+    ids=named,
 )
 def test_media_type(
     read: Reader, content: bytes, name: str, claimed: str, kind: str
 ) -> None:
     assert read.type(content, name, claimed) == kind
-
-
-def zipped(**members: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "/"), content)
-    return out.getvalue()
 
 
 PDF = make_pdf("The drift field is 475 V/cm.", "Purity")
@@ -266,13 +265,14 @@ PDF = make_pdf("The drift field is 475 V/cm.", "Purity")
         (make_pdf("secret", password="x"), "a.pdf", "encrypted with a password"),
         (b"%PDF-1.7\n" + b"garbage " * 50, "a.pdf", "PDF is damaged"),
         (PDF[:200], "a.pdf", "PDF is damaged"),
-        (zipped(a=""), "a.pptx", "No page has any text: a: The file is empty."),
+        (samples.zipped(a=""), "a.pptx", "No page has any text: a: The file is empty."),
         (make_deck()[:5000], "a.pptx", "archive is damaged"),
         (b"7z\xbc\xaf\x27\x1c\0\4" * 9, "a.7z", "octet-stream cannot be read"),
         (b"\x89PNG\r\n\x1a\n\0", "a.txt", "picture is damaged"),
         (b"\x01\x02\x03\x04" * 10, "a.txt", "octet-stream cannot be read"),
         (b"<html><script>x</script></html>", "a.html", "No page has any text"),
     ],
+    ids=named,
 )
 def test_what_cannot_be_read(
     read: Reader, content: bytes, name: str, reason: str
