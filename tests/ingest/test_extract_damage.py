@@ -83,7 +83,7 @@ def check(found: Extracted) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(SEEDS))
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_damage(sandbox: Sandbox, blob: Path, kind: str, data: st.DataObject) -> None:
     seed = SEEDS[kind]

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def pages(task):
         yield Page(1, "", "one page")
         os.abort()
     elif word == "child":
-        held = subprocess.Popen(["sleep", "600"])
+        held = subprocess.Popen(["sleep", "600.25"])
         (task.path.parent / "pid").touch()
         os._exit(held.pid % 1)
     elif word == "swell":
@@ -248,8 +249,13 @@ def test_what_a_file_starts_ends_with_the_child(tmp_path: Path) -> None:
     with Faulty(TABLE) as sandbox:
         sandbox.read(tmp_path, "child")
         assert sandbox._folder is None
-    left = [p for p in psutil.process_iter() if p.pid not in before]
-    assert not [p for p in left if _runs(p, "sleep")]
+    latest = time.monotonic() + 10
+    while time.monotonic() < latest:
+        left = [p for p in psutil.process_iter() if p.pid not in before]
+        if not [p for p in left if _runs(p, "600.25")]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("what the child had started still runs")
 
 
 def _runs(process: psutil.Process, word: str) -> bool:
