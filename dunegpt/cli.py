@@ -62,6 +62,7 @@ def show_config() -> None:
 
 for command in (
     operating.crawl,
+    operating.extract,
     operating.index,
     reading.ask,
     reading.search,

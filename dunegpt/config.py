@@ -73,9 +73,17 @@ class ExtractTable(_Table):
     """``[extract]``: the limits of the child process that reads one file."""
 
     timeout_s: float = Field(120, gt=0)
+    file_timeout_s: float = Field(1200, gt=0)
     memory_mb: int = Field(2048, ge=256)
     max_file_mb: int = Field(500, ge=1)
+    max_characters: int = Field(10_000_000, ge=1000)
+    ocr_images: int = Field(40, ge=0)
     workers: int = Field(0, ge=0)
+
+    @property
+    def children(self) -> int:
+        """How many files are read at once."""
+        return self.workers or os.cpu_count() or 1
 
 
 class LLMTable(_Table):

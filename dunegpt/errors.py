@@ -11,6 +11,7 @@ DuneGPTError
 │   └── SourceFormatError        an answer that is not what its kind promises
 ├── FetchError              one file could not be had (ledger, not fatal)
 ├── ExtractError            one file could not be read (ledger, not fatal)
+│   └── PartlyReadError          it was read, but not all of it
 ├── IndexMissingError       nothing was indexed yet
 ├── IndexBrokenError        an index that cannot be trusted
 ├── IndexMismatchError      an index made with another model or format
@@ -90,6 +91,10 @@ class FetchError(DuneGPTError):
 
 class ExtractError(DuneGPTError):
     """One file could not be turned into pages."""
+
+
+class PartlyReadError(ExtractError):
+    """One file was turned into pages, but not all of it."""
 
 
 class IndexMissingError(DuneGPTError):

@@ -1,4 +1,4 @@
-"""The operator's commands: crawl, index, access, status, forget, and their like.
+"""The operator's commands: crawl, extract, index, access, status, forget, and more.
 
 Operators see ids, reasons and counts of everything, titles of nothing.
 """
@@ -14,7 +14,13 @@ import typer
 from dunegpt import options, output
 from dunegpt.config import Settings
 from dunegpt.errors import ConfigError, UsageError
-from dunegpt.schemas import AccessShape, CrawlShape, IndexRunShape, PersonShape
+from dunegpt.schemas import (
+    AccessShape,
+    CrawlShape,
+    ExtractShape,
+    IndexRunShape,
+    PersonShape,
+)
 
 
 def crawl(  # noqa: PLR0917 - its options are its arguments
@@ -82,6 +88,42 @@ def _crawl_one(name: str, settings: Settings, **how: Any) -> CrawlShape:
     except ConfigError as error:
         report = CrawlReport(name, error=str(error), hint=error.hint)
     return CrawlShape(**asdict(report))
+
+
+def extract(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    quote: Annotated[
+        str, typer.Option(help="Show where on --page this stands, instead of the text.")
+    ] = "",
+    page: Annotated[int, typer.Option(help="Number of the page of --quote.")] = 1,
+    as_json: options.JSONOption = False,
+) -> None:
+    """Show what files become: their pages, as the index would have them.
+
+    Examples: `dunegpt extract talk.pptx`; `dunegpt extract --json *.pdf`
+    """
+    from dunegpt.ingest.extract.sandbox import (  # noqa: PLC0415 - start-up time
+        Sandbox,
+    )
+
+    limits = options.settings().extract
+    failed = False
+    with Sandbox(limits) as sandbox:
+        for path in files:
+            if not path.is_file():
+                raise UsageError(f"There is no file {path}.")
+            kind = "application/octet-stream"
+            if quote:
+                boxes = sandbox.boxes(path, path.name, kind, page, quote)
+                output.print_boxes(path.name, boxes)
+                continue
+            found = sandbox.extract(path, path.name, kind)
+            failed |= bool(found.error)
+            shape = ExtractShape(name=path.name, **asdict(found))
+            options.print_json(
+                shape, one_line=True
+            ) if as_json else output.print_extracted(shape)
+    raise typer.Exit(1 if failed else 0)
 
 
 def index(

@@ -19,6 +19,7 @@ from dunegpt.schemas import (
     AskShape,
     CrawlShape,
     DocumentShape,
+    ExtractShape,
     ForgetShape,
     IndexRunShape,
     PersonShape,
@@ -30,7 +31,7 @@ from dunegpt.schemas import (
     SourceShape,
     StatusShape,
 )
-from dunegpt.types import Outcome
+from dunegpt.types import Box, Outcome
 
 out = Console(highlight=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
@@ -38,7 +39,12 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
-_STAGES = {"embed": "Reading and embedding", "pack": "Packing", "export": "Exporting"}
+_STAGES = {
+    "read": "Reading files",
+    "embed": "Embedding",
+    "pack": "Packing",
+    "export": "Exporting",
+}
 
 
 def plain(text: str) -> str:
@@ -287,3 +293,27 @@ def _print_source(source: SourceShape) -> None:
     for name, text in lines.items():
         if text:
             out.print(f"  {name:<16}{escape(text)}")
+
+
+def print_extracted(found: ExtractShape) -> None:
+    """Print the pages of one file, then what is missing from them."""
+    for page in found.pages:
+        place = page.label or f"page {page.number}"
+        heading = f" · {escape(page.heading)}" if page.heading else ""
+        out.print(f"[bold]{escape(found.name)}, {escape(place)}[/bold]{heading}")
+        out.print(f"{escape(page.text)}\n")
+    for remark in found.remarks:
+        complain(f"{found.name}: {remark}", "yellow")
+    if found.error:
+        complain(f"{found.name}: {found.error}", "red")
+
+
+def print_boxes(name: str, boxes: list[Box]) -> None:
+    """Print rectangles in parts of the page's width and height."""
+    if not boxes:
+        complain(f"{name}: the quote is not on that page, or has no place there.")
+    for box in boxes:
+        out.print(
+            f"{escape(name)}, page {box.page}: left {box.left:.4f} top {box.top:.4f}"
+            f" right {box.right:.4f} bottom {box.bottom:.4f}"
+        )

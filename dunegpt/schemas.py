@@ -323,6 +323,26 @@ class CrawlShape(_Shape):
     failures: list[FailureShape]
 
 
+class ExtractedPageShape(_Shape):
+    """One page in ``dunegpt extract``."""
+
+    number: int
+    heading: str
+    text: str
+    label: str
+    line: int
+
+
+class ExtractShape(_Shape):
+    """What one file became, as ``dunegpt extract --json`` prints it, a line a file."""
+
+    name: str
+    pages: list[ExtractedPageShape]
+    remarks: list[str]
+    made_with: dict[str, str]
+    error: str
+
+
 class IndexRunShape(_Shape):
     """The record of one run of ``dunegpt index``."""
 
@@ -348,6 +368,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "ask": AskShape,
     "crawl": CrawlShape,
     "forget": ForgetShape,
+    "extract": ExtractShape,
     "index": IndexRunShape,
     "principals": PersonShape,
     "search": SearchShape,

@@ -141,11 +141,34 @@ class Page:
     Attributes:
         number: Counts from 1 in the order of the file.
         heading: Nearest heading; empty where there is none.
+        label: What a person calls the place where the number alone says too little:
+            ``Costs!A4:F40``, ``draw.py, line 12``, ``talk.pdf, page 3`` of an archive.
+        line: Line of the file that it begins on, for ``#L12``; 0 where lines mean
+            nothing.
     """
 
     number: int
     heading: str
     text: str
+    label: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle to highlight on a page.
+
+    Attributes:
+        page: Number of the page.
+        left: In parts of the page's width from its left edge; ``right`` likewise.
+        top: In parts of the page's height from its upper edge; ``bottom`` likewise.
+    """
+
+    page: int
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +182,8 @@ class Passage:
             offset, exclusive, into the text of the last page.
         heading: Nearest heading, part of the context that is embedded with it.
         record: Ordinal within the file of the record that the passage belongs to.
+        lead: Head of the table that it begins within, and that it goes on with
+            something cut; found with it, not part of its text, not in a snapshot.
     """
 
     document_id: str
@@ -170,6 +195,7 @@ class Passage:
     heading: str
     text: str
     record: int = 0
+    lead: str = ""
 
 
 class FoundBy(StrEnum):

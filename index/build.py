@@ -18,7 +18,6 @@ from typing import Any
 from dunegpt.config import Settings
 from dunegpt.errors import (
     ConfigError,
-    ExtractError,
     IndexBrokenError,
     IndexMismatchError,
     IndexMissingError,
@@ -28,7 +27,7 @@ from dunegpt.index import embed, words
 from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
 from dunegpt.index.orphans import remove_orphans
 from dunegpt.index.pack import Packer, identity
-from dunegpt.index.shards import Embedder, Entry, ShardFolder, ShardMaker, document_key
+from dunegpt.index.shards import Embedder, ShardFolder, ShardMaker, document_key
 from dunegpt.index.snapshot import (
     CURRENT,
     Snapshot,
@@ -36,6 +35,7 @@ from dunegpt.index.snapshot import (
     publish,
     read_manifest,
 )
+from dunegpt.index.texts import CONTEXT_TOKENS
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import only_writer
@@ -48,9 +48,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much it is."""
-
-_CONTEXT_TOKENS = 56
-"""At most so many tokens are left to the context line and the special tokens."""
 
 
 @dataclass(slots=True)
@@ -130,7 +127,7 @@ class _Build:
         self.data = settings.data
         self.snapshots = self.data / "snapshots"
         self.blobs = Blobs(self.data / "blobs")
-        self.pages = PageStore(self.data / "pages", self.blobs)
+        self.pages = PageStore(self.data / "pages", self.blobs, settings.extract)
         self.lost: dict[str, Failure] = {}
         self.encoder = self._encoder_folder()
         self.encoder_id = Encoder(self.encoder).info.id
@@ -141,6 +138,7 @@ class _Build:
             for folder in ("shards", "pages"):
                 shutil.rmtree(self.data / folder, ignore_errors=True)
         remove_orphans(self.catalog, self.data)
+        self._read_files()
         shards = ShardFolder(self.data / "shards")
         keys, inputs_id = self._keys()
         missing = [number for number, key in enumerate(keys) if key not in shards]
@@ -165,12 +163,24 @@ class _Build:
         shards.collect(set(keys))
         return report
 
+    def _read_files(self) -> None:
+        """Turn into pages what was not, or was by another version of its extractor."""
+        files = (
+            file
+            for stored in self.catalog.documents()
+            if stored.access
+            for file in stored.files
+            if file.sha256 in self.blobs
+        )
+        self.pages.fill(files, lambda done: self.progress("read", done, done))
+
     def _keyed(self) -> Iterator[tuple[str, Document]]:
         """Yield the documents that somebody may read, with their keys."""
         for stored in self.catalog.documents():
             if stored.access:
                 document = self._with_bytes(stored)
-                key = document_key(document, self.settings.index, self.encoder_id)
+                index = self.settings.index
+                key = document_key(document, index, self.encoder_id, self.pages)
                 yield key, document
 
     def _with_bytes(self, document: Document) -> Document:
@@ -227,9 +237,9 @@ class _Build:
 
     def _maker(self) -> ShardMaker:
         exported = Encoder(self.encoder)
-        wanted = self.settings.index.passage_tokens + _CONTEXT_TOKENS
+        wanted = self.settings.index.passage_tokens + CONTEXT_TOKENS
         if wanted > exported.info.max_tokens:
-            most = exported.info.max_tokens - _CONTEXT_TOKENS
+            most = exported.info.max_tokens - CONTEXT_TOKENS
             raise ConfigError(
                 f"[index] passage_tokens may be at most {most} with this model.",
             )
@@ -264,7 +274,7 @@ class _Build:
             self.progress("pack", 0, report.documents)
             for done, (key, document) in enumerate(self._keyed(), start=1):
                 entry = next(shards.entries([key]))
-                pages = self._pages(document, entry)
+                pages = self._pages(document)
                 packer.add(document, entry, pages)
                 lost = [
                     f for f in self.lost.values() if f.id.startswith(document.id + "#")
@@ -281,19 +291,14 @@ class _Build:
         report.passages = read_manifest(target)["counts"]["passages"]
         return target
 
-    def _pages(self, document: Document, entry: Entry) -> dict[str, list[Page]]:
+    def _pages(self, document: Document) -> dict[str, list[Page]]:
         """Return the pages of the files that could be read; made again if lost."""
-        failed = {failure.id for failure in entry.failures}
-        found = {}
-        for file in document.files:
-            if file.sha256 and f"{document.id}#{file.key}" not in failed:
-                try:
-                    with Sandbox(self.settings.extract) as sandbox:
-                        found[file.key] = self.pages.make(file, sandbox)
-                except ExtractError as error:
-                    where, name = f"{document.id}#{file.key}", type(error).__name__
-                    self.lost[where] = Failure(where, "extract", name, str(error))
-        return found
+        with Sandbox(self.settings.extract) as sandbox:
+            return {
+                file.key: list(self.pages.make(file, sandbox).pages)
+                for file in document.files
+                if file.sha256
+            }
 
     def _current(self) -> dict[str, Any]:
         """Return the manifest of the current snapshot; empty if it cannot be used."""

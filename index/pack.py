@@ -109,7 +109,7 @@ class Packer:
                 continue
             row = self._count["passages"]
             own, access = files[passage.file_key]
-            heading = context(document.title, passage.heading)
+            heading = context(document.title, passage.heading, passage.lead)
             self._store.passage(row, number, own, passage)
             text = f"{heading}\n{passage.text}"
             source = self._sources.setdefault(document.source, len(self._sources))

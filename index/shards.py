@@ -1,8 +1,8 @@
 """Shards: a few hundred documents as passages and vectors, made once for all time.
 
 Each document has a key: a hash of all that its passages and vectors depend on (title,
-files' bytes, extractor, splitter, settings, encoder), and of nothing else; who may
-read it is not in it. A shard is a folder named by the keys in it, renamed into place
+pages of its files, splitter, settings, encoder), and of nothing else; who may read it
+is not in it. A shard is a folder named by the keys in it, renamed into place
 when it is whole. So a re-run makes only what is missing, and a killed run loses at most
 the shard in hand. Does not know the catalog's file, nor what a snapshot is.
 """
@@ -14,10 +14,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -25,11 +23,12 @@ import numpy.typing as npt
 import zstandard
 
 from dunegpt.config import ExtractTable, IndexTable
-from dunegpt.errors import ExtractError, IndexBrokenError
+from dunegpt.errors import ExtractError, IndexBrokenError, PartlyReadError
 from dunegpt.index.encoder import EncoderInfo, Vectors
 from dunegpt.index.texts import embedded, record_texts
-from dunegpt.ingest import extract, split
+from dunegpt.ingest import split
 from dunegpt.ingest.blobs import storage_errors, sync_folder
+from dunegpt.ingest.extract import Extracted
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.ingest.pages import PageStore
 from dunegpt.types import Document, Failure, Passage
@@ -95,7 +94,8 @@ class ShardMaker:
             documents, keys, cut, strict=True
         ):
             own = record_texts(document.title, passages)
-            texts += [embedded(document.title, p.heading, p.text) for p in passages]
+            count = self.splitter.count
+            texts += [embedded(document.title, p, count) for p in passages]
             records += own
             lines.append(
                 {
@@ -110,26 +110,9 @@ class ShardMaker:
     def _cut(
         self, documents: Sequence[Document]
     ) -> list[tuple[list[Passage], list[Failure]]]:
-        """Return passages and failures of each document, read in child processes."""
-        workers = self.limits.workers or os.cpu_count() or 1
-        idle: SimpleQueue[Sandbox] = SimpleQueue()
-        sandboxes = [Sandbox(self.limits) for _ in range(workers)]
-        for sandbox in sandboxes:
-            idle.put(sandbox)
-
-        def cut(document: Document) -> tuple[list[Passage], list[Failure]]:
-            sandbox = idle.get()
-            try:
-                return self._cut_one(document, sandbox)
-            finally:
-                idle.put(sandbox)
-
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                return list(pool.map(cut, documents))
-        finally:
-            for sandbox in sandboxes:
-                sandbox.close()
+        """Return passages and failures of each document."""
+        with Sandbox(self.limits) as sandbox:
+            return [self._cut_one(document, sandbox) for document in documents]
 
     def _cut_one(
         self, document: Document, sandbox: Sandbox
@@ -137,16 +120,10 @@ class ShardMaker:
         passages: list[Passage] = []
         failures: list[Failure] = []
         for file in document.files:
-            if not file.sha256:
-                continue
-            try:
-                pages = self.pages.make(file, sandbox)
-            except ExtractError as error:
-                where = f"{document.id}#{file.key}"
-                name = type(error).__name__
-                failures.append(Failure(where, "extract", name, str(error)))
-                continue
-            passages += self.splitter.split(document.id, file.key, pages)
+            if file.sha256:
+                found = self.pages.make(file, sandbox)
+                failures += failures_of(f"{document.id}#{file.key}", found)
+                passages += self.splitter.split(document.id, file.key, found.pages)
         return passages, failures
 
     def _write(
@@ -179,15 +156,30 @@ class ShardMaker:
                 shutil.rmtree(new, ignore_errors=True)
 
 
-def document_key(document: Document, settings: IndexTable, encoder: str) -> str:
-    """Return the hash of all that a document's passages and vectors depend on."""
+def failures_of(where: str, found: Extracted) -> list[Failure]:
+    """Return what the ledger says of a file: nothing if all of it was read."""
+    if found.error:
+        return [Failure(where, "extract", ExtractError.__name__, found.error)]
+    if found.remarks:
+        said = " ".join(found.remarks)
+        return [Failure(where, "extract", PartlyReadError.__name__, said)]
+    return []
+
+
+def document_key(
+    document: Document, settings: IndexTable, encoder: str, pages: PageStore
+) -> str:
+    """Return the hash of all that a document's passages and vectors depend on.
+
+    What its files became is in it, not how: an extractor's new version that makes the
+    same pages makes nothing else anew.
+    """
     files = [
-        [f.key, f.sha256, Path(f.name).suffix, f.media_type] for f in document.files
+        [file.key, pages.digest(file) if file.sha256 else ""] for file in document.files
     ]
     cut = [settings.passage_tokens, settings.overlap_tokens]
     made_from = [document.id, document.title, files, cut, encoder]
-    versions = [FORMAT, extract.VERSION, split.VERSION]
-    content = json.dumps([versions, made_from], ensure_ascii=False)
+    content = json.dumps([FORMAT, split.VERSION, made_from], ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

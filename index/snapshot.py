@@ -22,7 +22,7 @@ from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.store import Store
 from dunegpt.types import Access
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "current"
 
 

@@ -30,7 +30,8 @@ create table files (
   access integer not null, fields text not null);
 create table pages (
   file integer not null, number integer not null, heading text not null,
-  text blob not null, primary key (file, number)) without rowid;
+  text blob not null, label text not null, line integer not null,
+  primary key (file, number)) without rowid;
 create table passages (
   row integer primary key, document integer not null, file integer not null,
   place text not null, text text not null);
@@ -110,9 +111,16 @@ class StoreWriter:
         row = (number, document, file.key, self.access(file.access), content)
         self._db.execute("insert into files values (?, ?, ?, ?, ?)", row)
         self._db.executemany(
-            "insert into pages values (?, ?, ?, ?)",
+            "insert into pages values (?, ?, ?, ?, ?, ?)",
             [
-                (number, p.number, p.heading, self._zstd.compress(p.text.encode()))
+                (
+                    number,
+                    p.number,
+                    p.heading,
+                    self._zstd.compress(p.text.encode()),
+                    p.label,
+                    p.line,
+                )
                 for p in pages
             ],
         )
@@ -286,14 +294,15 @@ class Store:
         """Return the pages of one file of a document."""
         with self._errors():
             found = self._db.execute(
-                "select p.number, p.heading, p.text from pages p join files f"
+                "select p.number, p.heading, p.text, p.label, p.line"
+                " from pages p join files f"
                 " on f.number = p.file join documents d on d.number = f.document"
                 " where d.id = ? and f.key = ? order by p.number",
                 (document_id, key),
             )
             return [
-                Page(number, heading, self._zstd.decompress(text).decode())
-                for number, heading, text in found
+                Page(number, heading, self._zstd.decompress(text).decode(), label, line)
+                for number, heading, text, label, line in found
             ]
 
     def _stored(self, row: tuple[Any, ...]) -> Stored:

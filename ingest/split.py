@@ -1,28 +1,58 @@
 """Cuts the pages of a file into passages along headings, sentences and lines.
 
 A passage runs on over a page break unless the heading changes there; it never cuts a
-sentence or a line that fits into a passage. Passages overlap by whole sentences. Knows
-no file format and no model: how long a text is, it is told.
+sentence or the row of a table that fits into a passage. One that begins within a table
+leads with the head of it. Passages overlap by whole sentences. Knows no file format and
+no model: how long a text is, it is told.
 """
 
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+from dunegpt.ingest.running import body_spans
 from dunegpt.types import Page, Passage
 
-VERSION = "1"
+VERSION = "2"
 """Part of the key of every shard: raise it when the output changes."""
 
-_SENTENCE_END = re.compile(r"\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9(\[])")
+_SENTENCE_END = re.compile(r"\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"])")
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:[A-Z]|Figs?|Eqs?|Secs?|Refs?|Tabs?|Nos?|Vol|vs|cf|al|etc|approx|ca|resp"
+    r"|Dr|Prof|Mr|Ms|St|e\.g|i\.e))\.$"
+)
+_ROW = re.compile(r"(?m)^[^\n]* \|(?: [^\n]*)?(?:\n+|\Z)")
 _RECORD_WORDS = (300, 1000)
-_RUNNING_LINES = 2
-_RUNNING_PAGES = 2
+_SLIDE = "slide "
+_FEW_WORDS = 40
+_MERGED_WORDS = 120
+
+Body = tuple[Page, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a passage is made of: a sentence, a row, or a part of one too long.
+
+    Attributes:
+        head: First row of the table that it belongs to, if it is a later one.
+        part: Whether it goes on with a sentence or row that was too long.
+    """
+
+    start: int
+    end: int
+    tokens: int
+    head: str = ""
+    part: bool = False
+
+    @property
+    def lead(self) -> str:
+        """What a passage that begins here goes on with."""
+        return " ".join(filter(None, [self.head, "(continued)" * self.part]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +68,13 @@ class Splitter:
     ) -> Iterator[Passage]:
         """Yield the passages of one file, in order."""
         records = _Records()
-        bodies = zip(pages, body_spans(pages), strict=True)
-        for heading, run in groupby(bodies, key=lambda body: body[0].heading):
-            section = _Section(list(run))
-            record = records.take(section.text)
-            for start, end in self._spans(section.text):
+        for heading, run in _runs(pages):
+            section = _Section(run)
+            records.begin(section.text)
+            for start, end, lead in self._spans(section.text):
                 first, offset = section.place(start)
                 last, stop = section.place(end - 1)
+                text = section.text[start:end]
                 yield Passage(
                     document_id=document_id,
                     file_key=file_key,
@@ -53,49 +83,47 @@ class Splitter:
                     start=offset,
                     end=stop + 1,
                     heading=heading,
-                    text=section.text[start:end],
-                    record=record,
+                    text=text,
+                    record=records.add(text),
+                    lead=lead,
                 )
 
-    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield start and end of each passage in a text, white space trimmed."""
+    def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield start, end and lead of each passage in a text, white space trimmed."""
         pieces = self._pieces(text)
         first = 0
         while first < len(pieces):
             size, last = 0, first
             while last < len(pieces) and (
-                size + pieces[last][2] <= self.passage_tokens or last == first
+                size + pieces[last].tokens <= self.passage_tokens or last == first
             ):
-                size += pieces[last][2]
+                size += pieces[last].tokens
                 last += 1
-            yield from _trimmed(text, pieces[first][0], pieces[last - 1][1])
+            for start, end in _trimmed(text, pieces[first].start, pieces[last - 1].end):
+                yield start, end, pieces[first].lead
             if last == len(pieces):
                 return
             first = self._overlapping(pieces, first, last)
 
-    def _overlapping(
-        self, pieces: list[tuple[int, int, int]], first: int, last: int
-    ) -> int:
+    def _overlapping(self, pieces: list[_Piece], first: int, last: int) -> int:
         """Return the piece to begin the next passage with.
 
         The overlap leaves room for the piece that comes next, so that no passage
         holds an overlap only.
         """
-        room = min(self.overlap_tokens, self.passage_tokens - pieces[last][2])
+        room = min(self.overlap_tokens, self.passage_tokens - pieces[last].tokens)
         begin = last
-        while begin - 1 > first and pieces[begin - 1][2] <= room:
+        while begin - 1 > first and pieces[begin - 1].tokens <= room:
             begin -= 1
-            room -= pieces[begin][2]
+            room -= pieces[begin].tokens
         return begin
 
-    def _pieces(self, text: str) -> list[tuple[int, int, int]]:
-        """Return start, end and tokens of the sentences that make up a text.
+    def _pieces(self, text: str) -> list[_Piece]:
+        """Return the sentences and rows that make up a text, those too long in parts.
 
-        A sentence too long for a passage (a table, a log) is cut at lines, else at
-        words. Nothing is stripped and nothing overlaps, so offsets are sums of
-        lengths. The library's own ``add_start_index`` searches for the text of a
-        piece, and gave wrong places or -1 where text repeats
-        (langchain-text-splitters 1.1.3).
+        Nothing is stripped and nothing overlaps, so offsets are sums of lengths. The
+        library's own ``add_start_index`` searches for the text of a piece, and gave
+        wrong places or -1 where text repeats (langchain-text-splitters 1.1.3).
         """
         splitter = RecursiveCharacterTextSplitter(
             separators=["\n", " ", ""],
@@ -106,25 +134,86 @@ class Splitter:
             length_function=lambda piece: self.count(piece) or 1,
             strip_whitespace=False,
         )
-        pieces, start = [], 0
-        for sentence in _sentences(text):
-            size = self.count(sentence)
+        pieces: list[_Piece] = []
+        start = 0
+        for atom, head in _atoms(text):
+            size = self.count(atom)
             fits = size <= self.passage_tokens
-            for piece in [sentence] if fits else splitter.split_text(sentence):
+            for number, piece in enumerate(
+                [atom] if fits else splitter.split_text(atom)
+            ):
                 end = start + len(piece)
-                pieces.append((start, end, size if fits else self.count(piece)))
+                tokens = size if fits else self.count(piece)
+                part = number > 0
+                name = _first_cell(atom) if part and " | " in atom else ""
+                lead = " ".join(filter(None, [head, name]))
+                pieces.append(_Piece(start, end, tokens, lead, part))
                 start = end
         if start != len(text):
             raise ValueError("the pieces do not add up to the text")
         return pieces
 
 
+def _runs(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]:
+    """Yield the pages under each heading; slides with few words go with neighbours."""
+    bodies = zip(pages, body_spans(pages), strict=True)
+    last: tuple[str, list[Body]] | None = None
+    for heading, group in groupby(bodies, key=lambda body: body[0].heading):
+        run = list(group)
+        if last is not None and _go_together(last[1], run):
+            title = heading.rpartition(" > ")[2]
+            last = (" / ".join(filter(None, [last[0], title])), last[1] + run)
+            continue
+        if last is not None:
+            yield last
+        last = (heading, run)
+    if last is not None:
+        yield last
+
+
+def _go_together(before: list[Body], after: list[Body]) -> bool:
+    """Return whether two runs are slides of one section of which one says little."""
+    if not all(page.label.startswith(_SLIDE) for page, _ in before + after):
+        return False
+    sections = {page.heading.rpartition(" > ")[0] for page, _ in before + after}
+    words = [sum(len(p.text[a:b].split()) for p, (a, b) in r) for r in (before, after)]
+    return (
+        len(sections) == 1 and min(words) < _FEW_WORDS and sum(words) <= _MERGED_WORDS
+    )
+
+
+def _atoms(text: str) -> Iterator[tuple[str, str]]:
+    """Yield sentences and rows, white space after them included, with a table's head.
+
+    The head of a table is its first row; it has none itself.
+    """
+    at, head = 0, ""
+    for row in _ROW.finditer(text):
+        if row.start() > at:
+            yield from (
+                (sentence, "") for sentence in _sentences(text[at : row.start()])
+            )
+            head = ""
+        yield row[0], head
+        head = "" if row[0].endswith("\n\n") else head or row[0].strip()
+        at = row.end()
+    yield from ((sentence, "") for sentence in _sentences(text[at:]))
+
+
+def _first_cell(row: str) -> str:
+    return next((c.strip() for c in row.split(" | ") if c.strip()), "")
+
+
 def _sentences(text: str) -> Iterator[str]:
     """Yield the sentences and paragraphs of a text, white space after them included."""
     start = 0
     for gap in _SENTENCE_END.finditer(text):
-        yield text[start : gap.end()]
-        start = gap.end()
+        ended = gap[0].count("\n") > 1
+        if ended or not _ABBREVIATED.search(
+            text, max(start, gap.start() - 8), gap.start()
+        ):
+            yield text[start : gap.end()]
+            start = gap.end()
     if start < len(text):
         yield text[start:]
 
@@ -132,7 +221,7 @@ def _sentences(text: str) -> Iterator[str]:
 class _Section:
     """Consecutive pages under one heading, as one text without running lines."""
 
-    def __init__(self, bodies: list[tuple[Page, tuple[int, int]]]) -> None:
+    def __init__(self, bodies: list[Body]) -> None:
         self._bodies = bodies
         self._starts = []
         parts, length = [], 0
@@ -149,70 +238,31 @@ class _Section:
         return page.number, start + offset - self._starts[at]
 
 
-def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
-    """Return for each page the span of its text between running head and foot.
-
-    A line at the edge of a page runs if it stands, numbers apart, at the same edge of
-    most pages, and nowhere inside a page, as the rows of a table do. It stays on the
-    page that is shown, and is left out of passages: it would be the beginning of every
-    one of them.
-    """
-    edges = [_edges(page.text) for page in pages]
-    inside = {key for page in pages for key in _inner_lines(page.text)}
-    heads = Counter(k for head, _ in edges for k in {k for k, _ in head} - inside)
-    feet = Counter(k for _, foot in edges for k in {k for k, _ in foot} - inside)
-    least = max(_RUNNING_PAGES, len(pages) // 2 + 1)
-    spans = []
-    for page, (head, foot) in zip(pages, edges, strict=True):
-        start = max((at for key, at in head if heads[key] >= least), default=0)
-        end = min(
-            (at for key, at in foot if feet[key] >= least), default=len(page.text)
-        )
-        spans.append((start, max(start, end)))
-    return spans
-
-
-def _key(line: str) -> str:
-    """Return a line without what differs from page to page."""
-    return re.sub(r"\d+", "#", line).strip()
-
-
-def _inner_lines(text: str) -> list[str]:
-    keys = [key for line in text.split("\n") if (key := _key(line))]
-    return keys[_RUNNING_LINES:-_RUNNING_LINES]
-
-
-def _edges(text: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return first and last lines of a page, numbers out: (line, where it ends/begins).
-
-    Every line is paired with the offset that a body without it begins or ends at.
-    """
-    lines, at = [], 0
-    for line in text.split("\n"):
-        if key := _key(line):
-            lines.append((key, at, at + len(line) + 1))
-        at += len(line) + 1
-    head = [(key, min(end, len(text))) for key, _, end in lines[:_RUNNING_LINES]]
-    foot = [(key, start) for key, start, _ in lines[-_RUNNING_LINES:]]
-    return head, foot
-
-
 class _Records:
-    """Groups sections into records of about 300 to 1,000 words."""
+    """Groups passages into records of about 300 to 1,000 words, by their sections."""
 
     def __init__(self) -> None:
         self._number = 0
         self._words = 0
 
-    def take(self, text: str) -> int:
-        """Return the record that a section belongs to."""
+    def begin(self, text: str) -> None:
+        """Begin a record with a section, unless it fits to what came before."""
         words = len(text.split())
         full = self._words >= _RECORD_WORDS[0]
         if full or (self._words and self._words + words > _RECORD_WORDS[1]):
-            self._number += 1
-            self._words = 0
+            self._next()
+
+    def add(self, text: str) -> int:
+        """Return the record that a passage of the section belongs to."""
+        words = len(text.split())
+        if self._words and self._words + words > _RECORD_WORDS[1]:
+            self._next()
         self._words += words
         return self._number
+
+    def _next(self) -> None:
+        self._number += 1
+        self._words = 0
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -1,86 +1,88 @@
 """Turns the bytes of a file into pages, one file a format, each in a child process.
 
-Every format is one function ``pages(path) -> Iterator[Page]`` and one line in
-`FORMATS`. What the bytes are is decided by the bytes first: what a web server or a
-browser claimed is often wrong.
+Every format is one module with ``VERSION``-ed line in `formats.FORMATS` and a function
+``pages(task) -> Iterator[Page]``. `kinds` tells what a file is, `sandbox` starts the
+child, `worker` is the child, `isolation` is what it may not do.
 """
 
-import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import html, markdown, pdf, pptx, text
+from dunegpt.ingest.extract import kinds, tools
+from dunegpt.ingest.extract.clean import one_line
+from dunegpt.ingest.extract.formats import FORMATS, TYPES
+from dunegpt.ingest.extract.task import Extracted, Task, limits_id
 from dunegpt.types import Page
 
-VERSION = "1"
-"""Part of the key of every extracted file: raise it when a format's output changes."""
-
-FORMATS: dict[str, Callable[[Path], Iterator[Page]]] = {
-    "application/pdf": pdf.pages,
-    pptx.MEDIA_TYPE: pptx.pages,
-    "text/html": html.pages,
-    "text/markdown": markdown.pages,
-    "text/plain": text.pages,
-}
-
-_MARKDOWN = {".md", ".markdown"}
-_HTML_STARTS = (b"<!doctype html", b"<html")
+MAX_PAGE_CHARACTERS = 200_000
+_MAX_PAGES = 20_000
 
 
-def media_type(path: Path, name: str, claimed: str) -> str:
-    """Return what a file is, by its first bytes, its name and what was claimed."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if _is_pdf(head):
-        return "application/pdf"
-    if head.startswith(b"PK\x03\x04"):
-        return _office_type(path)
-    if start.startswith(_HTML_STARTS):
-        return "text/html"
-    if b"\0" in head and not head.startswith(text.UTF16_MARKS):
-        return claimed if claimed not in FORMATS else "application/octet-stream"
-    if Path(name).suffix.lower() in _MARKDOWN:
-        return "text/markdown"
-    if claimed == "text/html":
-        return claimed
-    is_text = claimed.startswith("text/") or claimed == "application/octet-stream"
-    return "text/plain" if is_text and text.is_text(head) else claimed
-
-
-def extract(path: Path, name: str, claimed: str) -> list[Page]:
-    """Return the pages of a file that hold text, in order.
+def extract(task: Task, claimed: str) -> Iterator[Page]:
+    """Yield the pages of a file, blank ones too, up to the limits.
 
     Raises:
         ExtractError: Of an unknown type, damaged, encrypted, or without any text.
     """
-    if path.stat().st_size == 0:
+    if task.path.stat().st_size == 0:
         raise ExtractError("The file is empty.")
-    kind = media_type(path, name, claimed)
-    if kind not in FORMATS:
-        raise ExtractError(f"Files of the type {kind} cannot be read yet.")
-    pages = [page for page in FORMATS[kind](path) if page.text.strip()]
-    if not pages:
-        scanned = "; it may be scanned" if kind == "application/pdf" else ""
-        raise ExtractError(f"No page has any text{scanned}.")
-    return pages
+    task.made_with["types"] = TYPES
+    task.kind = kinds.media_type(task.path, task.name, claimed)
+    if task.kind not in FORMATS:
+        raise ExtractError(f"Files of the type {task.kind} cannot be read.")
+    found = FORMATS[task.kind]
+    task.made_with = {found.name: found.version}
+    any_text = False
+    for page in _capped(task, found.pages(task)):
+        any_text = any_text or bool(page.text.strip())
+        yield page
+    if not any_text:
+        raise ExtractError(_why_nothing(task))
 
 
-def _is_pdf(head: bytes) -> bool:
-    """Return whether a file is a PDF; readers allow for junk before its mark.
+def _capped(task: Task, pages: Iterator[Page]) -> Iterator[Page]:
+    """Yield pages until there is too much text, and say so."""
+    left = task.limits.max_characters
+    for count, page in enumerate(pages):
+        text = page.text
+        if len(text) > MAX_PAGE_CHARACTERS:
+            text = text[:MAX_PAGE_CHARACTERS]
+            task.remark(
+                f"Page {page.number} is cut off after {MAX_PAGE_CHARACTERS:,}"
+                " characters."
+            )
+        if len(text) > left or count >= _MAX_PAGES:
+            what = (
+                f"{task.limits.max_characters:,} characters"
+                if len(text) > left
+                else f"{_MAX_PAGES:,} pages"
+            )
+            task.limited(f"The file is cut off before page {page.number}: over {what}.")
+            return
+        left -= len(text)
+        heading, label = one_line(page.heading), one_line(page.label)
+        yield Page(page.number, heading, text, label, page.line)
 
-    A text that speaks of the mark is none: junk is not text.
-    """
-    at = head[:1024].find(b"%PDF-")
-    return at >= 0 and (at < 8 or not text.is_text(head))
+
+def _why_nothing(task: Task) -> str:
+    """Return the reason why a file that could be read has no text."""
+    if task.made_with.get(tools.TESSERACT) == tools.ABSENT:
+        return "No page has any text; tesseract, which would read scans, is absent."
+    if task.remarks:
+        return f"No page has any text: {' '.join(task.remarks)}"
+    if tools.TESSERACT in task.made_with:
+        return "No page has any text, and tesseract saw none."
+    return "No page has any text."
 
 
-def _office_type(path: Path) -> str:
-    """Return which office format a zip archive holds, or that it is an archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise ExtractError(f"The archive is damaged: {error}.") from error
-    return pptx.MEDIA_TYPE if "ppt/presentation.xml" in names else "application/zip"
+def is_current(made_with: dict[str, str], limits: str) -> bool:
+    """Return whether a result made with these versions would come out the same now."""
+    versions = {found.name: found.version for found in FORMATS.values()}
+    now = versions | {"types": TYPES, "limits": limits}
+    return all(
+        now.get(name, "") == version if name in now else tools.version(name) == version
+        for name, version in made_with.items()
+    )
+
+
+__all__ = ["FORMATS", "Extracted", "Task", "extract", "is_current", "limits_id"]

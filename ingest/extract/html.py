@@ -2,39 +2,56 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, UnicodeDammit
 from bs4.element import NavigableString, Tag
 
 from dunegpt.ingest.extract.clean import clean
-from dunegpt.ingest.extract.sections import sections
+from dunegpt.ingest.extract.sections import Line, sections
+from dunegpt.ingest.extract.task import Task
 from dunegpt.types import Page
 
-_SILENT = ["script", "style", "template", "noscript", "nav", "head", "svg"]
+_SILENT = ["script", "style", "template", "noscript", "nav", "head", "svg", "iframe"]
 _BLOCKS = frozenset(
-    "address article aside blockquote dd div dl dt figcaption figure footer form h1"
-    " h2 h3 h4 h5 h6 header hr li main ol p pre section table tbody thead tr ul".split()
+    "address article aside blockquote caption dd div dl dt figcaption figure footer"
+    " form h1 h2 h3 h4 h5 h6 header hr li main ol p pre section table tbody thead tr"
+    " ul".split()
 )
-_HEADING = re.compile(r"h[1-6]")
+_HEADING = re.compile(r"h([1-6])")
 _MARK = "\x01"
+_CELL = re.compile(r"\s*\n\s*")
 
 
-def pages(path: Path) -> Iterator[Page]:
+def pages(task: Task) -> Iterator[Page]:
     """Yield the sections of a page for people, what a reader does not see left out."""
-    soup = BeautifulSoup(path.read_bytes(), "lxml")
+    yield from pages_of(task.path.read_bytes())
+
+
+def pages_of(content: bytes | str) -> Iterator[Page]:
+    """Yield the sections of a page's source."""
+    soup = BeautifulSoup(_decoded(content), "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     for silent in soup.find_all(_SILENT):
         silent.decompose()
     lines = "".join(_pieces(soup)).split("\n")
-    yield from sections(_headed(lines), title=title)
+    yield from sections(_leveled(lines), title=clean(title))
 
 
-def _headed(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each line as (heading or empty, text)."""
+def _decoded(content: bytes | str) -> str:
+    """Return the source as text, by its marks and what it says itself."""
+    if isinstance(content, str):
+        return content
+    known = UnicodeDammit(content, ["utf-8"], is_html=True).unicode_markup
+    return known if known is not None else content.decode("cp1252", "replace")
+
+
+def _leveled(lines: list[str]) -> Iterator[Line]:
+    """Yield each line, headings with their level."""
     for line in lines:
-        text = clean(re.sub(r"\s+", " ", line.replace(_MARK, "")))
-        yield (text if line.startswith(_MARK) else "", text)
+        level = int(line[1]) if line.startswith(_MARK) else 0
+        text = line[2:] if level else line
+        text = clean(re.sub(r"\s+", " ", text.replace(_MARK, "")))
+        yield Line(text, level if text else 0)
 
 
 def _pieces(node: Tag) -> Iterator[str]:
@@ -48,12 +65,15 @@ def _pieces(node: Tag) -> Iterator[str]:
 
 def _element(element: Tag) -> Iterator[str]:
     name = element.name
-    if _HEADING.fullmatch(name):
-        yield f"\n{_MARK}{element.get_text(' ', strip=True)}\n"
+    if found := _HEADING.fullmatch(name):
+        text = re.sub(r"\s+", " ", element.get_text("", strip=False)).strip()
+        yield f"\n{_MARK}{found[1]}{text}\n" if text else "\n"
     elif name == "br":
         yield "\n"
+    elif name == "pre":
+        yield f"\n{element.get_text()}\n"
     elif name in {"td", "th"}:
-        yield from _pieces(element)
+        yield _CELL.sub(" ", "".join(_pieces(element)).strip())
         yield " | " if element.find_next_sibling(["td", "th"]) else ""
     elif name in _BLOCKS:
         yield "\n"

@@ -1,52 +1,41 @@
 """Plain text files to pages, cut at form feeds or at a fixed number of lines."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.clean import clean
+from dunegpt.ingest.extract.encoding import decode
+from dunegpt.ingest.extract.task import Task
 from dunegpt.types import Page
 
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LINES = 60
+_CHARACTERS = 12_000
 
 
-def pages(path: Path) -> Iterator[Page]:
+def pages(task: Task) -> Iterator[Page]:
     """Yield the pages of a text file, of 60 lines where it has no form feeds."""
-    content = decode(path.read_bytes())
-    number = 0
+    content = decode(task.path.read_bytes())
+    number, first = 0, 1
     for sheet in content.split("\f"):
-        lines = sheet.split("\n")
-        for start in range(0, len(lines), _LINES):
+        for part, line in parts(sheet.split("\n"), first):
             number += 1
-            text = clean("\n".join(lines[start : start + _LINES]), keep_layout=True)
-            yield Page(number, "", text)
+            text = clean("\n".join(part), keep_layout=True)
+            yield Page(number, "", text, f"line {line}", line)
+        first += sheet.count("\n")
 
 
-def is_text(head: bytes) -> bool:
-    """Return whether the first bytes of a file look like text of any encoding."""
-    if head.startswith(UTF16_MARKS):
-        return True
-    if b"\0" in head:
-        return False
-    odd = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
-    return odd * 100 <= len(head)
+def parts(lines: list[str], first: int) -> Iterator[tuple[list[str], int]]:
+    """Yield runs of at most 60 lines, and not too long, with their first line's number.
 
-
-def decode(content: bytes) -> str:
-    """Return text from bytes: UTF-8, else UTF-16 by its mark, else Windows-1252.
-
-    Raises:
-        ExtractError: It is not text.
+    A line longer than a page is cut into several.
     """
-    if content.startswith(UTF16_MARKS):
-        encoding = "utf-16"
-    elif not is_text(content[:4096]):
-        raise ExtractError("The file is not text.")
-    else:
-        encoding = "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    kept, size, begin = list[str](), 0, first
+    for number, line in enumerate(lines, start=first):
+        for start in range(0, len(line) or 1, _CHARACTERS):
+            piece = line[start : start + _CHARACTERS]
+            if kept and (len(kept) == _LINES or size + len(piece) > _CHARACTERS):
+                yield kept, begin
+                kept, size, begin = [], 0, number
+            kept.append(piece)
+            size += len(piece)
+    if kept:
+        yield kept, begin

@@ -1,54 +1,73 @@
-"""The child process that reads files: one request a line in, one reply a line out.
+"""The child process that reads files: one request a line in, some lines of JSON out.
 
-A request is ``{"path", "name", "media_type"}``; a reply is ``{"pages": [...]}`` or
-``{"error": message}``, in JSON: a hostile file that takes this process over can send
-text to its parent and no more. Started by `sandbox` only.
+A request is ``{"path", "name", "media_type"}``, and ``"page"`` and ``"quote"`` too if
+boxes are wanted. Out come, page by page so that nothing piles up, ``["page", ...]``,
+``["remark", text]``, ``["made_with", {...}]``, and at last ``["end"]`` or
+``["error", text]``. A hostile file that takes this process over can send text to its
+parent and no more. Started by `sandbox` only.
 """
 
 import json
-import resource
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from dunegpt.config import ExtractTable
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import extract
+from dunegpt.ingest.extract import extract, isolation
+from dunegpt.ingest.extract.task import Task
 
-_MAX_CHARACTERS = 50_000_000
-
-
-def _limit(memory_mb: int) -> None:
-    """Take from this process what reading a file does not need."""
-    size = memory_mb << 20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+Request = dict[str, Any]
 
 
-def _reply(request: dict[str, str]) -> dict[str, Any]:
+def _messages(task: Task, request: Request) -> Iterator[list[Any]]:
+    if "quote" in request:
+        from dunegpt.ingest.extract import boxes  # noqa: PLC0415 - start-up time
+
+        kind = request["media_type"]
+        found = boxes.boxes(task, kind, request["page"], request["quote"])
+        yield ["boxes", [astuple(box) for box in found]]
+        return
+    for page in extract(task, request["media_type"]):
+        yield ["page", *astuple(page)]
+
+
+def _answer(request: Request, limits: ExtractTable) -> Iterator[list[Any]]:
+    """Yield what there is to say of one request, its end included."""
+    task = Task(Path(request["path"]), request["name"], "", limits)
     try:
-        pages = extract(Path(request["path"]), request["name"], request["media_type"])
+        yield from _messages(task, request)
+        last = ["end"]
     except ExtractError as error:
-        return {"error": str(error)}
+        last = ["error", str(error)]
     except MemoryError:
-        return {"error": "Reading the file needs more memory than allowed."}
+        task.limited("Reading the file needs more memory than allowed.")
+        last = ["error", task.remarks.pop()]
     except RecursionError:
-        return {"error": "The file is nested too deeply."}
+        last = ["error", "The file is nested too deeply."]
     except Exception as error:
         # The per-item door of this process: whatever a library raises on a file that
         # somebody damaged is that file's failure, with its reason.
-        return {"error": f"{type(error).__name__}: {error}"}
-    if sum(len(page.text) for page in pages) > _MAX_CHARACTERS:
-        return {"error": f"The file has over {_MAX_CHARACTERS:,} characters of text."}
-    return {"pages": [[page.number, page.heading, page.text] for page in pages]}
+        last = ["error", f"The file is damaged: {type(error).__name__}: {error}"]
+    for remark in task.remarks:
+        yield ["remark", remark]
+    yield ["made_with", task.made_with]
+    yield last
 
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    _limit(int(sys.argv[1]))
+    limits = ExtractTable.model_validate_json(sys.argv[1])
+    tempfile.tempdir = sys.argv[2]
+    isolation.isolate(limits)
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(_reply(json.loads(line))) + "\n")
-        sys.stdout.flush()
+        isolation.allow_cpu(limits.file_timeout_s)
+        for message in _answer(json.loads(line), limits):
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ def pack(folder: Path, encoder_folder: Path, corpus: Corpus) -> Snapshot:
             for key, own in pages.items()
             for n, p in enumerate(own)
         )
-        wanted = [embedded(doc.title, "", p.text) for p in passages]
+        wanted = [
+            embedded(doc.title, p, lambda text: len(text.split())) for p in passages
+        ]
         entry = Entry(
             key="",
             passages=passages,

@@ -21,6 +21,7 @@ from dunegpt.errors import (
     StorageError,
     UsageError,
 )
+from dunegpt.index import snapshot
 from dunegpt.index.build import build
 from dunegpt.index.search import Searcher
 from dunegpt.index.snapshot import Snapshot
@@ -355,7 +356,8 @@ def test_rebuild_repairs_what_lies_before_a_snapshot(
 
 def other_format(settings: Settings) -> None:
     path = current(settings) / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
+    form = f'"format": {snapshot.FORMAT}'
+    path.write_text(path.read_text().replace(form, '"format": 0'))
 
 
 def test_other_format(settings: Settings, texts: Path) -> None:

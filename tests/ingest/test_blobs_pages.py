@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dunegpt.config import ExtractTable
-from dunegpt.errors import ExtractError, FetchError, StorageError
-from dunegpt.ingest import pages as pages_module
+from dunegpt.errors import FetchError, StorageError
 from dunegpt.ingest.blobs import Blobs, storage_errors, write_whole
+from dunegpt.ingest.extract import Extracted, formats
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.ingest.pages import PageStore
 from dunegpt.types import FileRef, Page
@@ -125,14 +125,18 @@ class CountingSandbox(Sandbox):
         self.asked: list[str] = []
         self.pages = pages
 
-    def extract(self, path: Path, name: str, media_type: str) -> list[Page]:
+    def extract(self, path: Path, name: str, media_type: str) -> Extracted:
         self.asked.append(name)
         if not self.pages:
-            raise ExtractError("No page has any text.")
-        return self.pages
+            return Extracted((), (), MADE_WITH, "No page has any text.")
+        return Extracted(tuple(self.pages), (), MADE_WITH)
 
 
 PAGES = [Page(1, "", "first \u2028 ünï"), Page(3, "Head", 'a "quote"\n\ttab')]
+
+
+MADE_WITH = {"pdf": formats.PDF.version}
+WHOLE = Extracted(tuple(PAGES), (), MADE_WITH)
 
 
 def file(sha: str, name: str = "a.pdf", kind: str = "application/pdf") -> FileRef:
@@ -143,10 +147,10 @@ def test_extracted_once(tmp_path: Path, blobs: Blobs) -> None:
     store, sandbox = PageStore(tmp_path / "pages", blobs), CountingSandbox(PAGES)
     sha, _ = blobs.put([CONTENT])
     assert store.get(file(sha)) is None
-    assert store.make(file(sha), sandbox) == PAGES
-    assert store.make(file(sha), sandbox) == PAGES
-    assert store.make(file(sha, name="renamed.pdf"), sandbox) == PAGES
-    assert PageStore(tmp_path / "pages", blobs).get(file(sha)) == PAGES
+    assert store.make(file(sha), sandbox) == WHOLE
+    assert store.make(file(sha), sandbox) == WHOLE
+    assert store.make(file(sha, name="renamed.pdf"), sandbox) == WHOLE
+    assert PageStore(tmp_path / "pages", blobs).get(file(sha)) == WHOLE
     assert sandbox.asked == ["a.pdf"]
 
 
@@ -156,18 +160,18 @@ def test_extracted_again_if_what_decides_it_differs(
     store, sandbox = PageStore(tmp_path / "pages", blobs), CountingSandbox(PAGES)
     for other in (file(SHA), file(SHA, "a.md"), file(SHA, kind="x/y"), file("00" * 32)):
         store.make(other, sandbox)
-    monkeypatch.setattr(pages_module, "VERSION", "next")
+    monkeypatch.setitem(
+        formats.FORMATS, "application/pdf", formats.Format("pdf", "next")
+    )
     store.make(file(SHA), sandbox)
     assert len(sandbox.asked) == 5
 
 
-def test_a_failed_extraction_is_not_kept(tmp_path: Path, blobs: Blobs) -> None:
+def test_a_failed_extraction_is_kept_too(tmp_path: Path, blobs: Blobs) -> None:
     store, sandbox = PageStore(tmp_path / "pages", blobs), CountingSandbox([])
     for _ in range(2):
-        with pytest.raises(ExtractError):
-            store.make(file(SHA), sandbox)
-    assert store.get(file(SHA)) is None
-    assert len(sandbox.asked) == 2
+        assert store.make(file(SHA), sandbox).error == "No page has any text."
+    assert len(sandbox.asked) == 1
 
 
 def test_the_real_sandbox(tmp_path: Path, blobs: Blobs) -> None:
@@ -176,7 +180,8 @@ def test_the_real_sandbox(tmp_path: Path, blobs: Blobs) -> None:
     store = PageStore(tmp_path / "pages", blobs)
     with Sandbox(ExtractTable()) as sandbox:
         made = store.make(note, sandbox)
-    assert made == store.get(note) == [Page(1, "Über", "Über\n\nText.")]
+    assert made == store.get(note)
+    assert made.pages == (Page(1, "Über", "Über\n\nText.", "line 1", 1),)
 
 
 def test_a_damaged_page_file_is_made_again(tmp_path: Path, blobs: Blobs) -> None:
@@ -185,5 +190,5 @@ def test_a_damaged_page_file_is_made_again(tmp_path: Path, blobs: Blobs) -> None
     store.make(file(SHA), sandbox)
     [kept] = files_in(tmp_path / "pages")
     kept.write_bytes(kept.read_bytes()[:-5])
-    assert store.make(file(SHA), sandbox) == PAGES
-    assert store.get(file(SHA)) == PAGES
+    assert store.make(file(SHA), sandbox) == WHOLE
+    assert store.get(file(SHA)) == WHOLE

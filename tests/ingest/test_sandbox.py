@@ -1,23 +1,34 @@
 """The child process that reads files: one bad file costs itself and nothing else."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dunegpt.config import ExtractTable
-from dunegpt.errors import ExtractError
+from dunegpt.ingest.extract import Extracted
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.types import Page
 
 CHILD = """
-import os, sys, time
-from dunegpt.ingest import extract
-from dunegpt.ingest.extract import text, worker
+import os, socket, subprocess, sys, time
+from dunegpt.ingest.extract import formats, text, worker
+from dunegpt.types import Page
 
-def pages(path):
+class Faulty:
+    name, version = "text", "2"
+
+    @staticmethod
+    def pages(task):
+        yield from pages(task)
+
+def pages(task):
+    path = task.path
     word = path.read_text()
     if word == "hang":
         time.sleep(60)
@@ -25,6 +36,23 @@ def pages(path):
         os.abort()
     elif word == "exit":
         os._exit(3)
+    elif word == "spin":
+        while True:
+            pass
+    elif word.startswith("connect"):
+        socket.create_connection(("127.0.0.1", int(word.split()[1])), timeout=5)
+    elif word.startswith("outside"):
+        code = "import socket; socket.create_connection(('127.0.0.1', %s), 5)"
+        done = subprocess.run([sys.executable, "-c", code % word.split()[1]])
+        yield Page(1, "", "connected" if done.returncode == 0 else "refused")
+        return
+    elif word == "late":
+        yield Page(1, "", "one page")
+        os.abort()
+    elif word == "child":
+        held = subprocess.Popen(["sleep", "600.25"])
+        (task.path.parent / "pid").touch()
+        os._exit(held.pid % 1)
     elif word == "swell":
         bytearray(8 << 30)
     elif word == "nest":
@@ -33,19 +61,25 @@ def pages(path):
     elif word == "write":
         (path.parent / "written").write_text("x")
     elif word == "huge":
-        yield extract.Page(1, "", "x" * (worker._MAX_CHARACTERS + 1))
+        yield from (Page(n + 1, "", "x" * 100_000) for n in range(300))
+        return
     elif word.startswith("raise"):
         raise RuntimeError("a library's own words")
+    elif word == "flood":
+        while True:
+            sys.stdout.write("x" * 100_000)
     elif word.startswith("say "):
         sys.stdout.write(word[4:] + "\\n")
         sys.stdout.flush()
         time.sleep(60)
-    yield from text.pages(path)
+    yield from text.pages(task)
 
-extract.FORMATS["text/plain"] = pages
-sys.argv = ["worker", sys.argv[1]]
+formats.FORMATS["text/plain"] = Faulty
 worker.main()
 """
+
+
+TABLE = ExtractTable()
 
 
 class Faulty(Sandbox):
@@ -56,21 +90,17 @@ class Faulty(Sandbox):
     def __enter__(self) -> "Faulty":
         return self
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _command(self) -> list[str]:
         self.started += 1
-        return subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(self._limits.memory_mb)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
+        return [sys.executable, "-c", CHILD]
 
-    def read(self, folder: Path, word: str) -> list[Page]:
+    def read(self, folder: Path, word: str) -> Extracted:
         path = folder / "file"
         path.write_text(word)
         return self.extract(path, "file", "text/plain")
+
+    def text(self, folder: Path, word: str) -> str:
+        return "".join(page.text for page in self.read(folder, word).pages)
 
 
 @pytest.fixture
@@ -87,17 +117,20 @@ def faulty() -> Iterator[Faulty]:
         ("swell", "more memory than allowed", 1),
         ("nest", "nested too deeply", 1),
         ("write", "File too large", 1),
-        ("huge", "over 50,000,000 characters", 1),
         ("raise", "RuntimeError: a library's own words", 1),
+        ("child", "crashed with exit code 0", 2),
+        ("connect 9", "may not open connections", 1),
     ],
 )
 def test_a_bad_file(
     faulty: Faulty, tmp_path: Path, word: str, reason: str, starts: int
 ) -> None:
-    assert faulty.read(tmp_path, "good") == [Page(1, "", "good")]
-    with pytest.raises(ExtractError, match=reason):
-        faulty.read(tmp_path, word)
-    assert faulty.read(tmp_path, "good again") == [Page(1, "", "good again")]
+    assert faulty.text(tmp_path, "good") == "good"
+    found = faulty.read(tmp_path, word)
+    assert reason in found.error
+    assert not found.pages
+    assert not found.remarks
+    assert faulty.text(tmp_path, "good again") == "good again"
     assert faulty.started == starts
     written = tmp_path / "written"
     assert not written.exists() or written.read_bytes() == b""
@@ -106,12 +139,11 @@ def test_a_bad_file(
 def test_a_file_that_hangs(tmp_path: Path) -> None:
     with Faulty(ExtractTable()) as sandbox:
         patient = sandbox._limits
-        assert sandbox.read(tmp_path, "good")
+        assert sandbox.text(tmp_path, "good") == "good"
         sandbox._limits = ExtractTable(timeout_s=0.2)
-        with pytest.raises(ExtractError, match=r"took over 0\.2 s"):
-            sandbox.read(tmp_path, "hang")
+        assert sandbox.read(tmp_path, "hang").error == "Reading took over 0.2 s."
         sandbox._limits = patient
-        assert sandbox.read(tmp_path, "good")
+        assert sandbox.text(tmp_path, "good") == "good"
         assert sandbox.started == 2
 
 
@@ -122,21 +154,23 @@ def test_a_child_that_was_taken_over(
     faulty: Faulty, tmp_path: Path, reply: str
 ) -> None:
     """It can send text to its parent and no more; the parent is not to trust it."""
-    with pytest.raises(ExtractError):
-        faulty.read(tmp_path, f"say {reply}")
-    assert faulty.read(tmp_path, "good") == [Page(1, "", "good")]
+    assert "answer that is none" in faulty.read(tmp_path, f"say {reply}").error
+    assert faulty.text(tmp_path, "good") == "good"
+
+
+def test_a_child_that_never_ends_its_line(faulty: Faulty, tmp_path: Path) -> None:
+    assert "answer that is none" in faulty.read(tmp_path, "flood").error
 
 
 def test_a_child_that_is_gone_before_it_is_asked(
     faulty: Faulty, tmp_path: Path
 ) -> None:
-    assert faulty.read(tmp_path, "good")
+    assert faulty.text(tmp_path, "good") == "good"
     assert faulty._child
     faulty._child.kill()
     faulty._child.wait()
-    with pytest.raises(ExtractError, match="crashed with exit code -9"):
-        faulty.read(tmp_path, "good")
-    assert faulty.read(tmp_path, "good")
+    assert "crashed with exit code -9" in faulty.read(tmp_path, "good").error
+    assert faulty.text(tmp_path, "good") == "good"
 
 
 def test_close_ends_the_child(tmp_path: Path) -> None:
@@ -153,11 +187,8 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "large.txt"
     with path.open("wb") as file:
         file.truncate(3 << 20)
-    with (
-        Faulty(ExtractTable(max_file_mb=2)) as sandbox,
-        pytest.raises(ExtractError, match="has 3 MB"),
-    ):
-        sandbox.extract(path, "large.txt", "text/plain")
+    with Faulty(ExtractTable(max_file_mb=2)) as sandbox:
+        assert "has 3 MB" in sandbox.extract(path, "large.txt", "text/plain").error
     assert sandbox.started == 0
 
 
@@ -166,11 +197,77 @@ def test_the_least_memory_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "note.html"
     path.write_text("<h1>Head</h1><p>Text ünï</p>", encoding="utf-8")
     with Sandbox(ExtractTable(memory_mb=256)) as sandbox:
-        pages = sandbox.extract(path, "note.html", "text/html")
-    assert pages == [Page(1, "Head", "Head\n\nText ünï")]
+        pages = sandbox.extract(path, "note.html", "text/html").pages
+    assert pages == (Page(1, "Head", "Head\n\nText ünï"),)
 
 
 def test_odd_paths(faulty: Faulty, tmp_path: Path) -> None:
     path = tmp_path / 'a "b"\nü.txt'
     path.write_text("good")
-    assert faulty.extract(path, path.name, "text/plain") == [Page(1, "", "good")]
+    assert faulty.extract(path, path.name, "text/plain").pages[0].text == "good"
+
+
+def test_what_was_read_before_a_crash_is_kept(faulty: Faulty, tmp_path: Path) -> None:
+    found = faulty.read(tmp_path, "late")
+    assert [page.text for page in found.pages] == ["one page"]
+    [remark] = found.remarks
+    assert remark.startswith("Nothing was read after page 1: The reader crashed")
+
+
+def test_cpu_time_is_limited(tmp_path: Path) -> None:
+    with Faulty(ExtractTable(file_timeout_s=1)) as sandbox:
+        error = sandbox.read(tmp_path, "spin").error
+    assert error in {
+        "Reading used over 1 s of CPU time.",
+        "Reading took over 1 s.",
+    }
+
+
+def test_too_much_text_is_cut_off(tmp_path: Path) -> None:
+    with Faulty(ExtractTable(max_characters=250_000)) as sandbox:
+        found = sandbox.read(tmp_path, "huge")
+    assert len(found.pages) == 2
+    assert found.remarks == (
+        "The file is cut off before page 3: over 250,000 characters.",
+    )
+    assert "limits" in found.made_with
+
+
+def test_a_program_that_a_file_starts_has_no_network(tmp_path: Path) -> None:
+    """The kernel's part of it, where the kernel lets us; `isolation` says when not."""
+    with socket.create_server(("127.0.0.1", 0)) as server, Faulty(TABLE) as sandbox:
+        port = server.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port)).close()
+        if not _may_unshare():
+            pytest.skip("this kernel allows no network namespace here")
+        assert sandbox.text(tmp_path, f"outside {port}") == "refused"
+
+
+def test_what_a_file_starts_ends_with_the_child(tmp_path: Path) -> None:
+    """Killed as a group, and their folder with them."""
+    before = set(psutil.pids())
+    with Faulty(TABLE) as sandbox:
+        sandbox.read(tmp_path, "child")
+        assert sandbox._folder is None
+    latest = time.monotonic() + 10
+    while time.monotonic() < latest:
+        left = [p for p in psutil.process_iter() if p.pid not in before]
+        if not [p for p in left if _runs(p, "600.25")]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("what the child had started still runs")
+
+
+def _runs(process: psutil.Process, word: str) -> bool:
+    try:
+        return word in process.cmdline() and process.status() != "zombie"
+    except psutil.Error:
+        return False
+
+
+def _may_unshare() -> bool:
+    code = (
+        "import ctypes, sys; libc = ctypes.CDLL(None);"
+        "sys.exit(libc.unshare(0x40000000) and libc.unshare(0x50000000))"
+    )
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
