@@ -193,7 +193,7 @@ class Round:
             yield from self._by_number([n for n in new if n not in self._done])
 
     def _is_known_whole(self, number: str) -> bool:
-        return self._id(number) in self._known and bool(self._kept(number))
+        return self._id(number) in self._known and bool(self._kept(number).get("look"))
 
     def _slices(self) -> list[Slice]:
         return plan.loaded(self._memory.get("slices") or [])
