@@ -82,6 +82,7 @@ def check(found: Extracted) -> None:
     assert found.made_with
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(SEEDS))
 @settings(max_examples=14, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
