@@ -1,12 +1,14 @@
 """Splitting: nothing lost, nothing invented, everything where it says it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dunegpt.index.texts import CONTEXT_TOKENS, embedded
 from dunegpt.ingest.running import body_spans
 from dunegpt.ingest.split import Splitter
 from dunegpt.types import Page, Passage
@@ -245,3 +247,79 @@ def test_a_long_section_has_several_records() -> None:
     page = Page(1, "Head", "beam " * 2500)
     found = [p.record for p in split(Splitter(words, 100, 0), [page])]
     assert found == [0] * 10 + [1] * 10 + [2] * 5
+
+
+def sized(passage_tokens: int) -> Splitter:
+    return Splitter(words, passage_tokens, 0)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The field of Fig. Two is 500 V/cm in all.",
+        "See Eq. A for the drift, e.g. Larch and J. Smith et al. Their note holds.",
+        "The cold box of approx. Ten metres was closed by Prof. Okonjo.",
+    ],
+)
+def test_a_short_form_ends_no_sentence(sentence: str) -> None:
+    text = f"Before it. {sentence} After it."
+    sizes = len(sentence.split())
+    found = [p.text for p in split(sized(sizes), [Page(1, "", text)])]
+    assert sentence in found
+
+
+def table(rows: int) -> str:
+    lines = ["Part | Setting | Unit"]
+    lines += [f"valve {n} | {n}.5 | mbar" for n in range(rows)]
+    return "\n".join(lines)
+
+
+def test_a_passage_within_a_table_leads_with_its_head() -> None:
+    found = split(sized(20), [Page(1, "", table(12))])
+    assert len(found) > 2
+    assert found[0].lead == ""
+    assert {p.lead for p in found[1:]} == {"Part | Setting | Unit"}
+    rows = [row for p in found for row in p.text.split("\n")]
+    assert set(rows) == set(table(12).split("\n"))
+
+
+def test_the_parts_of_a_row_that_is_too_long_say_so() -> None:
+    row = "valve 7 | " + " ".join(f"w{n}" for n in range(50)) + " | mbar"
+    found = split(sized(20), [Page(1, "", f"Part | Text | Unit\n{row}")])
+    parts = [p for p in found if "(continued)" in p.lead]
+    assert parts
+    assert all("valve 7" in p.lead for p in parts)
+
+
+def slide(number: int, heading: str, text: str) -> Page:
+    return Page(number, heading, text, label=f"slide {number}")
+
+
+def test_small_slides_of_one_section_go_together() -> None:
+    deck = [
+        slide(1, "Status > Pump", "The pump runs."),
+        slide(2, "Status > Valve", "The valve leaks."),
+        slide(3, "Plans > Next", "Close the valve."),
+    ]
+    first, second = split(sized(50), deck)
+    assert (first.first_page, first.last_page) == (1, 2)
+    assert first.heading == "Status > Pump / Valve"
+    assert (second.first_page, second.heading) == (3, "Plans > Next")
+
+
+def test_a_full_slide_stays_alone() -> None:
+    deck = [
+        slide(1, "Status > Pump", "pump " * 90),
+        slide(2, "Status > Valve", "valve " * 90),
+    ]
+    assert len({p.heading for p in split(sized(200), deck)}) == 2
+
+
+@pytest.mark.parametrize("size", [1, 56, 400])
+def test_the_context_line_leaves_room(size: int) -> None:
+    """Title, heading and head of table take 56 tokens at most, two of them special."""
+    [passage] = split(sized(200), [Page(1, "h " * size, "The text.")])
+    text = embedded("title " * size, replace(passage, lead="lead " * size), words)
+    line = text.removesuffix("The text.")
+    assert words(line) <= CONTEXT_TOKENS - 2
+    assert text.endswith("\nThe text.")
