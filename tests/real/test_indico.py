@@ -40,6 +40,7 @@ def test_every_view_is_that_of_indico(
     assert (first.error, first.failed, first.mode) == ("", 0, "full")
     truth = clerk.objects()
     larch.assert_equal(truth)
+    assert larch.closed_bytes() == []
     documents = larch.documents()
     counts = tallies(documents.values(), truth, ACCOUNTS, EVERYBODY)
     assert all(t.leaked == t.missing == 0 for t in counts.values())
