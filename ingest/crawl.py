@@ -138,22 +138,15 @@ def crawl(
         run = _Run(source, catalog, Blobs(settings.data / "blobs"), report)
         if not dry_run:
             run.publish = partial(_publish, catalog, settings)
-        told = notices.waiting(settings.data, name)
+        left = notices.waiting(settings.data, name)
         first = full or not catalog.last_run(name, good=True)
         report.mode = "full" if first else "since" if since else "increment"
         try:
-            named = (*notices.ids(told), *run.to_retry())
-            run.take_all(Scope(full, since, named), limit=limit, progress=progress)
-            purge = timedelta(days=settings.access.purge_after_days)
-            run.judge_losses(accept_loss=accept_loss, purge_after=purge)
-        except SourceError as error:
-            log.info("%s: %s", name, error)
-            report.error = f"{type(error).__name__}: {error}"
-            report.hint = error.hint
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            log.debug("%s gave what nobody foresaw", name, exc_info=True)
-            report.error = f"Unforeseen {type(error).__name__}: {error}"
-            report.hint = "Run again with --debug before the command, and report it."
+            with _told(report):
+                named = (*notices.ids(left), *run.to_retry())
+                run.take_all(Scope(full, since, named), limit=limit, progress=progress)
+                purge = timedelta(days=settings.access.purge_after_days)
+                run.judge_losses(accept_loss=accept_loss, purge_after=purge)
         finally:
             report.seconds = round(time.monotonic() - clock, 2)
             report.requests = source.requests
@@ -161,9 +154,24 @@ def crawl(
         if not dry_run:
             _conclude(catalog, settings, report, started)
             if not report.error and not report.partial:
-                notices.done(told)
+                notices.done(left)
         catalog.close()
     return report
+
+
+@contextmanager
+def _told(report: CrawlReport) -> Iterator[None]:
+    """Let a source that fails end its run, with the reason in the report."""
+    try:
+        yield
+    except SourceError as error:
+        log.info("%s: %s", report.source, error)
+        report.error = f"{type(error).__name__}: {error}"
+        report.hint = error.hint
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        log.debug("%s gave what nobody foresaw", report.source, exc_info=True)
+        report.error = f"Unforeseen {type(error).__name__}: {error}"
+        report.hint = "Run again with --debug before the command, and report it."
 
 
 @contextmanager
