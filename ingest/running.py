@@ -11,6 +11,7 @@ from dunegpt.types import Page
 
 _RUNNING_LINES = 2
 _RUNNING_PAGES = 2
+_SAYS_SOMETHING = 4
 
 
 def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
@@ -19,7 +20,7 @@ def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     A line at the edge of a page runs if it stands, numbers apart, at the same edge of
     most pages, and nowhere inside a page, as the rows of a table do. It stays on the
     page that is shown, and is left out of passages: it would be the beginning of every
-    one of them.
+    one of them. A page that has nothing else, and some words, keeps them all.
     """
     edges = [_edges(page.text) for page in pages]
     inside = {key for page in pages for key in _inner_lines(page.text)}
@@ -32,7 +33,8 @@ def body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
         end = min(
             (at for key, at in foot if feet[key] >= least), default=len(page.text)
         )
-        spans.append((start, max(start, end)))
+        whole = start >= end and len(page.text.split()) >= _SAYS_SOMETHING
+        spans.append((0, len(page.text)) if whole else (start, max(start, end)))
     return spans
 
 

@@ -210,6 +210,13 @@ def test_pages_that_are_nothing_but_running_lines() -> None:
     assert split(Splitter(words, 9, 0), pages) == []
 
 
+def test_pages_of_one_sentence_are_not_lost() -> None:
+    """Alike but for their numbers, and the numbers are what they are about."""
+    texts = [f"Electron lifetime in run {n}: {n}.5 ms." for n in (1, 2)]
+    pages = [Page(n, "", text) for n, text in enumerate(texts, start=1)]
+    assert bodies(pages) == texts
+
+
 def test_rows_of_a_table_do_not_run() -> None:
     """A log or a table: all its lines are alike but for the numbers, on every page."""
     rows = [f"run {n} voltage {n}.5 V" for n in range(180)]
