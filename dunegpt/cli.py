@@ -11,7 +11,15 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from dunegpt import __version__, config, operating, options, output, reading
+from dunegpt import (
+    __version__,
+    config,
+    operating,
+    options,
+    output,
+    reading,
+    snapshots,
+)
 from dunegpt.errors import (
     DuneGPTError,
     IndexBrokenError,
@@ -74,6 +82,7 @@ for command in (
     operating.principals,
 ):
     app.command()(command)
+app.add_typer(snapshots.app, name="snapshot")
 
 
 def main() -> None:

@@ -67,6 +67,10 @@ class IndexTable(_Table):
     overlap_tokens: int = Field(40, ge=0)
     shard_documents: int = Field(256, ge=1)
     keep_snapshots: int = Field(3, ge=1)
+    exact_up_to: int = Field(200_000, ge=1000)
+    int8_from: int = Field(4_000_000, ge=1000)
+    least_recall: float = Field(0.95, ge=0, le=1)
+    repack_after_days: float = Field(7, gt=0)
 
 
 class ExtractTable(_Table):

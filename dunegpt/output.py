@@ -14,10 +14,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from dunegpt.schemas import (
     AskShape,
     CrawlShape,
+    DiffShape,
     DocumentShape,
     ExtractShape,
     ForgetShape,
@@ -28,8 +30,10 @@ from dunegpt.schemas import (
     SearchShape,
     SentenceShape,
     ShownShape,
+    SnapshotShape,
     SourceShape,
     StatusShape,
+    VerifyShape,
 )
 from dunegpt.types import Box, Outcome
 
@@ -44,6 +48,8 @@ _STAGES = {
     "embed": "Embedding",
     "pack": "Packing",
     "export": "Exporting",
+    "measure": "Measuring",
+    "verify": "Verifying",
 }
 
 
@@ -248,8 +254,51 @@ def print_index(report: IndexRunShape) -> None:
         f" {report.embedded} embedded, {len(report.failures)} files unreadable;"
         f" snapshot {report.snapshot} {state} in {report.seconds:.1f} s"
     )
+    if report.recall:
+        told = ", ".join(f"{value:.3f} ({of})" for of, value in report.recall.items())
+        out.print(f"recall@10 against looking at every row: {told}")
+    elif report.published:
+        out.print("recall@10 1.000: every row is looked at")
     for failure in report.failures:
         err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
+
+
+def print_snapshots(snapshots: list[SnapshotShape]) -> None:
+    """Print a table of snapshots, the current one marked."""
+    counts = ("documents", "passages", "parts", "MB", "own MB")
+    table = Table("", "snapshot", "made", *counts)
+    for each in snapshots:
+        mark = "*" if each.is_current else ""
+        if each.error:
+            table.add_row(mark, each.id, f"cannot be used: {escape(each.error)}")
+            continue
+        table.add_row(
+            mark,
+            each.id,
+            each.created_at,
+            *map(str, (each.documents, each.passages, each.parts)),
+            *(f"{size / 1e6:.1f}" for size in (each.size_bytes, each.own_bytes)),
+        )
+    out.print(table)
+
+
+def print_verified(found: VerifyShape) -> None:
+    """Print whether a snapshot is what it claims to be."""
+    for error in found.errors:
+        err.print(escape(f"  {error}"), style="red")
+    state = f"{len(found.errors)} errors" if found.errors else "as it was packed"
+    out.print(f"snapshot {found.id}: {found.files} files, {state}")
+
+
+def print_diff(found: DiffShape) -> None:
+    """Print the ids that differ: + added, - removed, ~ changed."""
+    for mark, ids in (("+", found.added), ("-", found.removed), ("~", found.changed)):
+        for each in ids:
+            out.print(escape(f"{mark} {each}"))
+    out.print(
+        f"{len(found.added)} added, {len(found.removed)} removed,"
+        f" {len(found.changed)} changed"
+    )
 
 
 def print_status(state: StatusShape) -> None:

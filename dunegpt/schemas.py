@@ -353,6 +353,48 @@ class IndexRunShape(_Shape):
     published: bool
     seconds: float
     failures: list[FailureShape]
+    recall: dict[str, float]
+
+
+class SnapshotShape(_Shape):
+    """A snapshot in ``dunegpt snapshot list``.
+
+    Attributes:
+        own_bytes: Of the files that no other snapshot shares; removing it frees them.
+        error: Why it cannot be used; empty if it can.
+    """
+
+    id: str
+    is_current: bool
+    created_at: str = ""
+    documents: int = 0
+    passages: int = 0
+    parts: int = 0
+    size_bytes: int = 0
+    own_bytes: int = 0
+    error: str = ""
+
+
+class SnapshotsShape(_Shape):
+    """What ``dunegpt snapshot list --json`` prints, newest first."""
+
+    snapshots: list[SnapshotShape]
+
+
+class VerifyShape(_Shape):
+    """What ``dunegpt snapshot verify --json`` prints; no errors: all is as packed."""
+
+    id: str
+    files: int = 0
+    errors: list[str]
+
+
+class DiffShape(_Shape):
+    """Ids of the documents that differ: ``dunegpt snapshot diff --json``."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
 
 
 class MetricShape(_Shape):

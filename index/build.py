@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,17 @@ from dunegpt.errors import (
 )
 from dunegpt.index import embed, words
 from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
+from dunegpt.index.gauge import recall
+from dunegpt.index.identity import identity
 from dunegpt.index.orphans import remove_orphans
-from dunegpt.index.pack import Packer, identity
-from dunegpt.index.shards import Embedder, ShardFolder, ShardMaker, document_key
+from dunegpt.index.pack import Packer, as_packed
+from dunegpt.index.shards import (
+    Embedder,
+    Entry,
+    ShardFolder,
+    ShardMaker,
+    document_key,
+)
 from dunegpt.index.snapshot import (
     CURRENT,
     Snapshot,
@@ -57,6 +66,8 @@ class IndexReport:
     Attributes:
         embedded: Documents that were read and embedded in this run.
         published: Whether a new snapshot was published; False if none was needed.
+        recall: Recall@10 of the approximate index against looking at every row, by the
+            set of rows that may be found; empty if every row is looked at anyway.
     """
 
     snapshot: str = ""
@@ -66,6 +77,12 @@ class IndexReport:
     published: bool = False
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
+    recall: dict[str, float] = field(default_factory=dict)
+
+
+_FEW_ROWS = 5000
+_LATER_SHARE = 0.1
+_DEAD_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +101,18 @@ class _ExportedEmbedder:
 
 
 def build(
-    settings: Settings, *, rebuild: bool = False, progress: Progress = lambda *_: None
+    settings: Settings,
+    *,
+    rebuild: bool = False,
+    repack: bool = False,
+    progress: Progress = lambda *_: None,
 ) -> IndexReport:
     """Make and publish the snapshot of the catalog as it is now.
 
     Args:
         settings: Where the data folder is, the model, sizes and limits.
         rebuild: Read and embed everything again.
+        repack: Lay everything out anew, so that nothing is left of what is gone.
         progress: Told how far the run is.
 
     Raises:
@@ -108,7 +130,7 @@ def build(
         catalog = Catalog(data / "catalog.db")
         try:
             run = _Build(settings, catalog, progress)
-            report = run.run(rebuild=rebuild)
+            report = run.run(rebuild=rebuild, repack=repack)
         finally:
             catalog.close()
     report.seconds = round(time.monotonic() - clock, 2)
@@ -132,7 +154,7 @@ class _Build:
         self.encoder = self._encoder_folder()
         self.encoder_id = Encoder(self.encoder).info.id
 
-    def run(self, *, rebuild: bool) -> IndexReport:
+    def run(self, *, rebuild: bool, repack: bool) -> IndexReport:
         """Do what is missing, then pack and publish if anything differs."""
         if rebuild:
             for folder in ("shards", "pages"):
@@ -144,9 +166,11 @@ class _Build:
         missing = [number for number, key in enumerate(keys) if key not in shards]
         report = IndexReport(documents=len(keys), embedded=len(missing))
         current = self._current()
-        if not missing and current.get("inputs_id") == inputs_id:
-            report.snapshot = current["content_id"]
-            report.passages = current["counts"]["passages"]
+        manifest = current.manifest if current else {}
+        is_same = not missing and manifest.get("inputs_id") == inputs_id
+        if is_same and not repack and not self._is_due(manifest):
+            report.snapshot = manifest["content_id"]
+            report.passages = manifest["counts"]["passages"]
             report.failures = [
                 Failure(f["id"], f["stage"], f["error"], f["message"])
                 for f in self.catalog.failures()
@@ -156,7 +180,12 @@ class _Build:
         if missing:
             self._make_shards(set(missing))
             shards = ShardFolder(self.data / "shards")
-        target = self._pack(shards, inputs_id, report, replaces=rebuild)
+        base = None if rebuild or repack or is_same else self._base(current)
+        replaces = rebuild or repack or is_same
+        target = self._pack(shards, inputs_id, report, base, replaces=replaces)
+        if current:
+            current.close()
+        self._gauge(target, report)
         publish(target)
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
@@ -201,7 +230,7 @@ class _Build:
         digest = hashlib.sha256(json.dumps(self._content_settings()).encode())
         for key, document in self._keyed():
             keys.append(key)
-            digest.update(key.encode() + identity(document))
+            digest.update(_stamp(key, document).encode())
         if not keys and not (self.snapshots / CURRENT).exists():
             raise UsageError(
                 "The catalog has no documents that anybody may read.",
@@ -260,36 +289,110 @@ class _Build:
             limits=self.settings.extract,
         )
 
+    def _base(self, current: Snapshot | None) -> Snapshot | None:
+        """Return the snapshot that the next one can begin with, if there is one.
+
+        It is not used when another encoder or other settings made it, when what is dead
+        or came later in it has become much, or when it has held what is gone for long.
+        """
+        if current is None:
+            return None
+        manifest = current.manifest
+        made_by = [manifest["encoder"], manifest["settings"]]
+        if made_by != [self.encoder_id, self._content_settings()]:
+            return None
+        rows, live = manifest["counts"]["rows"], manifest["counts"]["passages"]
+        first = current.spans[0].rows if current.spans else 0
+        later = max(_FEW_ROWS, rows * _LATER_SHARE)
+        if rows - live > max(_FEW_ROWS, rows * _DEAD_SHARE) or rows - first > later:
+            return None
+        is_big = live >= self.settings.index.exact_up_to
+        if is_big != bool(current.dense.covered) or self._is_due(manifest):
+            return None
+        return current
+
+    def _is_due(self, manifest: dict[str, Any]) -> bool:
+        """Return whether a snapshot has held rows of what is gone for too long."""
+        if manifest["counts"]["rows"] == manifest["counts"]["passages"]:
+            return False
+        packed = datetime.fromisoformat(manifest["packed_at"])
+        most = timedelta(days=self.settings.index.repack_after_days)
+        return datetime.now(UTC) - packed > most
+
     def _pack(
         self,
         shards: ShardFolder,
         inputs_id: str,
         report: IndexReport,
+        base: Snapshot | None,
         *,
         replaces: bool,
     ) -> Path:
-        packer = Packer(self.snapshots, self.encoder, self._content_settings())
+        packer = Packer(
+            self.snapshots,
+            self.encoder,
+            self._content_settings(),
+            base,
+            self.settings.index,
+        )
         backends = set(shards.backends.values())
+        known = [f for f in self.catalog.failures() if f["stage"] == "extract"]
+        kept = set[str]()
         try:
             self.progress("pack", 0, report.documents)
             for done, (key, document) in enumerate(self._keyed(), start=1):
-                entry = next(shards.entries([key]))
-                pages = self._pages(document)
-                packer.add(document, entry, pages)
-                lost = [
-                    f for f in self.lost.values() if f.id.startswith(document.id + "#")
-                ]
-                for failure in (*entry.failures, *lost):
-                    self.catalog.put_failure(document.source, failure)
-                    report.failures.append(failure)
+                stamp = _stamp(key, document)
+                if packer.keeps(document.id, stamp):
+                    kept.add(document.id)
+                else:
+                    entry = next(shards.entries([key]))
+                    packer.add(document, entry, self._pages(document), stamp)
+                    self._note(document, entry, report)
                 self.progress("pack", done, report.documents)
             target = packer.close(inputs_id, backends, replace=replaces)
         finally:
             packer.discard()
+        report.failures += [
+            Failure(f["id"], f["stage"], f["error"], f["message"])
+            for f in known
+            if f["id"].partition("#")[0] in kept
+        ]
         self.catalog.settle("", "extract", {f.id for f in report.failures})
         report.snapshot = target.name
         report.passages = read_manifest(target)["counts"]["passages"]
         return target
+
+    def _note(self, document: Document, entry: Entry, report: IndexReport) -> None:
+        """Put into ledger and report what of a document could not be read."""
+        where = document.id + "#"
+        lost = [f for f in self.lost.values() if f.id.startswith(where)]
+        for failure in (*entry.failures, *lost):
+            self.catalog.put_failure(document.source, failure)
+            report.failures.append(failure)
+
+    def _gauge(self, target: Path, report: IndexReport) -> None:
+        """Measure what the approximate index finds; refuse one that misses too much.
+
+        Raises:
+            IndexBrokenError: Its recall is below ``[index] least_recall``.
+        """
+        self.progress("measure", 0, 1)
+        snapshot = Snapshot(target)
+        try:
+            report.recall = recall(snapshot)
+        finally:
+            snapshot.close()
+        self.progress("measure", 1, 1)
+        least = self.settings.index.least_recall
+        bad = {name: r for name, r in report.recall.items() if r < least}
+        if bad:
+            found = ", ".join(f"{r:.3f} ({name})" for name, r in bad.items())
+            raise IndexBrokenError(
+                f"The new index finds too little: recall@10 {found}, wanted {least}."
+                " The old one stays.",
+                hint="Raise [index] exact_up_to, so that all rows are looked at, or"
+                " lower least_recall.",
+            )
 
     def _pages(self, document: Document) -> dict[str, list[Page]]:
         """Return the pages of the files that could be read; made again if lost."""
@@ -300,15 +403,13 @@ class _Build:
                 if file.sha256
             }
 
-    def _current(self) -> dict[str, Any]:
-        """Return the manifest of the current snapshot; empty if it cannot be used."""
+    def _current(self) -> Snapshot | None:
+        """Return the current snapshot; None if it cannot be used."""
         try:
-            current = Snapshot(self.snapshots / CURRENT)
+            return Snapshot(self.snapshots / CURRENT)
         except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
             log.info("making a new snapshot: %s", error)
-            return {}
-        current.close()
-        return current.manifest
+            return None
 
     def _given(self) -> Path | None:
         """Return the folder that ``[embed] model`` names, if it is an exported encoder.
@@ -340,3 +441,9 @@ class _Build:
             embed.export(self.settings.embed, folder)
             self.progress("export", 1, 1)
         return folder
+
+
+def _stamp(key: str, document: Document) -> str:
+    """Return the hash of all that a snapshot says of a document."""
+    said = key.encode() + identity(as_packed(document))
+    return hashlib.sha256(said).hexdigest()

@@ -58,7 +58,7 @@ def forget(settings: Settings, name: str) -> ForgetShape:
         finally:
             catalog.close()
     if (data / "snapshots" / CURRENT).exists():
-        build(settings)
+        build(settings, repack=True)
     with only_writer(data):
         removed["snapshots"] = _remove_snapshots(data, name)
         removed["notices"] = _remove_notices(data, name)
@@ -88,8 +88,7 @@ def find(settings: Settings, name: str) -> dict[str, int]:
         "ledger": sum(is_at_or_below(f["id"], name) for f in catalog.failures()),
         "overlay": _count(data / overlay.FILE, "access", name),
         "snapshots": sum(
-            _count(path, "documents", name)
-            for path in (data / "snapshots").glob("*/passages.db")
+            _held(path, name) for path in (data / "snapshots").glob("*/documents.db")
         ),
         "shards": len(_shards_with(data, name)),
         "pages": len(pages),
@@ -134,8 +133,8 @@ def _holders(name: str) -> list[str]:
 def _remove_snapshots(data: Path, name: str) -> int:
     """Remove every snapshot that holds the document."""
     folder, count = data / "snapshots", 0
-    for path in sorted(folder.glob("*/passages.db")):
-        if path.parent.is_symlink() or not _count(path, "documents", name):
+    for path in sorted(folder.glob("*/documents.db")):
+        if path.parent.is_symlink() or not _held(path, name):
             continue
         shutil.rmtree(path.parent)
         count += 1
@@ -178,6 +177,11 @@ def _remove_notices(data: Path, name: str) -> int:
     found = _notices_with(data, name)
     notices.done(found)
     return len(found)
+
+
+def _held(path: Path, name: str) -> int:
+    """Return how many documents a snapshot holds, dead rows of them included."""
+    return _count(path, "documents", name) + _count(path, "dead", name)
 
 
 def _count(path: Path, table: str, name: str) -> int:

@@ -1,10 +1,11 @@
 """Finds passages by their words, with tantivy; who may read is part of the query.
 
 One scored field holds the context line and the passage, cut into words by `words`;
-access set, source, document and row are fields for filters. Scores are the share of
-the highest score that any passage could have (0..1). Knows no vectors.
+access set, source, kind, status, day, document and row are fields for filters. Scores
+are the share of the highest score that any passage could have (0..1). Knows no vectors.
 """
 
+import json
 import math
 import os
 import shutil
@@ -13,21 +14,26 @@ import weakref
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import tantivy
 
 from dunegpt.errors import IndexBrokenError
+from dunegpt.index.vectors import Rows, Scores
 from dunegpt.index.words import words
+from dunegpt.ingest.blobs import link
 
-Rows = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float32]
+__all__ = ["Clause", "Facts", "LexicalIndex", "LexicalWriter", "Rows", "Scores"]
 
 _K1 = 1.2
 _WRITER_BYTES = 64 << 20
 _MAX_WORDS = 64
+_CACHED_CLAUSES = 64
+_CACHED_WORDS = 50_000
+_LAST_DAY = 4_000_000
+_FACTS = ("document", "access", "source", "kind", "status", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,11 @@ class Clause:
         public: Numbers of the access sets that are public.
         stale: Numbers of the sources of which only what is public is to be found.
         without: Rows that are not to be found.
+        without_documents: Numbers of documents that are not to be found.
+        sources: Numbers of the sources to look in; None for all. Likewise ``kinds``
+            and ``statuses``.
+        since: First day, as an ordinal; ``until`` likewise the last one. An undated
+            document passes neither.
     """
 
     access: tuple[int, ...]
@@ -47,29 +58,66 @@ class Clause:
     public: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
     without: tuple[int, ...] = ()
+    without_documents: tuple[int, ...] = ()
+    sources: tuple[int, ...] | None = None
+    kinds: tuple[int, ...] | None = None
+    statuses: tuple[int, ...] | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the index is told of a passage beside its words; all are numbers.
+
+    Attributes:
+        day: Ordinal of the document's day; 0 if it has none.
+    """
+
+    document: int
+    access: int
+    source: int = 0
+    kind: int = 0
+    status: int = 0
+    day: int = 0
 
 
 class LexicalWriter:
     """Writes the index of a new snapshot; rows are added in order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: Path | None = None) -> None:
+        """Begin an index.
+
+        Args:
+            folder: To write; must not exist.
+            base: Begin with the passages of this one. Its files never change, so they
+                are shared by hard links.
+        """
         folder.mkdir(parents=True)
-        index = tantivy.Index(_schema(), path=str(folder))
+        if base is None:
+            index = tantivy.Index(_schema(), path=str(folder))
+        else:
+            for path in base.iterdir():
+                if path.suffix != ".lock":
+                    link(path, folder / path.name)
+            index = tantivy.Index.open(str(folder))
         _register(index)
         # One thread, so that equal input gives equal segments.
         self._writer = index.writer(_WRITER_BYTES, 1)
 
-    def add(
-        self, row: int, text: str, *, document: int, access: int, source: int
-    ) -> None:
+    def add(self, row: int, text: str, facts: Facts) -> None:
         """Add one passage: its context line and text."""
         entry = tantivy.Document()
         entry.add_unsigned("row", row)
-        entry.add_unsigned("document", document)
-        entry.add_unsigned("access", access)
-        entry.add_unsigned("source", source)
+        for name in _FACTS:
+            entry.add_unsigned(name, getattr(facts, name))
         entry.add_text("body", " ".join(words(text)))
         self._writer.add_document(entry)
+
+    def remove(self, document: int) -> None:
+        """Take out the passages of a document."""
+        gone = tantivy.Query.term_set_query(_schema(), "document", [document])
+        self._writer.delete_documents_by_query(gone)
 
     def close(self) -> None:
         """Commit what was added, and wait until it is on the disk."""
@@ -94,9 +142,13 @@ class LexicalIndex:
             _register(index)
             index.reload()
             self._searcher = index.searcher()
-        except (ValueError, OSError) as error:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            self._ever = sum(segment["max_doc"] for segment in meta["segments"])
+        except (ValueError, OSError, KeyError, TypeError) as error:
             raise IndexBrokenError(f"The lexical index {folder}: {error}") from error
         self._schema = _schema()
+        self._clauses = lru_cache(_CACHED_CLAUSES)(self._queries)
+        self._known = lru_cache(_CACHED_WORDS)(self._stands_in)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -107,7 +159,7 @@ class LexicalIndex:
         Raises:
             IndexBrokenError: The index is damaged.
         """
-        return self._run(query, self._clause(clause), k)
+        return self._run(query, clause, k)
 
     def scores(
         self, query: str, clause: Clause, rows: Sequence[int]
@@ -116,9 +168,8 @@ class LexicalIndex:
 
         They are equal to those that `search` gives with the same clause.
         """
-        must = self._clause(clause)
         only = tantivy.Query.term_set_query(self._schema, "row", list(map(int, rows)))
-        found, scores = self._run(query, must, max(len(rows), 1), only)
+        found, scores = self._run(query, clause, max(len(rows), 1), only)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
     def weights(self, text: str, clause: Clause) -> dict[str, float]:
@@ -129,7 +180,7 @@ class LexicalIndex:
         """
         weights = {}
         for word in words(text)[:_MAX_WORDS]:
-            known = self._is_known(word, self._clause(clause))
+            known = self._known(word, clause)
             weights[word] = self.idf(word) if known else self._idf(0)
         return weights
 
@@ -137,30 +188,32 @@ class LexicalIndex:
         """Return the inverse document frequency of a word as `words` gives it.
 
         Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and
-        Beyond (2009), with the 1 inside the logarithm that Lucene and tantivy add.
+        Beyond (2009), with the 1 inside the logarithm that Lucene and tantivy add. As
+        in tantivy, passages that were taken out count until their segment is merged.
         """
         return self._idf(self._searcher.doc_freq("body", word))
 
     def _idf(self, n: int) -> float:
-        return math.log(1 + (len(self) - n + 0.5) / (n + 0.5))
+        return math.log(1 + (self._ever - n + 0.5) / (n + 0.5))
 
-    def _is_known(self, word: str, must: list[tantivy.Query]) -> bool:
+    def _stands_in(self, word: str, clause: Clause) -> bool:
         """Return whether any passage that may be found has a word."""
         if not self._searcher.doc_freq("body", word):
             return False
-        query = self._query({word: 1}, must)
+        query = self._query({word: 1}, self._clauses(clause))
         return bool(self._searcher.search(query, 1, count=False).hits)
 
     def _run(
         self,
         query: str,
-        must: list[tantivy.Query],
+        clause: Clause,
         k: int,
         only: tantivy.Query | None = None,
     ) -> tuple[Rows, Scores]:
         counts = Counter(words(query)[:_MAX_WORDS])
         try:
-            known = {w: n for w, n in counts.items() if self._is_known(w, must)}
+            must = self._clauses(clause)
+            known = {w: n for w, n in counts.items() if self._known(w, clause)}
             highest = (_K1 + 1) * sum(n * self.idf(w) for w, n in known.items())
             if highest <= 0:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -193,10 +246,21 @@ class LexicalIndex:
             [(tantivy.Occur.Must, clause) for clause in [any_word, *unscored]]
         )
 
-    def _clause(self, clause: Clause) -> list[tantivy.Query]:
+    def _queries(self, clause: Clause) -> list[tantivy.Query]:
         must = [self._among("access", clause.access)]
-        if clause.documents is not None:
-            must.append(self._among("document", clause.documents))
+        for name, values in (
+            ("document", clause.documents),
+            ("source", clause.sources),
+            ("kind", clause.kinds),
+            ("status", clause.statuses),
+        ):
+            if values is not None:
+                must.append(self._among(name, values))
+        if clause.since is not None or clause.until is not None:
+            kind = tantivy.FieldType.Unsigned
+            first, last = clause.since or 1, clause.until or _LAST_DAY
+            days = tantivy.Query.range_query(self._schema, "day", kind, first, last)
+            must.append(days)
         if clause.stale:
             current = self._not(self._among("source", clause.stale))
             public = self._among("access", clause.public)
@@ -204,6 +268,9 @@ class LexicalIndex:
             must.append(tantivy.Query.boolean_query(should))
         if clause.without:
             must.append(self._not(self._among("row", clause.without)))
+        if clause.without_documents:
+            held = self._among("document", clause.without_documents)
+            must.append(self._not(held))
         return must
 
     def _among(self, field: str, values: tuple[int, ...]) -> tantivy.Query:
@@ -231,9 +298,8 @@ def _links_to(folder: Path) -> Path:
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
-    builder.add_unsigned_field("document", indexed=True)
-    builder.add_unsigned_field("access", indexed=True)
-    builder.add_unsigned_field("source", indexed=True)
+    for name in _FACTS:
+        builder.add_unsigned_field(name, indexed=True, fast=name == "day")
     builder.add_text_field("body", tokenizer_name="words", index_option="freq")
     return builder.build()
 

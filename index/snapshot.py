@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from dunegpt.errors import IndexBrokenError, IndexMismatchError, IndexMissingErr
 from dunegpt.index.dense import DenseIndex
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.lexical import LexicalIndex
+from dunegpt.index.part import Span
 from dunegpt.index.store import Store
 from dunegpt.types import Access
 
-FORMAT = 2
+FORMAT = 3
 CURRENT = "current"
+_WARM_PIECE = 16 << 20
 
 
 class Snapshot:
@@ -42,19 +45,28 @@ class Snapshot:
         self.folder = folder.resolve()
         self.manifest = read_manifest(self.folder)
         self._check_files()
-        self.store = Store(self.folder / "passages.db")
+        self.spans = [Span(**fields) for fields in self.manifest["parts"]]
+        parts = [self.folder / "parts" / span.name for span in self.spans]
+        self.store = Store(
+            self.folder / "documents.db", list(zip(self.spans, parts, strict=True))
+        )
         self.lexical = LexicalIndex(self.folder / "lexical")
-        self.dense = DenseIndex(self.folder / "dense.faiss")
+        lists = self.folder / "lists.faiss"
+        self.dense = DenseIndex(
+            [part / "vectors.faiss" for part in parts],
+            lists if "lists.faiss" in self.manifest["files"] else None,
+        )
         self.encoder = Encoder(self.folder / "encoder")
         self.row_access = self._array("row_access.npy")
         self.row_document = self._array("row_document.npy")
         self.row_record = self._array("row_record.npy")
-        self.row_source = self._array("row_source.npy")
-        self.records = self._array("records.npy")
-        rows = self.manifest["counts"]["passages"]
+        self.documents = self._array("documents.npy")
+        self.records = Records([self._array(p / "records.npy") for p in parts])
+        counts = self.manifest["counts"]
         found = [len(self.lexical), len(self.dense), len(self.row_access)]
-        if found != [rows] * 3:
-            raise IndexBrokenError(f"{self.folder} has {found} passages, not {rows}.")
+        expected = [counts["passages"], counts["rows"], counts["rows"]]
+        if found != expected:
+            raise IndexBrokenError(f"{self.folder} has {found} rows, not {expected}.")
 
     @property
     def id(self) -> str:
@@ -70,7 +82,20 @@ class Snapshot:
         """Release the files."""
         self.store.close()
 
-    def _array(self, name: str) -> npt.NDArray[Any]:
+    def warm(self) -> int:
+        """Read all files once, so that first questions are as fast as later ones.
+
+        Returns:
+            How many bytes were read.
+        """
+        read = 0
+        for name in sorted(self.manifest["files"]):
+            with (self.folder / name).open("rb") as file:
+                while piece := file.read(_WARM_PIECE):
+                    read += len(piece)
+        return read
+
+    def _array(self, name: str | Path) -> npt.NDArray[Any]:
         try:
             return np.asarray(np.load(self.folder / name, mmap_mode="r"))
         except (OSError, ValueError) as error:
@@ -84,9 +109,32 @@ class Snapshot:
                 raise IndexBrokenError(
                     f"{path} has {size} bytes; the manifest says {facts['bytes']}."
                 )
-            # These decide who may read what: 16 bytes a passage, so a quick look.
+            # These decide who may read what: 12 bytes a passage, so a quick look.
             if name.startswith("row_") and file_hash(path) != facts["sha256"]:
                 raise IndexBrokenError(f"{path} is not what the manifest says.")
+
+
+class Records:
+    """The vectors of all records, in parts, as if they were one array."""
+
+    def __init__(self, parts: Sequence[npt.NDArray[np.float16]]) -> None:
+        self._parts = parts
+        self._first = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def __getitem__(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
+        """Return the vectors of some records, in their order: [n, dimension]."""
+        if len(self._parts) == 1:
+            return np.asarray(self._parts[0][numbers])
+        of_part = np.searchsorted(self._first, numbers, side="right") - 1
+        width = self._parts[0].shape[1] if self._parts else 0
+        found = np.empty((len(numbers), width), np.float16)
+        for part in np.unique(of_part).tolist():
+            own = of_part == part
+            found[own] = self._parts[part][numbers[own] - self._first[part]]
+        return found
 
 
 def file_hash(path: Path) -> str:

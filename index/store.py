@@ -1,45 +1,22 @@
-"""What a snapshot knows of its passages: text, place, document, page and readers.
+"""What a snapshot knows of its documents and passages: names, files, places, readers.
 
-One SQLite file, written once and then opened read-only by any number of readers.
-Knows no scores.
+One SQLite file for the documents, and the texts of the parts; opened read-only by any
+number of readers. Knows no scores.
 """
 
+import bisect
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
 from dunegpt.errors import IndexBrokenError
+from dunegpt.index.part import Span, Texts
 from dunegpt.types import Access, Document, FileRef, Page, Passage
-
-_TABLES = """
-create table access (number integer primary key, principals text not null);
-create table documents (
-  number integer primary key, id text not null unique, source text not null,
-  day text, access integer not null, fields text not null, superseded_by integer);
-create table authors (name text not null, document integer not null);
-create table identifiers (name text not null, document integer not null);
-create table files (
-  number integer primary key, document integer not null, key text not null,
-  access integer not null, fields text not null);
-create table pages (
-  file integer not null, number integer not null, heading text not null,
-  text blob not null, label text not null, line integer not null,
-  primary key (file, number)) without rowid;
-create table passages (
-  row integer primary key, document integer not null, file integer not null,
-  place text not null, text text not null);
-create index by_identifier on identifiers (name);
-create index by_file on files (document);
-create index by_passage on passages (document);
-"""
-_HIDDEN_FIELDS = ("body", "access", "key", "sha256", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,114 +34,25 @@ class Stored:
     superseded_by: int | None
 
 
-class StoreWriter:
-    """Writes the store of a new snapshot."""
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path)
-        self._db.executescript("pragma journal_mode = off; pragma synchronous = off;")
-        self._db.executescript(_TABLES)
-        self._access: dict[Access, int] = {}
-        self._files = 0
-        self._zstd = zstandard.ZstdCompressor(level=10)
-
-    def access(self, access: Access) -> int:
-        """Return the number of an access set, a new one where it is new."""
-        if access not in self._access:
-            self._access[access] = len(self._access)
-            row = (self._access[access], json.dumps(sorted(access)))
-            self._db.execute("insert into access values (?, ?)", row)
-        return self._access[access]
-
-    def document(self, number: int, document: Document, names: Iterable[str]) -> None:
-        """Add a document under a number, with the names that it goes by."""
-        fields = asdict(document)
-        for name in ("id", "source", "access", "files", "date", "evidence"):
-            del fields[name]
-        day = document.date.isoformat() if document.date else None
-        self._db.execute(
-            "insert into documents values (?, ?, ?, ?, ?, ?, null)",
-            (
-                number,
-                document.id,
-                document.source,
-                day,
-                self.access(document.access),
-                json.dumps(fields, ensure_ascii=False),
-            ),
-        )
-        self._db.executemany(
-            "insert into identifiers values (?, ?)", [(name, number) for name in names]
-        )
-        self._db.executemany(
-            "insert into authors values (?, ?)",
-            [(author.casefold(), number) for author in document.authors],
-        )
-
-    def file(self, document: int, file: FileRef, pages: Iterable[Page]) -> int:
-        """Add a file of a document with its pages; return the file's number."""
-        fields = asdict(file)
-        for name in _HIDDEN_FIELDS:
-            del fields[name]
-        number, self._files = self._files, self._files + 1
-        content = json.dumps(fields, ensure_ascii=False)
-        row = (number, document, file.key, self.access(file.access), content)
-        self._db.execute("insert into files values (?, ?, ?, ?, ?)", row)
-        self._db.executemany(
-            "insert into pages values (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    number,
-                    p.number,
-                    p.heading,
-                    self._zstd.compress(p.text.encode()),
-                    p.label,
-                    p.line,
-                )
-                for p in pages
-            ],
-        )
-        return number
-
-    def passage(self, row: int, document: int, file: int, passage: Passage) -> None:
-        """Add a passage of a file as the given row."""
-        place = [
-            passage.first_page,
-            passage.last_page,
-            passage.start,
-            passage.end,
-            passage.heading,
-            passage.record,
-        ]
-        text = json.dumps(place, ensure_ascii=False)
-        self._db.execute(
-            "insert into passages values (?, ?, ?, ?, ?)",
-            (row, document, file, text, passage.text),
-        )
-
-    def close(self) -> None:
-        """Join the versions of each document, and write all to the disk."""
-        numbers = dict(self._db.execute("select id, number from documents"))
-        rows = self._db.execute("select number, fields from documents").fetchall()
-        for number, fields in rows:
-            older = numbers.get(json.loads(fields)["supersedes"])
-            if older is not None:
-                self._db.execute(
-                    "update documents set superseded_by = ? where number = ?",
-                    (number, older),
-                )
-        self._db.commit()
-        self._db.close()
+_DOCUMENT = """
+select d.number, d.id, d.source, d.day, d.access, d.fields,
+  (select min(n.number) from documents n where n.supersedes = d.id and d.id != '')
+  from documents d where d.number = ?
+"""
 
 
 class Store:
     """The store of a snapshot, opened for reading by one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: Sequence[tuple[Span, Path]] = ()) -> None:
         """Open the store.
 
+        Args:
+            path: Of the documents.
+            parts: Span and folder of each part, in order.
+
         Raises:
-            IndexBrokenError: It is missing or damaged.
+            IndexBrokenError: A file is missing or damaged.
         """
         self._path = path
         with self._errors():
@@ -180,18 +68,22 @@ class Store:
                     "select principals from access order by number"
                 )
             ]
-        self._zstd = zstandard.ZstdDecompressor()
+        self._texts = [Texts(folder / "texts.db") for _, folder in parts]
+        self._first_rows = [span.first_row for span, _ in parts]
+        self._first_files = [span.first_file for span, _ in parts]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError, TypeError, zstandard.ZstdError) as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:
             raise IndexBrokenError(f"The store {self._path}: {error}") from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._db.close()
+        for texts in self._texts:
+            texts.close()
 
     def documents(self, numbers: Iterable[int]) -> dict[int, Stored]:
         """Return documents by their numbers, with all their files."""
@@ -199,32 +91,60 @@ class Store:
             return {
                 row[0]: self._stored(row)
                 for number in dict.fromkeys(numbers)
-                for row in self._db.execute(
-                    "select * from documents where number = ?", (number,)
-                )
+                for row in self._db.execute(_DOCUMENT, (int(number),))
             }
 
     def passages(self, rows: Sequence[int]) -> dict[int, tuple[int, Passage]]:
-        """Return document number and passage of each row."""
+        """Return document number and passage of each row that a document has."""
+        found = {}
+        for row in rows:
+            for file, place, text in self._texts_of(row, self._first_rows):
+                for document, identity, key in self._owner(file):
+                    found[row] = document, _passage(identity, key, place, text)
+        return found
+
+    def files_of(self, rows: Sequence[int]) -> dict[int, str]:
+        """Return the key of the file that each row is of."""
+        keys = {}
+        for row in rows:
+            for texts in self._part(row, self._first_rows):
+                for file in texts.files_of([row]).values():
+                    keys[row] = self._owner(file)[0][2]
+        return keys
+
+    def _texts_of(
+        self, row: int, firsts: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[Any, ...], str]]:
+        for texts in self._part(row, firsts):
+            yield from texts.passages([row]).values()
+
+    def _part(self, number: int, firsts: Sequence[int]) -> list[Texts]:
+        """Return the part that holds a row or a file; none if there is none."""
+        place = bisect.bisect_right(firsts, number) - 1
+        return self._texts[place : place + 1] if place >= 0 else []
+
+    def _owner(self, file: int) -> list[tuple[int, str, str]]:
         with self._errors():
-            return {
-                row: (found[0], _passage(found))
-                for row in rows
-                for found in self._db.execute(
-                    "select p.document, d.id, f.key, p.place, p.text from passages p"
-                    " join documents d on d.number = p.document"
-                    " join files f on f.number = p.file where p.row = ?",
-                    (int(row),),
-                )
-            }
+            return self._db.execute(
+                "select d.number, d.id, f.key from files f"
+                " join documents d on d.number = f.document where f.number = ?",
+                (file,),
+            ).fetchall()
 
     def rows_of(self, document: int) -> list[int]:
         """Return the rows of a document, in order."""
         with self._errors():
             found = self._db.execute(
-                "select row from passages where document = ? order by row", (document,)
+                "select first_row, rows from documents where number = ?", (document,)
             )
-            return [row for (row,) in found]
+            return [row for first, rows in found for row in range(first, first + rows)]
+
+    def digests(self) -> Iterator[tuple[int, str]]:
+        """Yield number and hash of each document, in the order of their ids."""
+        with self._errors():
+            yield from self._db.execute(
+                "select number, digest from documents order by id"
+            )
 
     def named(self, name: str) -> list[int]:
         """Return the numbers of the documents that go by a name, lower-cased."""
@@ -249,61 +169,34 @@ class Store:
             )
             return [number for (number,) in found]
 
-    def filtered(
-        self,
-        sources: Sequence[str],
-        since: date | None,
-        until: date | None,
-        author: str,
-    ) -> list[int] | None:
-        """Return the numbers of the documents that pass; None if nothing is asked.
-
-        An undated document passes no date filter.
-        """
-        where, values = [], list[Any]()
-        if sources:
-            where.append(f"d.source in ({', '.join('?' * len(sources))})")
-            values += sources
-        if since:
-            where.append("d.day >= ?")
-            values.append(since.isoformat())
-        if until:
-            where.append("d.day <= ?")
-            values.append(until.isoformat())
-        for word in author.casefold().split():
-            where.append(
-                "exists (select 1 from authors a where a.document = d.number"
-                " and instr(a.name, ?) > 0)"
-            )
-            values.append(word)
-        if not where:
-            return None
+    def by_author(self, author: str) -> list[int]:
+        """Return the documents of authors in whose name each word of a text stands."""
+        where = " and ".join(
+            "exists (select 1 from authors a where a.document = d.number"
+            " and instr(a.name, ?) > 0)"
+            for _ in author.split()
+        )
         with self._errors():
             found = self._db.execute(
-                f"select d.number from documents d where {' and '.join(where)}", values
+                f"select d.number from documents d where {where or 'true'}",
+                author.casefold().split(),
             )
             return [number for (number,) in found]
-
-    def sources(self) -> list[str]:
-        """Return the names of the sources that have documents here."""
-        with self._errors():
-            found = self._db.execute("select distinct source from documents order by 1")
-            return [name for (name,) in found]
 
     def pages(self, document_id: str, key: str) -> list[Page]:
         """Return the pages of one file of a document."""
         with self._errors():
             found = self._db.execute(
-                "select p.number, p.heading, p.text, p.label, p.line"
-                " from pages p join files f"
-                " on f.number = p.file join documents d on d.number = f.document"
-                " where d.id = ? and f.key = ? order by p.number",
+                "select f.number from files f join documents d"
+                " on d.number = f.document where d.id = ? and f.key = ?",
                 (document_id, key),
-            )
-            return [
-                Page(number, heading, self._zstd.decompress(text).decode(), label, line)
-                for number, heading, text, label, line in found
-            ]
+            ).fetchall()
+        return [
+            page
+            for (file,) in found
+            for texts in self._part(file, self._first_files)
+            for page in texts.pages(file)
+        ]
 
     def _stored(self, row: tuple[Any, ...]) -> Stored:
         number, document_id, source, day, access, content, superseded_by = row
@@ -327,7 +220,6 @@ class Store:
         return Stored(number, document, access, superseded_by)
 
 
-def _passage(found: tuple[Any, ...]) -> Passage:
-    _, document_id, key, place, text = found
-    first, last, start, end, heading, record = json.loads(place)
-    return Passage(document_id, key, first, last, start, end, heading, text, record)
+def _passage(identity: str, key: str, place: tuple[Any, ...], text: str) -> Passage:
+    first, last, start, end, heading, record = place
+    return Passage(identity, key, first, last, start, end, heading, text, record)

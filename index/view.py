@@ -6,6 +6,7 @@ filters of a question; both searches and all that is shown of a document go thro
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ class Filters:
     author: str = ""
 
 
+_CACHED_VIEWS = 32
+
+
 class View:
     """A snapshot as one reader may see it, or a part of that."""
 
@@ -40,24 +44,8 @@ class View:
         self._snapshot = snapshot
         self._narrowing = narrowing
         self._principals = reader | {PUBLIC}
-        sets = snapshot.access_sets
-        self._allowed = np.array([bool(s & self._principals) for s in sets], bool)
-        self._public = np.array([PUBLIC in s for s in sets], bool)
-        self.rows: Mask = np.zeros(len(snapshot.row_access), bool)
-        if len(self.rows):
-            self.rows = self._allowed[snapshot.row_access]
-        self.clause = Clause(
-            access=tuple(np.flatnonzero(self._allowed).tolist()),
-            public=tuple(np.flatnonzero(self._public).tolist()),
-        )
-        self._hold_back_stale()
-        self._hold_back_narrowed()
-        filters = filters or Filters()
-        documents = snapshot.store.filtered(
-            filters.sources, filters.since, filters.until, filters.author
-        )
-        if documents is not None:
-            self.restrict(documents)
+        self.rows, self.clause = _seen_by(snapshot, narrowing, self._principals)
+        self._filter(filters or Filters())
 
     def may_see(self, stored: Stored) -> bool:
         """Return whether the reader may open a document."""
@@ -92,51 +80,144 @@ class View:
 
     def restrict(self, documents: list[int]) -> None:
         """Look in these documents only, and only in those of them that were left."""
-        inside = np.zeros(self._snapshot.manifest["counts"]["documents"], bool)
+        inside = np.zeros(len(self._snapshot.documents), bool)
         inside[documents] = True
         if self.clause.documents is not None:
             before = np.zeros_like(inside)
             before[list(self.clause.documents)] = True
             inside &= before
-        if len(self.rows):
-            self.rows = self.rows & inside[self._snapshot.row_document]
+        self._keep(inside)
         kept = tuple(np.flatnonzero(inside).tolist())
         self.clause = replace(self.clause, documents=kept)
 
+    def _filter(self, filters: Filters) -> None:
+        """Look only in the documents that pass; an undated one passes no date."""
+        facts, manifest = self._snapshot.documents, self._snapshot.manifest
+        inside = np.ones(len(facts), bool)
+        chosen: dict[str, Any] = {}
+        for field, names, wanted in (("source", manifest["sources"], filters.sources),):
+            if wanted:
+                numbers = [n for n, name in enumerate(names) if name in wanted]
+                inside &= np.isin(facts[field], numbers)
+                chosen[f"{field}s"] = tuple(numbers)
+        if filters.since:
+            chosen["since"] = filters.since.toordinal()
+            inside &= facts["day"] >= chosen["since"]
+        if filters.until:
+            chosen["until"] = filters.until.toordinal()
+            inside &= (facts["day"] <= chosen["until"]) & (facts["day"] > 0)
+        if chosen:
+            self._keep(inside)
+            self.clause = replace(self.clause, **chosen)
+        if filters.author:
+            self.restrict(self._snapshot.store.by_author(filters.author))
+
+    def _keep(self, inside: Mask) -> None:
+        """Take out the rows of all documents but some."""
+        if len(self.rows):
+            self.rows = self.rows & inside[self._snapshot.row_document]
+
     def _may_open(self, then: Access, now: Access | None, source: str) -> bool:
-        readers = then if now is None else now
-        if PUBLIC in readers:
-            return True
-        stale = self._narrowing.stale
-        is_stale = stale is None or source in stale
-        return not is_stale and bool(readers & self._principals)
+        is_stale = self._narrowing.is_stale(source)
+        return may_open(self._principals, then, now, is_stale=is_stale)
 
-    def _hold_back_stale(self) -> None:
-        """Leave only what is public of the sources whose access is not current."""
-        names = self._snapshot.manifest["sources"]
-        stale = self._narrowing.stale
-        numbers = [n for n, name in enumerate(names) if stale is None or name in stale]
-        if not numbers or not len(self.rows):
-            return
-        is_stale = np.isin(self._snapshot.row_source, numbers)
-        self.rows = self.rows & (self._public[self._snapshot.row_access] | ~is_stale)
-        self.clause = replace(self.clause, stale=tuple(numbers))
 
-    def _hold_back_narrowed(self) -> None:
-        """Take out the rows of documents and files that were closed since."""
-        narrowing, store = self._narrowing, self._snapshot.store
-        numbers = {*narrowing.documents, *(number for number, _ in narrowing.files)}
-        if not numbers:
-            return
-        held: list[int] = []
-        for number, stored in store.documents(numbers).items():
-            rows = store.rows_of(number)
-            passages = store.passages(rows)
-            held += [
-                row
-                for row in rows
-                if self.rows[row]
-                and not self.may_open(stored, passages[row][1].file_key)
-            ]
-        self.rows[held] = False
-        self.clause = replace(self.clause, without=tuple(held))
+def _seen_by(
+    snapshot: Snapshot, narrowing: Narrowing, principals: Access
+) -> tuple[Mask, Clause]:
+    """Return what somebody may find, worked out once for the same principals.
+
+    Neither mask nor clause changes: who narrows them further makes others.
+    """
+    key = (id(snapshot), principals)
+    with narrowing.lock:
+        if key in narrowing.views:
+            rows, clause = narrowing.views[key]
+            return rows, clause
+    sets = snapshot.access_sets
+    allowed = tuple(n for n, s in enumerate(sets) if s & principals)
+    public = tuple(n for n, s in enumerate(sets) if PUBLIC in s)
+    rows = np.isin(np.arange(len(sets)), allowed)[snapshot.row_access]
+    clause = Clause(access=allowed, public=public)
+    rows, clause = _without_stale(snapshot, narrowing, rows, clause)
+    rows, clause = _without_narrowed(snapshot, narrowing, principals, rows, clause)
+    rows.flags.writeable = False
+    with narrowing.lock:
+        if len(narrowing.views) >= _CACHED_VIEWS:
+            narrowing.views.clear()
+        narrowing.views[key] = rows, clause
+    return rows, clause
+
+
+def _without_stale(
+    snapshot: Snapshot, narrowing: Narrowing, rows: Mask, clause: Clause
+) -> tuple[Mask, Clause]:
+    """Leave only what is public of the sources whose access is not current."""
+    names, stale = snapshot.manifest["sources"], narrowing.stale
+    numbers = [n for n, name in enumerate(names) if stale is None or name in stale]
+    if not numbers or not len(rows):
+        return rows, clause
+    is_public = np.isin(np.arange(len(snapshot.access_sets)), clause.public)
+    of_stale = np.isin(snapshot.documents["source"], numbers)
+    kept = is_public[snapshot.row_access] | ~of_stale[snapshot.row_document]
+    return rows & kept, replace(clause, stale=tuple(numbers))
+
+
+def _without_narrowed(
+    snapshot: Snapshot,
+    narrowing: Narrowing,
+    principals: Access,
+    rows: Mask,
+    clause: Clause,
+) -> tuple[Mask, Clause]:
+    """Take out the rows of documents and files that were closed since."""
+    store = snapshot.store
+    numbers = {*narrowing.documents, *(number for number, _ in narrowing.files)}
+    documents, held = [], list[int]()
+    for number, stored in store.documents(numbers).items():
+        own = np.array(store.rows_of(number), np.int64)
+        if not rows[own].any():
+            continue
+        if not may_open(
+            principals,
+            stored.document.access,
+            narrowing.documents.get(number),
+            is_stale=narrowing.is_stale(stored.document.source),
+        ):
+            documents.append(number)
+            rows[own] = False
+            continue
+        keys = store.files_of(own[rows[own]].tolist())
+        access = {file.key: file.access for file in stored.document.files}
+        closed = [
+            row
+            for row, key in keys.items()
+            if not may_open(
+                principals,
+                access[key],
+                narrowing.files.get((number, key)),
+                is_stale=narrowing.is_stale(stored.document.source),
+            )
+        ]
+        rows[closed] = False
+        held += closed
+    return rows, replace(
+        clause, without=tuple(held), without_documents=tuple(documents)
+    )
+
+
+def may_open(
+    principals: Access, then: Access, now: Access | None, *, is_stale: bool
+) -> bool:
+    """Return whether somebody may open what had certain readers when it was indexed.
+
+    Args:
+        principals: Of the reader.
+        then: Its readers in the snapshot.
+        now: Its readers by the overlay; None if they are the same.
+        is_stale: Access was not confirmed lately, so only what is public opens.
+    """
+    readers = then if now is None else now
+    if PUBLIC in readers:
+        return True
+    return not is_stale and bool(readers & principals)

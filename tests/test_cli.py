@@ -414,13 +414,13 @@ def test_status_of_nothing(run: Run) -> None:
 
 
 def test_broken_index(run: Run, indexed: str, tmp_path: Path) -> None:
-    path = tmp_path / "data" / "snapshots" / "current" / "dense.faiss"
+    path = tmp_path / "data" / "snapshots" / "current" / "documents.npy"
     path.write_bytes(b"x")
     for command in ("ask", "search", "show"):
         result = run("--config", indexed, command, "LTS-0001")
         assert result.code == 4
         assert "--rebuild" in result.err
-    assert "dense.faiss" in run("--config", indexed, "status").out
+    assert "documents.npy" in run("--config", indexed, "status").out
 
 
 def test_model(run: Run, indexed: str, config_file: Write) -> None:

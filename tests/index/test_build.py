@@ -110,9 +110,14 @@ def test_what_nobody_may_read_is_not_in_it(settings: Settings) -> None:
     )
     report = build(settings)
     assert (report.documents, report.passages) == (1, 1)
-    content = (current(settings) / "passages.db").read_bytes()
-    assert b"xyzzy" not in content
-    assert b"b.txt" not in content
+    snapshot = Snapshot(current(settings))
+    (stored,) = snapshot.store.documents(range(2)).values()
+    assert [file.key for file in stored.document.files] == ["a.txt"]
+    assert "xyzzy" not in str(snapshot.store.passages(range(9)))
+    assert b"b.txt" not in (current(settings) / "documents.db").read_bytes()
+    assert b"xyzzy" not in b"".join(
+        path.read_bytes() for path in (current(settings) / "lexical").iterdir()
+    )
 
 
 def test_removed_document_is_not_found(settings: Settings, texts: Path) -> None:
@@ -261,9 +266,11 @@ def test_going_back_is_published(settings: Settings, texts: Path) -> None:
 
 FILES = [
     "manifest.json",
-    "passages.db",
-    "dense.faiss",
-    "records.npy",
+    "documents.db",
+    "documents.npy",
+    "parts/*/texts.db",
+    "parts/*/vectors.faiss",
+    "parts/*/records.npy",
     "row_access.npy",
     "row_document.npy",
     "row_record.npy",
@@ -317,7 +324,7 @@ def test_damaged_file(tmp_path: Path, packed: Path, name: str, how: str) -> None
     assert "--rebuild" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "passages.db", "dense.faiss"])
+@pytest.mark.parametrize("name", ["manifest.json", "documents.db", "lexical/meta.json"])
 def test_rebuild_repairs_a_damaged_snapshot(
     settings: Settings, texts: Path, name: str
 ) -> None:

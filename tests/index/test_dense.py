@@ -1,4 +1,4 @@
-"""The dense index against numpy."""
+"""The dense index against numpy: exact, approximate, in parts, and with few allowed."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.index.dense import DenseIndex, DenseWriter
+from dunegpt.index import dense
+from dunegpt.index.dense import DenseIndex, probes, train
 from dunegpt.index.encoder import Vectors, unit
+from dunegpt.index.vectors import VectorFile, VectorsWriter
 
 ROWS, DIMENSION = 133, 16
 
@@ -19,22 +21,30 @@ def vectors() -> Vectors:
     return unit(normal).astype(np.float16).astype(np.float32)
 
 
-def index_of(path: Path, vectors: Vectors) -> DenseIndex:
-    writer = DenseWriter(path, DIMENSION)
+def write(path: Path, vectors: Vectors, *, int8_from: int = 10**6) -> Path:
+    writer = VectorsWriter(path, vectors.shape[1])
     for part in (vectors[:50], vectors[50:50], vectors[50:]):
         writer.add(part.astype(np.float16))
-    writer.close()
-    return DenseIndex(path)
+    writer.close(int8_from=int8_from)
+    return path
+
+
+def index_of(path: Path, vectors: Vectors, *, parts: int = 1) -> DenseIndex:
+    cut = np.array_split(vectors, parts)
+    return DenseIndex([write(path.with_suffix(f".{n}"), v) for n, v in enumerate(cut)])
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3, 0.01])
 @pytest.mark.parametrize("k", [1, 7, 500])
-def test_exact(tmp_path: Path, vectors: Vectors, share: float, k: int) -> None:
+@pytest.mark.parametrize("parts", [1, 3])
+def test_exact(
+    tmp_path: Path, vectors: Vectors, share: float, k: int, parts: int
+) -> None:
     rng = np.random.default_rng(2)
     allowed = rng.random(ROWS) < share
     allowed[ROWS - 1] = True
     query = unit(rng.normal(size=(1, DIMENSION)).astype(np.float32))[0]
-    index = index_of(tmp_path / "dense", vectors)
+    index = index_of(tmp_path / "dense", vectors, parts=parts)
     rows, scores = index.search(query, allowed, k)
     cosines = np.where(allowed, vectors @ query, -np.inf)
     expected = np.argsort(-cosines)[: min(k, allowed.sum())]
@@ -50,10 +60,10 @@ def test_nothing_allowed(tmp_path: Path, vectors: Vectors) -> None:
 
 
 def test_empty(tmp_path: Path, vectors: Vectors) -> None:
-    index = index_of(tmp_path / "dense", vectors[:0])
-    assert len(index) == 0
-    assert index.search(vectors[0], np.zeros(0, bool), 5)[0].size == 0
-    assert index.scores(vectors[0], np.empty(0, np.int64)).size == 0
+    for index in (index_of(tmp_path / "dense", vectors[:0]), DenseIndex([])):
+        assert len(index) == 0
+        assert index.search(vectors[0], np.zeros(0, bool), 5)[0].size == 0
+        assert index.scores(vectors[0], np.empty(0, np.int64)).size == 0
 
 
 @pytest.mark.parametrize("content", [None, b"", b"IxFI", b"\0" * 500])
@@ -62,4 +72,78 @@ def test_damaged(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(IndexBrokenError, match="dense"):
-        DenseIndex(path)
+        DenseIndex([path])
+    good = write(tmp_path / "good", np.eye(3, 8, dtype=np.float32))
+    with pytest.raises(IndexBrokenError, match="dense"):
+        DenseIndex([good], path)
+
+
+def test_bytes_instead_of_halves(tmp_path: Path, vectors: Vectors) -> None:
+    halves = write(tmp_path / "halves", vectors)
+    small = write(tmp_path / "bytes", vectors, int8_from=ROWS)
+    assert small.stat().st_size < 0.6 * halves.stat().st_size
+    rows = np.arange(ROWS)
+    np.testing.assert_allclose(VectorFile(small).at(rows), vectors, atol=0.01)
+    np.testing.assert_allclose(VectorFile(halves).at(rows), vectors, atol=1e-3)
+
+
+BIG = 6000
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[DenseIndex, Vectors]:
+    """Return an index with an inverted file over all but the last rows."""
+    folder = tmp_path_factory.mktemp("big")
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(60, 64))
+    spread = centres[rng.integers(0, 60, BIG)] + 0.7 * rng.normal(size=(BIG, 64))
+    vectors = unit(spread.astype(np.float32)).astype(np.float16).astype(np.float32)
+    first, last = vectors[: BIG - 500], vectors[BIG - 500 :]
+    paths = [write(folder / "a", first), write(folder / "b", last)]
+    train([VectorFile(paths[0])], folder / "lists")
+    return DenseIndex(paths, folder / "lists"), vectors
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.2, 0.02])
+def test_approximate(
+    big: tuple[DenseIndex, Vectors], share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but allowed rows, true cosines, and nearly all of the nearest ones."""
+    index, vectors = big
+    assert index.covered == BIG - 500
+    monkeypatch.setattr(dense, "EXHAUSTIVE", 200)
+    rng = np.random.default_rng(4)
+    found = []
+    for query in vectors[rng.integers(0, BIG, 40)]:
+        allowed = rng.random(BIG) < share
+        rows, scores = index.search(query, allowed, 10)
+        cosines = np.where(allowed, vectors @ query, -np.inf)
+        assert allowed[rows].all()
+        np.testing.assert_allclose(scores, cosines[rows], atol=1e-3)
+        assert sorted(scores, reverse=True) == scores.tolist()
+        true = np.argsort(-cosines)[:10]
+        exact, _ = index.search(query, allowed, 10, exact=True)
+        assert set(exact.tolist()) == set(true.tolist())
+        found.append(len(set(rows.tolist()) & set(true.tolist())) / 10)
+    assert np.mean(found) >= 0.95
+
+
+def test_later_rows_are_found(big: tuple[DenseIndex, Vectors]) -> None:
+    index, vectors = big
+    for row in range(BIG - 500, BIG, 50):
+        rows, _ = index.search(vectors[row], np.ones(BIG, bool), 3)
+        assert row in rows
+
+
+def test_an_equal_file_for_equal_rows(tmp_path: Path, vectors: Vectors) -> None:
+    part = VectorFile(write(tmp_path / "a", vectors))
+    contents = []
+    for name in ("x", "y"):
+        train([part], tmp_path / name)
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_probes() -> None:
+    assert [probes(s, 4096) for s in (1, 0.5, 0.1, 0.01)] == [128, 128, 640, 4096]
+    assert probes(1, 20) == 20

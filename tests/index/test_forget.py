@@ -75,7 +75,7 @@ def test_no_crawl_brings_it_back_until_it_is_lifted(
 def test_a_killed_forgetting_is_gone_on_with(
     indexed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(settings: Settings) -> None:
+    def killed(settings: Settings, **_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.index.lexical import Clause, LexicalIndex, LexicalWriter
+from dunegpt.index.lexical import Clause, Facts, LexicalIndex, LexicalWriter
 
 TEXTS = [  # row: document, access, text
     (0, 0, "The purity monitor measures the electron lifetime."),
@@ -21,7 +21,7 @@ ALL = Clause((0, 1, 2))
 def index(tmp_path: Path) -> LexicalIndex:
     writer = LexicalWriter(tmp_path / "lexical")
     for row, (document, access, text) in enumerate(TEXTS):
-        writer.add(row, text, document=document, access=access, source=0)
+        writer.add(row, text, Facts(document, access))
     writer.close()
     return LexicalIndex(tmp_path / "lexical")
 

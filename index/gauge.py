@@ -1,0 +1,78 @@
+"""Measures what an approximate index finds, against looking at every row.
+
+Questions are sentences of the corpus itself, sampled with a fixed seed. The sets of
+rows that may be found are all, random shares of them, and the neighbourhoods of one row
+each: a group's documents are about the group's subject, which is where inverted files
+fail. Source: "Access filters break IVF" in the architecture.
+"""
+
+import re
+
+import numpy as np
+
+from dunegpt.index.snapshot import Snapshot
+from dunegpt.index.vectors import Mask, Rows, Vectors
+
+QUESTIONS = 60
+_K = 10
+_SHARES = (0.5, 0.1, 0.05, 0.01, 0.001)
+_SENTENCE = re.compile(r"[^.!?\n]{20,200}")
+
+
+def recall(snapshot: Snapshot, questions: list[str] | None = None) -> dict[str, float]:
+    """Return recall@10 by the set of rows that may be found.
+
+    Args:
+        snapshot: To measure; nothing is measured if every row is looked at.
+        questions: In words; by default sentences of the corpus.
+    """
+    if not snapshot.dense.covered:
+        return {}
+    rng = np.random.default_rng(0)
+    live = np.asarray(snapshot.row_access) > 0
+    texts = questions or _sentences(snapshot, rng.permutation(np.flatnonzero(live)))
+    vectors = snapshot.encoder.documents(texts)
+    found = {"all": _recall(snapshot, vectors, live)}
+    for share in _SHARES:
+        some = live & (rng.random(len(live)) < share)
+        found[f"random {share:.1%}"] = _recall(snapshot, vectors, some)
+        near = _topical(snapshot, live, share, rng)
+        found[f"topical {share:.1%}"] = _recall(snapshot, vectors, near)
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def _sentences(snapshot: Snapshot, rows: Rows) -> list[str]:
+    """Return a sentence of each of the first rows that has one."""
+    found: list[str] = []
+    for row in rows.tolist():
+        for _, passage in snapshot.store.passages([row]).values():
+            sentences = _SENTENCE.findall(passage.text)
+            if sentences:
+                found.append(sentences[len(sentences) // 2].strip())
+        if len(found) == QUESTIONS:
+            break
+    return found
+
+
+def _topical(
+    snapshot: Snapshot, live: Mask, share: float, rng: np.random.Generator
+) -> Mask:
+    """Return the rows nearest to a row: a share of all."""
+    row = rng.choice(np.flatnonzero(live), 1)
+    (vector,) = snapshot.dense.vectors(row)
+    count = max(_K, int(share * live.sum()))
+    rows, _ = snapshot.dense.search(vector, live, count, exact=True)
+    near = np.zeros_like(live)
+    near[rows] = True
+    return near
+
+
+def _recall(snapshot: Snapshot, vectors: Vectors, allowed: Mask) -> float:
+    """Return the mean share of the ten true neighbours that are found."""
+    shares = []
+    for vector in vectors:
+        true, _ = snapshot.dense.search(vector, allowed, _K, exact=True)
+        found, _ = snapshot.dense.search(vector, allowed, _K)
+        if len(true):
+            shares.append(len(np.intersect1d(true, found)) / len(true))
+    return float(np.mean(shares)) if shares else 1.0

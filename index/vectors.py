@@ -1,0 +1,105 @@
+"""Vectors on the disk, as they are scored exactly: a FAISS file, opened by mapping.
+
+Rows are kept as halves, or as bytes where there are very many. Knows no search but the
+one that looks at every row.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from dunegpt.errors import IndexBrokenError
+
+Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float32]
+
+_BATCH = 16_384
+_TRAINED_ON = 100_000
+
+
+class VectorsWriter:
+    """Writes vectors; rows are added in order."""
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        self._path = path
+        self._raw = path.with_suffix(".raw")
+        self._file = self._raw.open("wb")
+        self._dimension = dimension
+        self._rows = 0
+
+    def add(self, vectors: npt.NDArray[np.float16]) -> None:
+        """Add rows: unit vectors, [n, dimension]."""
+        self._file.write(np.ascontiguousarray(vectors, np.float16).tobytes())
+        self._rows += len(vectors)
+
+    def close(self, *, int8_from: int) -> None:
+        """Write the file.
+
+        Args:
+            int8_from: With so many rows they are kept as bytes, not as halves.
+        """
+        self._file.close()
+        kind = faiss.ScalarQuantizer
+        is_big = self._rows >= int8_from
+        index: Any = faiss.IndexScalarQuantizer(
+            self._dimension,
+            kind.QT_8bit if is_big else kind.QT_fp16,
+            faiss.METRIC_INNER_PRODUCT,
+        )
+        if self._rows:
+            raw = np.memmap(
+                self._raw, np.float16, "r", shape=(self._rows, self._dimension)
+            )
+            step = max(1, self._rows // _TRAINED_ON)
+            index.train(np.ascontiguousarray(raw[::step], np.float32))
+            for start in range(0, self._rows, _BATCH):
+                index.add(np.ascontiguousarray(raw[start : start + _BATCH], np.float32))
+            del raw
+        faiss.write_index(index, str(self._path))
+        self._raw.unlink()
+
+
+class VectorFile:
+    """Vectors, opened."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file by mapping it.
+
+        Raises:
+            IndexBrokenError: It is missing or damaged.
+        """
+        try:
+            self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except (RuntimeError, OSError) as error:
+            raise IndexBrokenError(f"The dense index {path}: {error}") from error
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors."""
+        return int(self._index.d)
+
+    def search(self, vector: Vectors, allowed: Mask, k: int) -> tuple[Rows, Scores]:
+        """Return the k nearest allowed rows and their cosines, by looking at all."""
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        parameters: Any = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        k = min(k, len(self))
+        scores, rows = self._index.search(vector[None, :], k, params=parameters)
+        found = rows[0] >= 0
+        return rows[0][found].astype(np.int64), scores[0][found].astype(np.float32)
+
+    def at(self, rows: Rows) -> Vectors:
+        """Return the vectors of some rows, [len(rows), dimension], in their order."""
+        return np.asarray(self._index.reconstruct_batch(rows), np.float32)
+
+    def run(self, start: int, count: int) -> Vectors:
+        """Return the vectors of consecutive rows, [count, dimension]."""
+        return np.asarray(self._index.reconstruct_n(start, count), np.float32)
