@@ -2,14 +2,14 @@
 
     python -m benchmarks.search --base DATA --passages 100000 1000000 [--json OUT]
 
-DATA is a data folder that was indexed (``benchmarks/retrieval.py --data`` makes one from
-a corpus); its passages and vectors are real. For N passages, documents of 20 are made:
-passage i is a real passage j with a fifth of its words taken from another one, k, and
-the vector ``unit(v_j + .35 (v_k - v_j) + noise)``, noise of length .25: neighbours stay
-neighbours, and no two are equal. Each document is readable by the group ``all`` and by
-chance by groups of 50, 10, 1 and .1 %; ``topic-1`` and ``topic-0.1`` are the readers of
-the documents about one subject, where inverted files fail. All is packed by the
-product's own packer.
+DATA is a data folder that was indexed (``benchmarks/retrieval.py --data`` makes one
+from a corpus); its passages and vectors are real. For N passages, documents of 20 are
+made: passage i is a real passage j with a fifth of its words taken from another one,
+k, and the vector ``unit(v_j + .35 (v_k - v_j) + noise)``, noise of length .25:
+neighbours stay neighbours, and no two are equal. Each document is readable by the
+group ``all`` and by chance by groups of 50, 10, 1 and .1 %; ``topic-1`` and
+``topic-0.1`` are the readers of the documents about one subject, where inverted files
+fail. All is packed by the product's own packer.
 
 Questions are 5 to 9 words in a row of real passages; one takes encoding, both searches,
 fusion and reading the texts. Each snapshot is measured in a process of its own: CPU
@@ -20,6 +20,7 @@ flat FAISS index, which is what LangChain's retrievers run by default.
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -165,17 +166,15 @@ def measure(folder: Path, asked: list[str]) -> dict[str, Any]:
         reader = frozenset({f"b:{name}"})
         own = timed(searcher, asked, reader, time.process_time)
         facts[f"cpu ms {name}"] = percentiles(own)
-    own = [
-        time_one(lambda q=q: searcher.snapshot.encoder.queries([q]), time.process_time)
-        for q in asked[:50]
-    ]  # type: ignore[misc]
+    encode = searcher.snapshot.encoder.queries
+    own = [time_one(time.process_time, encode, [q]) for q in asked[:50]]
     facts["encode cpu ms"] = percentiles(own)
+
+    def wall(question: str) -> float:
+        return time_one(time.perf_counter, searcher.search, question, everyone)
+
     with ThreadPoolExecutor(4) as pool:
-        walls = list(pool.map(
-            lambda q: time_one(lambda: searcher.search(q, everyone), time.perf_counter),
-            asked,
-        ))  # fmt: skip
-    facts["wall ms, 4 threads"] = percentiles(walls)
+        facts["wall ms, 4 threads"] = percentiles(list(pool.map(wall, asked)))
     facts["anonymous_mb"] = anonymous_mb() - before
     facts["recall"] = recall(searcher.snapshot)
     facts["exact cpu ms"] = percentiles(exact(searcher, asked[:20]))
@@ -183,17 +182,21 @@ def measure(folder: Path, asked: list[str]) -> dict[str, Any]:
 
 
 def timed(
-    searcher: Searcher, asked: list[str], reader: frozenset[str],
+    searcher: Searcher,
+    asked: list[str],
+    reader: frozenset[str],
     clock: Callable[[], float],
-) -> list[float]:  # fmt: skip
+) -> list[float]:
     """Return what each question takes, in ms of a clock."""
-    return [time_one(lambda q=q: searcher.search(q, reader), clock) for q in asked]  # type: ignore[misc]
+    return [time_one(clock, searcher.search, question, reader) for question in asked]
 
 
-def time_one(call: Callable[[], object], clock: Callable[[], float]) -> float:
+def time_one(
+    clock: Callable[[], float], call: Callable[..., object], *of: Any
+) -> float:
     """Return what a call takes, in ms of a clock."""
     start = clock()
-    call()
+    call(*of)
     return 1000 * (clock() - start)
 
 
@@ -202,15 +205,12 @@ def exact(searcher: Searcher, asked: list[str]) -> list[float]:
     dense = searcher.snapshot.dense
     if len(dense) > 3_000_000:
         return []
-    flat = faiss.IndexFlatIP(dense.dimension)
+    flat: Any = faiss.IndexFlatIP(dense.dimension)
     for part in dense.parts:
         for start in range(0, len(part), 50_000):
-            flat.add(part.run(start, min(50_000, len(part) - start)))  # type: ignore[call-arg]
+            flat.add(part.run(start, min(50_000, len(part) - start)))
     vectors = searcher.snapshot.encoder.queries(asked)
-    return [
-        time_one(lambda v=v: flat.search(v[None], 10), time.process_time)
-        for v in vectors
-    ]  # type: ignore[call-arg,misc]
+    return [time_one(time.process_time, flat.search, v[None], 10) for v in vectors]
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
@@ -241,21 +241,21 @@ def drop(folder: Path) -> None:
 
 def peer(base: Path, count: int, asked: list[str]) -> dict[str, float]:
     """Return CPU ms of rank-bm25 and a flat FAISS index on the same texts."""
-    from rank_bm25 import BM25Okapi  # noqa: PLC0415 - only for the peer
-
+    rank_bm25 = importlib.import_module("rank_bm25")  # pip install rank-bm25
     texts, vectors = real(base)
-    corpus, flat = [], faiss.IndexFlatL2(vectors.shape[1])
+    corpus: list[list[str]] = []
+    flat: Any = faiss.IndexFlatL2(vectors.shape[1])
     for _, entry, _ in documents(texts, vectors, count):
         corpus += [passage.text.split() for passage in entry.passages]
-        flat.add(entry.vectors.astype(np.float32))  # type: ignore[call-arg]
-    bm25 = BM25Okapi(corpus)
+        flat.add(entry.vectors.astype(np.float32))
+    bm25 = rank_bm25.BM25Okapi(corpus)
     rng = np.random.default_rng(2)
 
     def ask(question: str) -> None:
         np.argsort(-bm25.get_scores(question.split()))[:200]
-        flat.search(vectors[rng.integers(len(vectors))][None], 200)  # type: ignore[call-arg]
+        flat.search(vectors[rng.integers(len(vectors))][None], 200)
 
-    return percentiles([time_one(lambda q=q: ask(q), time.process_time) for q in asked])  # type: ignore[misc]
+    return percentiles([time_one(time.process_time, ask, q) for q in asked])
 
 
 def exponent(

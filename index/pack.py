@@ -325,7 +325,8 @@ class Packer:
         backends: Iterable[str],
         counts: dict[str, int],
     ) -> None:
-        files = sorted(p for p in self._new.rglob("*") if p.is_file())
+        every = (p for p in self._new.rglob("*") if p.is_file())
+        files = sorted(path for path in every if path.suffix != ".lock")
         manifest = {
             "format": FORMAT,
             "content_id": identity,

@@ -75,7 +75,15 @@ class VectorFile:
         """
         try:
             self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except (RuntimeError, OSError) as error:
+            size = (len(self), int(self._index.sa_code_size()))
+            # They are the last thing in the file, and one row has always one length.
+            start = path.stat().st_size - size[0] * size[1]
+            self._codes: npt.NDArray[np.uint8] = (
+                np.memmap(path, np.uint8, "r", start, size)
+                if size[0]
+                else np.empty(size, np.uint8)
+            )
+        except (RuntimeError, OSError, ValueError, AttributeError) as error:
             raise IndexBrokenError(f"The dense index {path}: {error}") from error
 
     def __len__(self) -> int:
@@ -98,7 +106,7 @@ class VectorFile:
 
     def at(self, rows: Rows) -> Vectors:
         """Return the vectors of some rows, [len(rows), dimension], in their order."""
-        return np.asarray(self._index.reconstruct_batch(rows), np.float32)
+        return np.asarray(self._index.sa_decode(self._codes[rows]), np.float32)
 
     def run(self, start: int, count: int) -> Vectors:
         """Return the vectors of consecutive rows, [count, dimension]."""

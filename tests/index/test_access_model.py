@@ -1,0 +1,62 @@
+"""Nobody finds what they may not read, in whatever world, after whatever change."""
+
+import copy
+import random
+from pathlib import Path
+
+import pytest
+
+from dunegpt.index.search import Ranking, Searcher
+from tests.index.access_model import GROUPS, World, ask, narrowing, pack
+from tests.index.corpus import PUBLIC
+
+
+def run(folder: Path, encoder: Path, seed: int, *, steps: int, each: int) -> list[str]:
+    """Let a world change, pack it step by step, and ask; return what was wrong."""
+    world = World(random.Random(seed))
+    base, then, wrong = None, copy.deepcopy(world), list[str]()
+    for _ in range(steps):
+        world.change()
+        if base:
+            held = Searcher(base, narrowing(base, world))
+            wrong += ask(held, then, world, each)
+        snapshot = pack(world, folder, encoder, base)
+        if base:
+            base.close()
+        base, then = snapshot, copy.deepcopy(world)
+        wrong += ask(Searcher(base), then, then, each)
+    assert base is not None
+    base.close()
+    return wrong
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_finds_too_much(tmp_path: Path, tiny_encoder: Path, seed: int) -> None:
+    assert run(tmp_path, tiny_encoder, seed, steps=6, each=40) == []
+
+
+def test_ranked_as_if_filtered_first(tmp_path: Path, tiny_encoder: Path) -> None:
+    """A reader's scores are those of one who sees all, up to one factor a question."""
+    world = World(random.Random(9))
+    for _ in range(12):
+        world.change()
+    searcher = Searcher(pack(world, tmp_path, tiny_encoder, None))
+    compared = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        question = " ".join(rng.sample(["argon", "purity", "cathode", "field"], 2))
+        reader = frozenset(rng.sample(GROUPS, 2))
+        for ranking in (Ranking.LEXICAL, Ranking.DENSE):
+            every, own = (
+                {
+                    h.row: h.score
+                    for h in searcher.search(question, who, None, 1000, ranking).hits
+                }
+                for who in (frozenset(GROUPS), reader | PUBLIC)
+            )
+            shared = sorted(every.keys() & own.keys())
+            factors = [own[row] / every[row] for row in shared if every[row]]
+            assert max(factors, default=1) <= min(factors, default=1) * 1.001
+            compared += len(shared)
+    assert compared > 200
+    searcher.close()
