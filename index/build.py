@@ -10,9 +10,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,14 @@ from dunegpt.errors import (
     IndexMissingError,
     UsageError,
 )
-from dunegpt.index import embed, words
-from dunegpt.index.encoder import Encoder, EncoderInfo, Vectors
-from dunegpt.index.gauge import recall
+from dunegpt.index import encoders, words
+from dunegpt.index.encoder import Encoder
+from dunegpt.index.gauge import check
 from dunegpt.index.identity import identity
+from dunegpt.index.layout import is_due, may_begin_with
 from dunegpt.index.orphans import remove_orphans
 from dunegpt.index.pack import Packer, as_packed
 from dunegpt.index.shards import (
-    Embedder,
     Entry,
     ShardFolder,
     ShardMaker,
@@ -78,26 +77,6 @@ class IndexReport:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     recall: dict[str, float] = field(default_factory=dict)
-
-
-_FEW_ROWS = 5000
-_LATER_SHARE = 0.1
-_DEAD_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _ExportedEmbedder:
-    """The ONNX encoder of a snapshot as a batch encoder: slower, but no torch."""
-
-    encoder: Encoder
-    backend: str = "onnxruntime-fp32"
-
-    @property
-    def info(self) -> EncoderInfo:
-        return self.encoder.info
-
-    def documents(self, texts: Sequence[str]) -> Vectors:
-        return self.encoder.documents(texts)
 
 
 def build(
@@ -151,7 +130,7 @@ class _Build:
         self.blobs = Blobs(self.data / "blobs")
         self.pages = PageStore(self.data / "pages", self.blobs, settings.extract)
         self.lost: dict[str, Failure] = {}
-        self.encoder = self._encoder_folder()
+        self.encoder = encoders.folder(settings, progress)
         self.encoder_id = Encoder(self.encoder).info.id
 
     def run(self, *, rebuild: bool, repack: bool) -> IndexReport:
@@ -168,7 +147,7 @@ class _Build:
         current = self._current()
         manifest = current.manifest if current else {}
         is_same = not missing and manifest.get("inputs_id") == inputs_id
-        if is_same and not repack and not self._is_due(manifest):
+        if is_same and not repack and not is_due(manifest, self.settings.index):
             report.snapshot = manifest["content_id"]
             report.passages = manifest["counts"]["passages"]
             report.failures = [
@@ -185,12 +164,20 @@ class _Build:
         target = self._pack(shards, inputs_id, report, base, replaces=replaces)
         if current:
             current.close()
-        self._gauge(target, report)
+        self.progress("measure", 0, 1)
+        report.recall = check(target, self.settings.index.least_recall)
+        self.progress("measure", 1, 1)
         publish(target)
         report.published = True
         collect(self.snapshots, self.settings.index.keep_snapshots)
         shards.collect(set(keys))
         return report
+
+    def _base(self, current: Snapshot | None) -> Snapshot | None:
+        """Return the current snapshot if the next one can begin with it."""
+        made_by = (self.encoder_id, self._content_settings())
+        index = self.settings.index
+        return current if current and may_begin_with(current, made_by, index) else None
 
     def _read_files(self) -> None:
         """Turn into pages what was not, or was by another version of its extractor."""
@@ -265,59 +252,23 @@ class _Build:
                 self.progress("embed", done, len(missing))
 
     def _maker(self) -> ShardMaker:
-        exported = Encoder(self.encoder)
+        embedder = encoders.embedder(self.settings, self.encoder)
         wanted = self.settings.index.passage_tokens + CONTEXT_TOKENS
-        if wanted > exported.info.max_tokens:
-            most = exported.info.max_tokens - CONTEXT_TOKENS
+        if wanted > embedder.info.max_tokens:
+            most = embedder.info.max_tokens - CONTEXT_TOKENS
             raise ConfigError(
                 f"[index] passage_tokens may be at most {most} with this model.",
             )
-        in_bulk = embed.is_installed() and not self._given()
-        embedder: Embedder = (
-            embed.BatchEncoder(self.settings.embed)
-            if in_bulk
-            else _ExportedEmbedder(exported)
-        )
         index = self.settings.index
         return ShardMaker(
             folder=self.data / "shards",
             pages=self.pages,
             splitter=Splitter(
-                exported.count, index.passage_tokens, index.overlap_tokens
+                Encoder(self.encoder).count, index.passage_tokens, index.overlap_tokens
             ),
             embedder=embedder,
             limits=self.settings.extract,
         )
-
-    def _base(self, current: Snapshot | None) -> Snapshot | None:
-        """Return the snapshot that the next one can begin with, if there is one.
-
-        It is not used when another encoder or other settings made it, when what is dead
-        or came later in it has become much, or when it has held what is gone for long.
-        """
-        if current is None:
-            return None
-        manifest = current.manifest
-        made_by = [manifest["encoder"], manifest["settings"]]
-        if made_by != [self.encoder_id, self._content_settings()]:
-            return None
-        rows, live = manifest["counts"]["rows"], manifest["counts"]["passages"]
-        first = current.spans[0].rows if current.spans else 0
-        later = max(_FEW_ROWS, rows * _LATER_SHARE)
-        if rows - live > max(_FEW_ROWS, rows * _DEAD_SHARE) or rows - first > later:
-            return None
-        is_big = live >= self.settings.index.exact_up_to
-        if is_big != bool(current.dense.covered) or self._is_due(manifest):
-            return None
-        return current
-
-    def _is_due(self, manifest: dict[str, Any]) -> bool:
-        """Return whether a snapshot has held rows of what is gone for too long."""
-        if manifest["counts"]["rows"] == manifest["counts"]["passages"]:
-            return False
-        packed = datetime.fromisoformat(manifest["packed_at"])
-        most = timedelta(days=self.settings.index.repack_after_days)
-        return datetime.now(UTC) - packed > most
 
     def _pack(
         self,
@@ -370,30 +321,6 @@ class _Build:
             self.catalog.put_failure(document.source, failure)
             report.failures.append(failure)
 
-    def _gauge(self, target: Path, report: IndexReport) -> None:
-        """Measure what the approximate index finds; refuse one that misses too much.
-
-        Raises:
-            IndexBrokenError: Its recall is below ``[index] least_recall``.
-        """
-        self.progress("measure", 0, 1)
-        snapshot = Snapshot(target)
-        try:
-            report.recall = recall(snapshot)
-        finally:
-            snapshot.close()
-        self.progress("measure", 1, 1)
-        least = self.settings.index.least_recall
-        bad = {name: r for name, r in report.recall.items() if r < least}
-        if bad:
-            found = ", ".join(f"{r:.3f} ({name})" for name, r in bad.items())
-            raise IndexBrokenError(
-                f"The new index finds too little: recall@10 {found}, wanted {least}."
-                " The old one stays.",
-                hint="Raise [index] exact_up_to, so that all rows are looked at, or"
-                " lower least_recall.",
-            )
-
     def _pages(self, document: Document) -> dict[str, list[Page]]:
         """Return the pages of the files that could be read; made again if lost."""
         with Sandbox(self.settings.extract) as sandbox:
@@ -410,37 +337,6 @@ class _Build:
         except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
             log.info("making a new snapshot: %s", error)
             return None
-
-    def _given(self) -> Path | None:
-        """Return the folder that ``[embed] model`` names, if it is an exported encoder.
-
-        So an installation without torch can embed with an encoder made elsewhere.
-        """
-        folder = self.settings.path(self.settings.embed.model)
-        return folder if (folder / "encoder.json").is_file() else None
-
-    def _encoder_folder(self) -> Path:
-        """Return the folder of the exported encoder, exporting it if need be."""
-        if given := self._given():
-            return given
-        if not embed.is_installed():
-            folder = self.snapshots / CURRENT / "encoder"
-            if folder.is_dir():
-                return folder
-            raise ConfigError(
-                "This installation cannot embed, and there is no snapshot to use.",
-                hint="pip install 'dunegpt[embed]' -c constraints.txt",
-            )
-        name = self.settings.embed.model
-        identity = embed.encoder_id(embed.model_folder(name))
-        for left in (self.data / "encoders").glob(".new-*"):
-            shutil.rmtree(left)
-        folder = self.data / "encoders" / f"{Path(name).name}-{identity}"
-        if not folder.is_dir():
-            self.progress("export", 0, 1)
-            embed.export(self.settings.embed, folder)
-            self.progress("export", 1, 1)
-        return folder
 
 
 def _stamp(key: str, document: Document) -> str:

@@ -7,16 +7,46 @@ fail. Source: "Access filters break IVF" in the architecture.
 """
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 
-from dunegpt.index.snapshot import Snapshot
+from dunegpt.errors import IndexBrokenError
+from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.vectors import Mask, Rows, Vectors
 
 QUESTIONS = 60
 _K = 10
 _SHARES = (0.5, 0.1, 0.05, 0.01, 0.001)
 _SENTENCE = re.compile(r"[^.!?\n]{20,200}")
+
+
+def check(folder: Path, least: float) -> dict[str, float]:
+    """Return the recall of a snapshot that is not published yet; remove a bad one.
+
+    Args:
+        folder: Of the snapshot.
+        least: Recall@10 that each set must reach.
+
+    Raises:
+        IndexBrokenError: It misses too much.
+    """
+    snapshot = Snapshot(folder)
+    found = recall(snapshot)
+    snapshot.close()
+    if bad := {name: value for name, value in found.items() if value < least}:
+        current = folder.parent / CURRENT
+        if not (current.exists() and current.samefile(folder)):
+            shutil.rmtree(folder)
+        told = ", ".join(f"{value:.3f} ({name})" for name, value in bad.items())
+        raise IndexBrokenError(
+            f"The new index finds too little: recall@10 {told}, wanted {least}."
+            " The old one stays.",
+            hint="Raise [index] exact_up_to, so that all rows are looked at, or lower"
+            " least_recall.",
+        )
+    return found
 
 
 def recall(snapshot: Snapshot, questions: list[str] | None = None) -> dict[str, float]:

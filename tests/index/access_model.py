@@ -97,7 +97,7 @@ class World:
         return access_set(self.rng.sample(GROUPS, self.rng.randint(0, 2)))
 
     def _any(self) -> Document | None:
-        return self.rng.choice(list(self.documents.values()) or [None])  # type: ignore[list-item]
+        return self.rng.choice(list(self.documents.values()) or [None])
 
     def _access(self) -> None:
         if document := self._any():

@@ -1,13 +1,17 @@
 """A snapshot that begins with the one before: the same as one made anew."""
 
 import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dunegpt.config import IndexTable, Settings
-from dunegpt.index import build as building
+from dunegpt.index import layout
 from dunegpt.index.build import build
 from dunegpt.index.merge import tail_to_join
 from dunegpt.index.search import Ranking, Searcher
@@ -84,7 +88,7 @@ def said(snapshot: Snapshot) -> dict[str, object]:
 @pytest.fixture
 def mine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     settings.data.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(building, "_FEW_ROWS", 10_000)
+    monkeypatch.setattr(layout, "FEW_ROWS", 10_000)
     return settings
 
 
@@ -179,7 +183,7 @@ def test_made_anew_when_much_is_gone(
 ) -> None:
     put(mine, 0)
     build(mine)
-    monkeypatch.setattr(building, "_FEW_ROWS", 3)
+    monkeypatch.setattr(layout, "FEW_ROWS", 3)
     put(mine, 1)
     build(mine)
     assert opened(mine).manifest["counts"]["rows"] > 0
@@ -215,3 +219,62 @@ def test_a_damaged_base_is_not_built_upon(mine: Settings) -> None:
     build(mine)
     counts = opened(mine).manifest["counts"]
     assert counts["rows"] == counts["passages"]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dunegpt.config import load_settings
+import dunegpt.index.{module} as module
+from dunegpt.index.build import build
+
+original, calls = module.{name}, 0
+
+def killed(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == {stop}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*args, **kwargs)
+
+module.{name} = killed
+build(load_settings(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("pack", "Packer.add", 1),
+        ("pack", "Packer._remove", 3),
+        ("pack", "file_hash", 2),
+        ("pack", "sync_folder", 2),
+        ("pack", "link", 5),
+        ("build", "publish", 1),
+        ("build", "collect", 1),
+    ],
+)
+def test_killed_on_top_of_another(
+    mine: Settings, config_file: Callable[[str], Path], where: tuple[str, str, int]
+) -> None:
+    """The old snapshot keeps working, and the next run ends with the same id."""
+    module, name, stop = where
+    put(mine, 0)
+    first = build(mine).snapshot
+    put(mine, 1)
+    script = _KILLED.format(module=module, name=name, stop=stop)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(config_file(""))], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    snapshot = opened(mine)
+    if name != "collect":
+        assert snapshot.id == first
+    assert Searcher(snapshot).search("argon", PUBLIC).hits
+    snapshot.close()
+    again = build(mine).snapshot
+    fresh = elsewhere(mine, "fresh")
+    fresh.data.mkdir()
+    put(fresh, 1)
+    assert again == build(fresh).snapshot == opened(mine).id
+    assert list((mine.data / "snapshots").glob(".*")) == []

@@ -1,0 +1,90 @@
+"""An approximate index says what it finds; one that finds too little is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dunegpt.config import IndexTable, Settings
+from dunegpt.errors import IndexBrokenError
+from dunegpt.index import dense, gauge
+from dunegpt.index.build import build
+from dunegpt.index.snapshot import Snapshot
+from tests.index.corpus import document, fill
+from tests.index.test_increments import opened, put
+
+
+def big_from(settings: Settings, rows: int, least: float = 0.95) -> Settings:
+    """Return settings with which an index of so many rows is an approximate one."""
+    update = {"exact_up_to": rows, "least_recall": least}
+    table = IndexTable().model_copy(update=update)
+    return settings.model_copy(update={"index": table})
+
+
+@pytest.fixture
+def mine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(dense, "EXHAUSTIVE", 5)
+    put(settings, 0)
+    return big_from(settings, 20)
+
+
+def test_recall_is_told(mine: Settings) -> None:
+    report = build(mine)
+    assert report.recall["all"] >= 0.95
+    assert {"random 50.0%", "topical 1.0%"} < set(report.recall)
+    assert opened(mine).dense.covered == report.passages
+
+
+def test_every_row_is_looked_at_in_a_small_one(settings: Settings) -> None:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    put(settings, 0)
+    assert build(settings).recall == {}
+
+
+def test_a_bad_one_is_refused(mine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build(mine).snapshot
+    monkeypatch.setattr(dense, "_PROBES", 0)
+    monkeypatch.setattr(dense, "probes", lambda share, lists: 1)
+    monkeypatch.setattr(dense, "_REFINED", 1)
+    put(mine, 1)
+    for _ in range(2):
+        with pytest.raises(IndexBrokenError, match=r"finds too little: recall@10 0\."):
+            build(mine)
+        assert opened(mine).id == first
+        folders = {p.name for p in (mine.data / "snapshots").iterdir()}
+        assert folders == {"current", first}
+    assert build(big_from(mine, 10_000)).published, "as the hint says"
+    assert opened(mine).id != first
+    assert not opened(mine).dense.covered
+
+
+def test_rows_that_came_later(mine: Settings) -> None:
+    """They are not in the inverted file, but found; its file is shared."""
+    build(mine)
+    before = opened(mine)
+    text = "A late remark on the cold box."
+    fill(mine, [(document("n:late"), {"a.txt": [text]})])
+    build(mine)
+    after = opened(mine)
+    assert after.dense.covered == before.dense.covered == len(after.dense) - 1
+    assert (before.folder / "lists.faiss").samefile(after.folder / "lists.faiss")
+    (vector,) = after.encoder.queries([text])
+    live = np.asarray(after.row_access) > 0
+    rows, _ = after.dense.search(vector, live, 3)
+    assert len(after.dense) - 1 in rows
+
+
+def test_questions_of_ones_own(mine: Settings) -> None:
+    build(mine)
+    found = gauge.recall(opened(mine), ["argon purity", "cathode field"])
+    assert 0 <= found["all"] <= 1
+
+
+def test_a_damaged_inverted_file(mine: Settings) -> None:
+    build(mine)
+    path: Path = opened(mine).folder / "lists.faiss"
+    content = path.read_bytes()
+    path.write_bytes(bytes(len(content)))
+    with pytest.raises(IndexBrokenError, match=r"lists\.faiss"):
+        Snapshot(path.parent)
