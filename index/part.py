@@ -35,6 +35,7 @@ create table pages (
 _DICTIONARY_BYTES = 64 << 10
 _SAMPLE_BYTES = 4 << 20
 _FEWEST_SAMPLES = 500
+_LEVEL = 3
 
 Halves = npt.NDArray[np.float16]
 
@@ -168,7 +169,9 @@ class _TextWriter:
     def _use(self, dictionary: bytes) -> None:
         self._db.execute("insert into dictionary values (?)", (dictionary,))
         found = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-        self._pack = zstandard.ZstdCompressor(level=10, dict_data=found)
+        if found:
+            found.precompute_compress(level=_LEVEL)  # not again for every text
+        self._pack = zstandard.ZstdCompressor(level=_LEVEL, dict_data=found)
 
     def _flush(self) -> None:
         if self._pack is None:

@@ -20,6 +20,7 @@ from dunegpt.ingest.catalog import Catalog, now
 from dunegpt.types import Access, Document, FileRef, Page, Passage, access_set
 
 PUBLIC = frozenset({"public"})
+NOBODY_WORDS = ["xyzzy", "plugh", "quuxly"]
 
 
 def readers(*names: str) -> Access:
