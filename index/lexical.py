@@ -51,6 +51,7 @@ class Clause:
             and ``statuses``.
         since: First day, as an ordinal; ``until`` likewise the last one. An undated
             document passes neither.
+        visible: How many rows may be found by all this.
     """
 
     access: tuple[int, ...]
@@ -64,6 +65,7 @@ class Clause:
     statuses: tuple[int, ...] | None = None
     since: int | None = None
     until: int | None = None
+    visible: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,9 @@ class LexicalIndex:
 
         They are equal to those that `search` gives with the same clause.
         """
-        only = tantivy.Query.term_set_query(self._schema, "row", list(map(int, rows)))
+        # Some hundred terms one by one are three times as fast as a set of terms.
+        own = [tantivy.Query.term_query(self._schema, "row", int(row)) for row in rows]
+        only = tantivy.Query.boolean_query([(tantivy.Occur.Should, q) for q in own])
         found, scores = self._run(query, clause, max(len(rows), 1), only)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
@@ -198,8 +202,9 @@ class LexicalIndex:
 
     def _stands_in(self, word: str, clause: Clause) -> bool:
         """Return whether any passage that may be found has a word."""
-        if not self._searcher.doc_freq("body", word):
-            return False
+        count = self._searcher.doc_freq("body", word)
+        if count == 0 or count > self._ever - clause.visible:
+            return bool(count)  # all rows that may not be found cannot have it
         query = self._query({word: 1}, self._clauses(clause))
         return bool(self._searcher.search(query, 1, count=False).hits)
 
@@ -247,6 +252,8 @@ class LexicalIndex:
         )
 
     def _queries(self, clause: Clause) -> list[tantivy.Query]:
+        if clause.visible == len(self):
+            return []
         must = [self._among("access", clause.access)]
         for name, values in (
             ("document", clause.documents),

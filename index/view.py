@@ -116,6 +116,8 @@ class View:
         """Take out the rows of all documents but some."""
         if len(self.rows):
             self.rows = self.rows & inside[self._snapshot.row_document]
+            visible = int(np.count_nonzero(self.rows))
+            self.clause = replace(self.clause, visible=visible)
 
     def _may_open(self, then: Access, now: Access | None, source: str) -> bool:
         is_stale = self._narrowing.is_stale(source)
@@ -141,6 +143,7 @@ def _seen_by(
     clause = Clause(access=allowed, public=public)
     rows, clause = _without_stale(snapshot, narrowing, rows, clause)
     rows, clause = _without_narrowed(snapshot, narrowing, principals, rows, clause)
+    clause = replace(clause, visible=int(np.count_nonzero(rows)))
     rows.flags.writeable = False
     with narrowing.lock:
         if len(narrowing.views) >= _CACHED_VIEWS:
