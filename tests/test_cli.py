@@ -1,6 +1,7 @@
 """The command line, through its own door: what it prints, and its exit codes."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -622,3 +623,41 @@ def test_principals(run: Run, config_file: Write) -> None:
     assert unknown.out == "none (only what is public)\n"
     for wrong in ("list.json", "nowhere.json"):
         assert run("--config", path, "principals", wrong).code == 2
+
+
+# ── snapshots ─────────────────────────────────────────────────────────────────────
+
+
+def test_snapshots(run: Run, indexed: str, papers: Path) -> None:
+    def snapshot(*arguments: str) -> Result:
+        return run("--config", indexed, "snapshot", *arguments)
+
+    (first,) = json.loads(snapshot("list", "--json").out)["snapshots"]
+    assert first["is_current"]
+    assert snapshot("verify").code == 0
+    (papers / "new.txt").write_text("The new valve opens at 1.21 bar.\n")
+    assert run("--config", indexed, "crawl").code == 0
+    told = run("--config", indexed, "index")
+    assert "recall@10 1.000" in told.out
+    shown = snapshot("list")
+    assert first["id"] in shown.out
+    assert "own MB" in shown.out
+    changed = snapshot("diff", first["id"][:6])
+    assert "+ papers:new.txt" in changed.out
+    assert "1 added, 0 removed, 0 changed" in changed.out
+    assert json.loads(snapshot("diff", first["id"], "--json").out)["changed"] == []
+    back = snapshot("rollback")
+    assert (back.code, first["id"] in back.out) == (0, True)
+    assert snapshot("rollback").code == 2
+    assert snapshot("publish", "nothing").code == 2
+    assert "snapshot list" in snapshot("publish", "nothing").err
+    assert "0 removed" in snapshot("collect", "--keep", "1").out
+    assert run("--config", indexed, "index").code == 0
+    path = papers.parent / "data" / "snapshots" / "current" / "row_document.npy"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-1] + b"x")
+    broken = snapshot("verify")
+    assert broken.code == 1
+    assert "row_document.npy is changed" in broken.err
+    assert "1 errors" in broken.out

@@ -1,0 +1,115 @@
+"""Serves a snapshot within a memory limit, mapped files included, as a small host does.
+
+    python -m benchmarks.small_host --base DATA --snapshot FOLDER [--limit-mb 4096]
+
+FOLDER is a snapshot of ``benchmarks/search.py --folder``. As root. Files are dropped
+from the page cache, then a child process joins a memory cgroup of its own, so that
+whatever it reads and maps counts, opens the snapshot as a server does, reads it once,
+and answers questions for a minute. Printed: the most memory that the kernel counted,
+CPU and wall milliseconds of a question, pages read again from the disk, and whether the
+kernel had to end it.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.search import drop, percentiles, questions, time_one
+from dunegpt.index.search import Searcher
+from dunegpt.index.snapshot import Snapshot
+
+V1, V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+SECONDS = 60
+
+
+class Cgroup:
+    """A memory cgroup, of version 1 or 2, removed at the end."""
+
+    def __init__(self, limit_mb: int) -> None:
+        is_v2 = (V2 / "cgroup.controllers").exists()
+        root = V2 if is_v2 else V1
+        self.folder = root / f"dunegpt-{os.getpid()}"
+        self.folder.mkdir()
+        limit = "memory.max" if is_v2 else "memory.limit_in_bytes"
+        (self.folder / limit).write_text(str(limit_mb << 20))
+        self._peak = "memory.peak" if is_v2 else "memory.max_usage_in_bytes"
+
+    def peak_mb(self) -> float:
+        """Return the most memory that was counted, files in the cache included."""
+        return int((self.folder / self._peak).read_text()) / (1 << 20)
+
+    def join(self) -> None:
+        """Put this process into the group."""
+        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self) -> None:
+        """Remove the group; nothing may be in it any more."""
+        self.folder.rmdir()
+
+
+def serve(folder: Path, asked: list[str]) -> dict[str, object]:
+    """Answer questions for a while; return the figures."""
+    clock = time.perf_counter()
+    searcher = Searcher(Snapshot(folder))
+    read = searcher.snapshot.warm()
+    opened = time.perf_counter() - clock
+    everyone = frozenset({"b:all"})
+    cpu, wall = list[float](), list[float]()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+    clock = time.perf_counter()
+    while time.perf_counter() - clock < SECONDS:
+        question = asked[len(cpu) % len(asked)]
+        start = time.perf_counter()
+        cpu.append(time_one(time.process_time, searcher.search, question, everyone))
+        wall.append(1000 * (time.perf_counter() - start))
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt - before
+    return {
+        "opened and read in s": round(opened, 1),
+        "MB on disk": round(read / 1e6),
+        "questions": len(cpu),
+        "cpu ms": percentiles(cpu),
+        "wall ms": percentiles(wall),
+        "major faults a question": round(faults / len(cpu), 2),
+    }
+
+
+def main() -> None:
+    """Make the group, run the child in it, print what it found."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--snapshot", type=Path, required=True)
+    parser.add_argument("--limit-mb", type=int, default=4096)
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asked = json.loads(options.serve.read_text())
+        print(json.dumps(serve(options.snapshot, asked)))
+        return
+    drop(options.snapshot)
+    group = Cgroup(options.limit_mb)
+    file = Path(f"/tmp/dunegpt-questions-{os.getpid()}.json")
+    file.write_text(json.dumps(questions(options.base, 200)))
+    call = [sys.executable, "-m", "benchmarks.small_host", "--base", options.base]
+    call += ["--snapshot", options.snapshot, "--serve", file]
+    try:
+        done = subprocess.run(
+            call, preexec_fn=group.join, capture_output=True, text=True, check=False
+        )
+        print(f"limit {options.limit_mb} MB, peak {group.peak_mb():.0f} MB")
+        if done.returncode:
+            print(f"ended with {done.returncode}: {done.stderr[-500:]}")
+            raise SystemExit(1)
+        for name, value in json.loads(done.stdout).items():
+            print(f"{name}: {value}")
+    finally:
+        group.remove()
+        file.unlink()
+
+
+if __name__ == "__main__":
+    main()
