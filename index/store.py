@@ -183,6 +183,18 @@ class Store:
             )
             return [number for (number,) in found]
 
+    def within(self, ids: Sequence[str]) -> list[int]:
+        """Return the documents that have one of some ids, or are parts of such."""
+        with self._errors():
+            return [
+                number
+                for own in ids
+                for (number,) in self._db.execute(
+                    "select number from documents where id = ? or id > ? and id < ?",
+                    (own, f"{own}/", f"{own}0"),  # "0" comes right after "/"
+                )
+            ]
+
     def pages(self, document_id: str, key: str) -> list[Page]:
         """Return the pages of one file of a document."""
         with self._errors():

@@ -20,12 +20,24 @@ from dunegpt.types import PUBLIC, Access, Document
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which documents to look in."""
+    """Which documents to look in; all that is given must hold.
+
+    Attributes:
+        sources: Names; any of them, as for kinds, statuses and documents.
+        since: First day; until is the last one. An undated document passes neither.
+        author: Words that the authors' names have, in any order and case.
+        kinds: What a document is in its home system (``contribution``), any case.
+        statuses: As the home system says (``approved``), any case.
+        documents: Each with its parts: names in a question, ids where they are applied.
+    """
 
     sources: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
     author: str = ""
+    kinds: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
 
 _CACHED_VIEWS = 32
@@ -45,7 +57,7 @@ class View:
         self._narrowing = narrowing
         self._principals = reader | {PUBLIC}
         self.rows, self.clause = _seen_by(snapshot, narrowing, self._principals)
-        self._filter(filters or Filters())
+        self.apply(filters or Filters())
 
     def may_see(self, stored: Stored) -> bool:
         """Return whether the reader may open a document."""
@@ -78,10 +90,20 @@ class View:
             ),
         )
 
-    def restrict(self, documents: list[int]) -> None:
-        """Look in these documents only, and only in those of them that were left."""
+    def restrict(self, documents: list[int], among: Mask | None = None) -> Mask:
+        """Look in these documents only, and only in those of them that were left.
+
+        Args:
+            documents: Their numbers.
+            among: Documents that were left, if not all.
+
+        Returns:
+            For each document, whether it is left now.
+        """
         inside = np.zeros(len(self._snapshot.documents), bool)
         inside[documents] = True
+        if among is not None:
+            inside &= among
         if self.clause.documents is not None:
             before = np.zeros_like(inside)
             before[list(self.clause.documents)] = True
@@ -89,39 +111,73 @@ class View:
         self._keep(inside)
         kept = tuple(np.flatnonzero(inside).tolist())
         self.clause = replace(self.clause, documents=kept)
+        return inside
 
-    def _filter(self, filters: Filters) -> None:
-        """Look only in the documents that pass; an undated one passes no date."""
+    def apply(self, filters: Filters) -> list[int] | None:
+        """Look only in documents that pass filters; its ``documents`` are ids.
+
+        Returns: All that pass, hidden ones too, newest first; None if all do.
+        """
+        if filters == Filters():
+            return None
         facts, manifest = self._snapshot.documents, self._snapshot.manifest
         inside = np.ones(len(facts), bool)
         chosen: dict[str, Any] = {}
-        for field, names, wanted in (("source", manifest["sources"], filters.sources),):
+        for field, clause, wanted in (
+            ("source", "sources", filters.sources),
+            ("kind", "kinds", filters.kinds),
+            ("status", "statuses", filters.statuses),
+        ):
             if wanted:
-                numbers = [n for n, name in enumerate(names) if name in wanted]
+                folded = {value.casefold() for value in wanted}
+                values = enumerate(manifest[clause])
+                numbers = [n for n, value in values if value.casefold() in folded]
                 inside &= np.isin(facts[field], numbers)
-                chosen[f"{field}s"] = tuple(numbers)
+                chosen[clause] = tuple(numbers)
         if filters.since:
             chosen["since"] = filters.since.toordinal()
             inside &= facts["day"] >= chosen["since"]
         if filters.until:
             chosen["until"] = filters.until.toordinal()
             inside &= (facts["day"] <= chosen["until"]) & (facts["day"] > 0)
-        if chosen:
-            self._keep(inside)
-            self.clause = replace(self.clause, **chosen)
+        inside = self._keep(inside)
+        self.clause = replace(self.clause, **_both(self.clause, chosen))
+        store = self._snapshot.store
         if filters.author:
-            self.restrict(self._snapshot.store.by_author(filters.author))
+            inside = self.restrict(store.by_author(filters.author), inside)
+        if filters.documents:
+            inside = self.restrict(store.within(filters.documents), inside)
+        passing = np.flatnonzero(inside)
+        order = np.argsort(-facts["day"][passing].astype(np.int64), kind="stable")
+        return [int(number) for number in passing[order]]
 
-    def _keep(self, inside: Mask) -> None:
-        """Take out the rows of all documents but some."""
+    def _keep(self, inside: Mask) -> Mask:
+        """Take out the rows of all documents but some; return which."""
         if len(self.rows):
             self.rows = self.rows & inside[self._snapshot.row_document]
             visible = int(np.count_nonzero(self.rows))
             self.clause = replace(self.clause, visible=visible)
+        return inside
 
     def _may_open(self, then: Access, now: Access | None, source: str) -> bool:
         is_stale = self._narrowing.is_stale(source)
         return may_open(self._principals, then, now, is_stale=is_stale)
+
+
+def _both(clause: Clause, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return what must hold when a clause is narrowed by further filters."""
+    both = dict(chosen)
+    for name, value in chosen.items():
+        before = getattr(clause, name)
+        if before is None:
+            continue
+        if name == "since":
+            both[name] = max(before, value)
+        elif name == "until":
+            both[name] = min(before, value)
+        else:
+            both[name] = tuple(n for n in value if n in before)
+    return both
 
 
 def _seen_by(
