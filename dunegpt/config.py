@@ -69,6 +69,19 @@ class IndexTable(_Table):
     keep_snapshots: int = Field(3, ge=1)
 
 
+class RerankTable(_Table):
+    """``[rerank]``: a cross-encoder that reads the best passages once more.
+
+    Attributes:
+        model: Folder with ``model.onnx`` and ``tokenizer.json``; empty for none.
+        passages: So many of the best ones are read, as far as budget_ms lasts.
+    """
+
+    model: str = ""
+    passages: int = Field(50, ge=2, le=200)
+    budget_ms: int = Field(500, ge=1)
+
+
 class ExtractTable(_Table):
     """``[extract]``: the limits of the child process that reads one file."""
 
@@ -149,6 +162,7 @@ class Settings(BaseSettings):
     sources: dict[str, SourceTable] = {}
     embed: EmbedTable = EmbedTable()
     index: IndexTable = IndexTable()
+    rerank: RerankTable = RerankTable()
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
     access: AccessTable = AccessTable()

@@ -161,6 +161,9 @@ def print_search(found: SearchShape) -> None:
         )
         text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
         out.print(textwrap.indent(text, "   "), style="dim")
+        if hit.also_in:
+            others = escape(", ".join(hit.also_in))
+            out.print(f"   also in {others}", style="dim")
 
 
 def print_show(shown: ShownShape) -> None:

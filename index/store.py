@@ -6,7 +6,7 @@ Knows no scores.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -255,10 +255,15 @@ class Store:
         since: date | None,
         until: date | None,
         author: str,
+        *,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        within: Sequence[str] = (),
     ) -> list[int] | None:
-        """Return the numbers of the documents that pass; None if nothing is asked.
+        """Return the documents that pass, newest first; None if nothing is asked.
 
-        An undated document passes no date filter.
+        An undated document passes no date filter. ``fields`` names others that must
+        have one of the given values, in any case; ``within`` are ids of documents of
+        which one must be it, or hold it.
         """
         where, values = [], list[Any]()
         if sources:
@@ -276,11 +281,22 @@ class Store:
                 " and instr(a.name, ?) > 0)"
             )
             values.append(word)
+        for name, wanted in (fields or {}).items():
+            if wanted:
+                marks = ", ".join("?" * len(wanted))
+                where.append(f"lower(json_extract(d.fields, ?)) in ({marks})")
+                values += [f"$.{name}", *(value.lower() for value in wanted)]
+        if within:
+            one = "d.id = ? or (d.id > ? and d.id < ?)"
+            where.append(f"({' or '.join([one] * len(within))})")
+            values += [value for own in within for value in (own, own + "/", own + "0")]
         if not where:
             return None
         with self._errors():
             found = self._db.execute(
-                f"select d.number from documents d where {' and '.join(where)}", values
+                f"select d.number from documents d where {' and '.join(where)}"
+                " order by d.day desc, d.number",
+                values,
             )
             return [number for (number,) in found]
 

@@ -19,12 +19,24 @@ from dunegpt.types import PUBLIC, Access, Document
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which documents to look in."""
+    """Which documents to look in; all that is given must hold.
+
+    Attributes:
+        sources: Names; any of them, as for kinds, statuses and documents.
+        since: First day; until is the last one. An undated document passes neither.
+        author: Words that the authors' names have, in any order and case.
+        kinds: What a document is in its home system (``contribution``), any case.
+        statuses: As the home system says (``approved``), any case.
+        documents: Each with its parts: names in a question, ids where they are applied.
+    """
 
     sources: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
     author: str = ""
+    kinds: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
 
 class View:
@@ -52,12 +64,24 @@ class View:
         )
         self._hold_back_stale()
         self._hold_back_narrowed()
-        filters = filters or Filters()
-        documents = snapshot.store.filtered(
-            filters.sources, filters.since, filters.until, filters.author
+        self.apply(filters or Filters())
+
+    def apply(self, filters: Filters) -> list[int] | None:
+        """Look only in documents that pass filters; its ``documents`` are ids.
+
+        Returns: All that pass, hidden ones too, newest first; None if all do.
+        """
+        documents = self._snapshot.store.filtered(
+            filters.sources,
+            filters.since,
+            filters.until,
+            filters.author,
+            fields={"kind": filters.kinds, "status": filters.statuses},
+            within=filters.documents,
         )
         if documents is not None:
             self.restrict(documents)
+        return documents
 
     def may_see(self, stored: Stored) -> bool:
         """Return whether the reader may open a document."""
