@@ -33,7 +33,9 @@ _ELSEWHERE = re.compile(
     r"\b(?:lbne|sbnd?|icarus|microboone|uboone|lariat|minerva|minos|nova|mu2e)[-\s]*$",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"https?://[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+")
+_TOKEN = re.compile(
+    r"(?:https?://|[\w-]+(?:\.[\w-]+)+/)[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+"
+)
 _SERIES = re.compile(r"([a-z][a-z._/-]*[:_/-])\d+")
 _VERSION = re.compile(
     r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
