@@ -61,12 +61,17 @@ class EmbedTable(_Table):
 
 
 class IndexTable(_Table):
-    """``[index]``: how documents are cut and grouped."""
+    """``[index]``: how documents are cut and grouped, and by what words found.
+
+    Attributes:
+        synonyms: A file to take in the place of ``index/synonyms.toml``.
+    """
 
     passage_tokens: int = Field(200, ge=32, le=480)
     overlap_tokens: int = Field(40, ge=0)
     shard_documents: int = Field(256, ge=1)
     keep_snapshots: int = Field(3, ge=1)
+    synonyms: str = ""
 
 
 class RerankTable(_Table):
