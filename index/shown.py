@@ -87,7 +87,8 @@ class Shown:
                     newest.document.id if is_old else "",
                 )
             )
-            self._said.add(passage.text)
+            if not is_named:
+                self._said.add(passage.text)
         return tuple(self._hits)
 
     def _is_said(self, passage: Passage, stored: Stored, *, is_named: bool) -> bool:

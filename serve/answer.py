@@ -99,7 +99,7 @@ def answer(
     try:
         with closing(open_searcher(settings)) as searcher:
             found = searcher.search(question, reader, filters, k)
-            if not found.question:
+            if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
                     hint="Ask something, or list documents with 'dunegpt search'.",

@@ -650,9 +650,10 @@ def test_filters_given_and_typed(
 
 def test_a_document_that_is_not_there_is_named(run: Run, indexed: str) -> None:
     for command in ("ask", "search"):
-        result = run("--config", indexed, command, "drift field doc:LTS-0099")
-        assert result.code == 3
-        assert "LTS-0099 is not in the index as of 20" in result.err
+        for question in ("drift field doc:LTS-0099", "doc:LTS-0099"):
+            result = run("--config", indexed, command, question)
+            assert result.code == 3
+            assert "LTS-0099 is not in the index as of 20" in result.err
 
 
 @pytest.mark.parametrize("typed", ["after:tomorrow", "source:elsewhere"])

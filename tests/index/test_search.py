@@ -69,6 +69,7 @@ filters = st.builds(
     since=st.sampled_from([None, None, dt.date(2024, 1, 1)]),
     until=st.sampled_from([None, None, dt.date(2024, 5, 1)]),
     author=st.sampled_from(["", "", "lee"]),
+    kinds=st.sampled_from([(), (), (), ("note",), ("talk",)]),
 )
 
 
@@ -96,6 +97,7 @@ def passes(doc: Document, wanted: Filters) -> bool:
     dated = wanted.since or wanted.until
     return (
         (not wanted.sources or doc.source in wanted.sources)
+        and (not wanted.kinds or doc.kind in wanted.kinds)
         and (not dated or doc.date is not None)
         and (not wanted.since or not doc.date or doc.date >= wanted.since)
         and (not wanted.until or not doc.date or doc.date <= wanted.until)
