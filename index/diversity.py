@@ -21,7 +21,6 @@ NEAR = 0.05
 
 _ALIKE = 0.9
 _SHINGLE = 3
-_SKETCH = 8
 _COMPARED = 100
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+")
@@ -72,35 +71,35 @@ class Said:
 
     def __init__(self) -> None:
         self._equal: dict[str, int] = {}
-        self._runs: list[frozenset[int]] = []
-        self._by_sketch: dict[tuple[int, str], list[int]] = {}
+        self._texts: list[str] = []
+        self._runs: dict[int, frozenset[int]] = {}
+        self._by_numbers: dict[str, list[int]] = {}
 
     def find(self, text: str) -> int | None:
         """Return the number, from 0, of the text that said the same; else None."""
-        if (found := self._equal.get(_flat(text))) is not None:
+        flat = _flat(text)
+        if (found := self._equal.get(flat)) is not None:
             return found
-        runs, numbers = _runs(text), _numbers(text)
-        tried: set[int] = set()
-        for run in _sketch(runs):
-            for number in self._by_sketch.get((run, numbers), ()):
-                if number in tried:
-                    continue
-                tried.add(number)
-                other = self._runs[number]
-                if len(runs & other) >= _ALIKE * len(runs | other):
-                    return number
+        runs = None
+        for number in self._by_numbers.get(_numbers(text), ()):
+            other = self._texts[number]
+            if min(len(flat), len(other)) < _ALIKE * max(len(flat), len(other)) - 10:
+                continue
+            runs = runs or _runs(flat)
+            if number not in self._runs:
+                self._runs[number] = _runs(other)
+            others = self._runs[number]
+            if len(runs & others) >= _ALIKE * len(runs | others):
+                return number
         return None
 
     def add(self, text: str) -> None:
         """Remember a text under the next number."""
-        number = len(self._equal)
-        self._equal.setdefault(_flat(text), number)
-        if number >= _COMPARED:
-            return
-        runs, numbers = _runs(text), _numbers(text)
-        self._runs.append(runs)
-        for run in _sketch(runs):
-            self._by_sketch.setdefault((run, numbers), []).append(number)
+        number, flat = len(self._texts), _flat(text)
+        self._texts.append(flat)
+        self._equal.setdefault(flat, number)
+        if number < _COMPARED:
+            self._by_numbers.setdefault(_numbers(text), []).append(number)
 
 
 def _flat(text: str) -> str:
@@ -119,8 +118,3 @@ def _runs(text: str) -> frozenset[int]:
         zlib.crc32(" ".join(words[n : n + _SHINGLE]).encode("utf-8", "replace"))
         for n in range(last)
     )
-
-
-def _sketch(runs: frozenset[int]) -> list[int]:
-    """Return the smallest hashes: nearly equal texts share some of them."""
-    return sorted(runs)[:_SKETCH]

@@ -31,7 +31,7 @@ MAX_QUESTION = 4000
 """Characters of a question; an encoder reads about 1,000 of them."""
 
 _CANDIDATES = 200
-_PRIORS = 100
+_PRIORS = 50
 _ABOVE = 2.0
 """What was read once more stands above all that was not: scores are at most 1."""
 
