@@ -210,14 +210,15 @@ def main() -> None:
             clock = time.perf_counter()
             runs[name] = ask()
             each_ms[name] = 1000 * (time.perf_counter() - clock) / len(queries)
+        by_type: dict[str, Any] = {}
+        if options.questions:
+            lines = [json.loads(line) for line in read_lines(options.questions)]
+            by_type = question_tables(searcher, lines)
         if options.added:
             searcher.snapshot.lexical = added_words(searcher, Path(temporary))
             runs["added"] = run(searcher, queries, Ranking.FUSED)
             each_ms["added"] = float("nan")
-        results = _told(str(options.corpus), qrels, runs, each_ms)
-        if options.questions:
-            lines = [json.loads(line) for line in read_lines(options.questions)]
-            results |= question_tables(searcher, lines)
+        results = _told(str(options.corpus), qrels, runs, each_ms) | by_type
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 
