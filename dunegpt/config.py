@@ -61,7 +61,11 @@ class EmbedTable(_Table):
 
 
 class IndexTable(_Table):
-    """``[index]``: how documents are cut and grouped."""
+    """``[index]``: how documents are cut and grouped, and by what words found.
+
+    Attributes:
+        synonyms: A file to take in the place of ``index/synonyms.toml``.
+    """
 
     passage_tokens: int = Field(200, ge=32, le=480)
     overlap_tokens: int = Field(40, ge=0)
@@ -71,6 +75,20 @@ class IndexTable(_Table):
     int8_from: int = Field(4_000_000, ge=1000)
     least_recall: float = Field(0.95, ge=0, le=1)
     repack_after_days: float = Field(7, gt=0)
+    synonyms: str = ""
+
+
+class RerankTable(_Table):
+    """``[rerank]``: a cross-encoder that reads the best passages once more.
+
+    Attributes:
+        model: Folder with ``model.onnx`` and ``tokenizer.json``; empty for none.
+        passages: So many of the best ones are read, as far as budget_ms lasts.
+    """
+
+    model: str = ""
+    passages: int = Field(50, ge=2, le=200)
+    budget_ms: int = Field(500, ge=1)
 
 
 class ExtractTable(_Table):
@@ -153,6 +171,7 @@ class Settings(BaseSettings):
     sources: dict[str, SourceTable] = {}
     embed: EmbedTable = EmbedTable()
     index: IndexTable = IndexTable()
+    rerank: RerankTable = RerankTable()
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
     access: AccessTable = AccessTable()

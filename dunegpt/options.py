@@ -37,6 +37,20 @@ UntilOption = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Not newer than this day.")
 ]
 AuthorOption = Annotated[str, typer.Option(help="Only by this author; any part of it.")]
+TypeOption = Annotated[
+    list[str] | None,
+    typer.Option("--type", help="Only of this kind, as contribution; repeatable."),
+]
+StatusOption = Annotated[
+    list[str] | None,
+    typer.Option("--status", help="Only with this status, as approved; repeatable."),
+]
+DocumentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--document", metavar="ID", help="Only in it and its parts; repeatable."
+    ),
+]
 FolderOption = Annotated[
     Path | None,
     typer.Option(

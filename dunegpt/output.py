@@ -14,7 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from dunegpt.schemas import (
     AskShape,
@@ -167,6 +167,9 @@ def print_search(found: SearchShape) -> None:
         )
         text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
         out.print(textwrap.indent(text, "   "), style="dim")
+        if hit.also_in:
+            others = escape(", ".join(hit.also_in))
+            out.print(f"   also in {others}", style="dim")
 
 
 def print_show(shown: ShownShape) -> None:
@@ -266,7 +269,7 @@ def print_index(report: IndexRunShape) -> None:
 def print_snapshots(snapshots: list[SnapshotShape]) -> None:
     """Print a table of snapshots, the current one marked."""
     counts = ("documents", "passages", "parts", "MB", "own MB")
-    table = Table("", "snapshot", "made", *counts)
+    table = Table("", Column("snapshot", no_wrap=True), "made", *counts)
     for each in snapshots:
         mark = "*" if each.is_current else ""
         if each.error:
@@ -275,7 +278,7 @@ def print_snapshots(snapshots: list[SnapshotShape]) -> None:
         table.add_row(
             mark,
             each.id,
-            each.created_at,
+            each.created_at[:19],
             *map(str, (each.documents, each.passages, each.parts)),
             *(f"{size / 1e6:.1f}" for size in (each.size_bytes, each.own_bytes)),
         )

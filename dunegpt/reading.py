@@ -46,6 +46,9 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     author: options.AuthorOption = "",
+    kind: options.TypeOption = None,
+    status: options.StatusOption = None,
+    document: options.DocumentOption = None,
     k: Annotated[int, typer.Option("-k", min=1, max=50, help="References.")] = 8,
     no_llm: Annotated[
         bool, typer.Option("--no-llm", help="Answer with the documents' sentences.")
@@ -57,7 +60,8 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
 
     Examples: `dunegpt ask "Why was the cathode voltage lowered?"`;
     `dunegpt ask --folder ~/papers "What is the drift velocity at 500 V/cm?"`;
-    `dunegpt ask --since 2024-01-01 --author Okonjo "purge flow"`
+    `dunegpt ask --since 2024-01-01 --author Okonjo "purge flow"`;
+    `dunegpt ask 'purge flow author:okonjo after:2024 status:approved'`
 
     Exit codes: 0 answered, 1 error, 2 usage, 3 not in the documents, 4 search
     unavailable, 5 model unavailable.
@@ -69,7 +73,15 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         question,
         settings,
         reader=reader,
-        filters=_filters(settings, source, since, until, author),
+        filters=_filters(
+            source,
+            since,
+            until,
+            author,
+            kinds=kind,
+            statuses=status,
+            documents=document,
+        ),
         k=k,
         use_model=not no_llm,
     )
@@ -86,24 +98,34 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     author: options.AuthorOption = "",
+    kind: options.TypeOption = None,
+    status: options.StatusOption = None,
+    document: options.DocumentOption = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits.")] = 10,
     as_principals: options.AsOption = "",
     as_json: options.JSONOption = False,
 ) -> None:
     """List the passages that match best, without writing an answer.
 
-    Examples: `dunegpt search "liquid level meter"`; `dunegpt search LTS-0003 -k 3`
+    Filters may be typed in the question: author: source: type: status: doc: (a
+    document with its parts) after: before: (2024, 2024-03 or 2024-03-31). With filters
+    alone, the newest documents are listed.
+
+    Examples: `dunegpt search "liquid level meter"`; `dunegpt search LTS-0003 -k 3`;
+    `dunegpt search 'source:indico after:2024-03 author:"A. Okonjo" purity'`
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
     settings, reader, notices = _for_reading(folder, as_principals)
     searcher = open_searcher(settings)
-    filters = _filters(settings, source, since, until, author)
+    filters = _filters(
+        source, since, until, author, kinds=kind, statuses=status, documents=document
+    )
     found = searcher.search(question, reader, filters, k)
     day = searcher.snapshot.manifest["created_at"][:10]
     notes = list(notices)
     notes += [f"{name} is not in the index as of {day}." for name in found.unknown]
-    notes += filter(None, [searcher.narrowing.notice])
+    notes += [*filter(None, [searcher.narrowing.notice]), *found.notes]
     shape = SearchShape(
         question=question,
         snapshot=searcher.snapshot.id,
@@ -168,23 +190,20 @@ def _for_reading(
 
 
 def _filters(
-    settings: config.Settings,
     sources: list[str] | None,
     since: datetime | None,
     until: datetime | None,
     author: str,
+    **names: list[str] | None,
 ) -> Any:
     from dunegpt.index.view import Filters  # noqa: PLC0415 - start-up time
 
-    unknown = sorted(set(sources or ()) - set(settings.sources))
-    if unknown and settings.sources:
-        known = ", ".join(settings.sources)
-        raise UsageError(f"No source is called {unknown[0]!r}; there are: {known}.")
     return Filters(
         sources=tuple(sources or ()),
         since=since.date() if since else None,
         until=until.date() if until else None,
         author=author,
+        **{name: tuple(values or ()) for name, values in names.items()},
     )
 
 

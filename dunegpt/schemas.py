@@ -56,6 +56,7 @@ class HitShape(_Shape):
     heading: str
     text: str
     superseded_by: str
+    also_in: list[str]
 
     @classmethod
     def of(cls, hit: Hit) -> "HitShape":
@@ -71,6 +72,7 @@ class HitShape(_Shape):
             heading=hit.passage.heading,
             text=hit.passage.text,
             superseded_by=hit.superseded_by,
+            also_in=list(hit.also_in),
         )
 
 

@@ -202,9 +202,11 @@ class FoundBy(StrEnum):
     """How a hit was found."""
 
     ID = "id"
+    FILTER = "filter"
     LEXICAL = "lexical"
     DENSE = "dense"
     FUSED = "fused"
+    RERANKED = "reranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +215,10 @@ class Hit:
 
     Attributes:
         row: Of the passage in the snapshot.
-        score: 0..1 for lexical and fused, cosine for dense.
+        score: 0..1 for lexical, fused and reranked, cosine for dense.
         superseded_by: Id of the newest version of the document that the reader may
             see, if this is an older one.
+        also_in: Ids of other documents that say the same, left out for this one.
     """
 
     row: int
@@ -225,6 +228,7 @@ class Hit:
     rank: int
     found_by: FoundBy
     superseded_by: str = ""
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

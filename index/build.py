@@ -43,6 +43,7 @@ from dunegpt.index.snapshot import (
     publish,
     read_manifest,
 )
+from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import CONTEXT_TOKENS
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
@@ -130,6 +131,8 @@ class _Build:
         self.blobs = Blobs(self.data / "blobs")
         self.pages = PageStore(self.data / "pages", self.blobs, settings.extract)
         self.lost: dict[str, Failure] = {}
+        own = settings.index.synonyms
+        self.synonyms = Synonyms.read(settings.path(own) if own else None)
         self.encoder = encoders.folder(settings, progress)
         self.encoder_id = Encoder(self.encoder).info.id
 
@@ -232,6 +235,7 @@ class _Build:
             "passage_tokens": index.passage_tokens,
             "overlap_tokens": index.overlap_tokens,
             "words": words.VERSION,
+            "synonyms": self.synonyms.id,
         }
 
     def _make_shards(self, missing: set[int]) -> None:
@@ -285,6 +289,7 @@ class _Build:
             self._content_settings(),
             base,
             self.settings.index,
+            self.synonyms,
         )
         backends = set(shards.backends.values())
         known = [f for f in self.catalog.failures() if f["stage"] == "extract"]

@@ -12,10 +12,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from dataclasses import replace as with_changes
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ from dunegpt.index.part import PartWriter, Span, Texts
 from dunegpt.index.shards import Entry
 from dunegpt.index.snapshot import FORMAT, Snapshot, file_hash, read_manifest
 from dunegpt.index.store_writer import StoreWriter
+from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import VectorFile
 from dunegpt.ingest.blobs import link, storage_errors, sync_folder, write_whole
-from dunegpt.types import Document, Page, narrow
+from dunegpt.types import Document, Page, Passage, narrow
 
 _ROWS = ("access", "document", "record")
 _DOCUMENTS = np.dtype(
@@ -55,6 +57,7 @@ class Packer:
         settings: dict[str, Any],
         base: Snapshot | None = None,
         table: IndexTable | None = None,
+        synonyms: Synonyms | None = None,
     ) -> None:
         """Begin a snapshot.
 
@@ -64,7 +67,9 @@ class Packer:
             settings: What else the content depends on; kept in the manifest.
             base: Begin with what this snapshot has; of the same encoder and settings.
             table: From which sizes on it is laid out otherwise.
+            synonyms: By which words passages are found beside their own.
         """
+        self._synonyms = synonyms or Synonyms([])
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._base = base
@@ -107,7 +112,7 @@ class Packer:
             name: list(base.manifest[name]) if base else []
             for name in ("sources", "kinds", "statuses")
         }
-        self._now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._now = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def keeps(self, document_id: str, stamp: str) -> bool:
         """Return whether the base has a document as it is now; then it stays."""
@@ -165,6 +170,7 @@ class Packer:
             status=self._value("statuses", document.status),
             day=document.date.toordinal() if document.date else 0,
         )
+        indexed = self._indexed(document, entry.passages)
         kept, records = [], dict[tuple[str, int], int]()
         for position, passage in enumerate(entry.passages):
             ordinal = records.setdefault(
@@ -174,10 +180,9 @@ class Packer:
                 continue
             row = self._first.first_row + len(self._rows["access"])
             own, access = files[passage.file_key]
-            heading = context(document.title, passage.heading, passage.lead)
             part.passage(row, own, passage)
             self._lexical.add(
-                row, f"{heading}\n{passage.text}", with_changes(facts, access=access)
+                row, indexed[position], with_changes(facts, access=access)
             )
             digest.update(passage_identity(passage))
             self._rows["access"].append(access)
@@ -188,6 +193,22 @@ class Packer:
             kept.append(position)
         part.vectors(entry.vectors[kept], entry.record_vectors)
         self._records += len(entry.record_vectors)
+
+    def _indexed(self, document: Document, passages: Sequence[Passage]) -> list[str]:
+        """Return the words by which each passage is found: more than its own.
+
+        The first passage of a file has the file's name, too.
+        """
+        names = {file.key: file.name for file in document.files}
+        texts: list[str] = []
+        for key, own in groupby(passages, key=lambda passage: passage.file_key):
+            lines = [
+                f"{context(document.title, p.heading, p.lead)}\n{p.text}" for p in own
+            ]
+            more = self._synonyms.added(lines)
+            more[0] = f"{names.get(key, '')} {more[0]}"
+            texts += [f"{line}\n{m}" for line, m in zip(lines, more, strict=True)]
+        return texts
 
     def close(
         self, inputs_id: str, backends: Iterable[str], *, replace: bool = False

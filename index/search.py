@@ -1,33 +1,39 @@
 """A question and who asks it, to hits: identifiers first, else words and vectors.
 
-The reader's access and the filters hold inside both searches; nothing that the reader
-may not open is counted, compared or named. A hidden id and an unknown one get the same
-answer. A broken index raises; it never looks like "no hits".
+The reader's access and the filters, typed ones too, hold inside both searches; nothing
+that the reader may not open is counted, compared or named. A hidden id and an unknown
+one get the same answer, and so do hidden and unknown sources. A broken index raises;
+it never looks like "no hits".
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
 import numpy as np
 
 from dunegpt.errors import UsageError
+from dunegpt.index import diversity
 from dunegpt.index.fuse import fused
-from dunegpt.index.lexical import Rows, Scores
-from dunegpt.index.names import SYSTEMS, Mention, mentions
 from dunegpt.index.narrowing import Narrowing
+from dunegpt.index.priors import prior
+from dunegpt.index.query import parsed
+from dunegpt.index.rerank import Reranker
+from dunegpt.index.router import Named, Router
+from dunegpt.index.shown import Found, Shown, first_rows
 from dunegpt.index.snapshot import Snapshot
-from dunegpt.index.store import Stored
+from dunegpt.index.texts import context
+from dunegpt.index.vectors import Mask, Rows
 from dunegpt.index.view import Filters, View
-from dunegpt.index.words import words
-from dunegpt.types import Access, Document, FoundBy, Hit, parts_of_id
+from dunegpt.types import Access, Document, FoundBy, Hit
 
 MAX_QUESTION = 4000
 """Characters of a question; an encoder reads about 1,000 of them."""
 
 _CANDIDATES = 200
-_NEARLY = 0.85
+_PRIORS = 50
+_ABOVE = 2.0
+"""What was read once more stands above all that was not: scores are at most 1."""
 
 
 class Ranking(StrEnum):
@@ -49,12 +55,16 @@ class SearchResult:
         named: Ids of the documents that the question names.
         asked: The question without the names of documents that were found; empty if
             nothing else is asked.
+        question: The question without its typed filters; empty if it has only those.
+        notes: What the reader should know of how it was searched.
     """
 
     hits: tuple[Hit, ...] = ()
     unknown: tuple[str, ...] = ()
     asked: str = ""
     named: tuple[str, ...] = ()
+    question: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Searcher:
@@ -62,11 +72,18 @@ class Searcher:
 
     Attributes:
         narrowing: What the access overlay takes away from the snapshot.
+        reranker: Reads the best passages once more; None for none.
     """
 
-    def __init__(self, snapshot: Snapshot, narrowing: Narrowing | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        narrowing: Narrowing | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
         self.snapshot = snapshot
         self.narrowing = narrowing or Narrowing()
+        self.reranker = reranker
 
     def search(
         self,
@@ -79,32 +96,48 @@ class Searcher:
         """Return the best passages that a reader may open.
 
         Args:
-            question: In words, or the name of a document.
+            question: In words, or the name of a document; with typed filters, which
+                narrow the others further. With filters alone, the newest documents
+                that pass come, each by its first passage.
             reader: The reader's principals; ``public`` is added.
             filters: Which documents to look in.
             k: At most so many hits.
             ranking: Which search ranks.
 
         Raises:
-            UsageError: The question is empty or too long.
+            UsageError: The question is empty or too long, or a filter has a value that
+                means nothing.
             IndexBrokenError: A part of the index cannot be read.
         """
-        question = _checked(question)
-        view = View(self.snapshot, self.narrowing, reader, filters)
-        named, unknown, asked = self._named(question, view)
-        if unknown and not named:
-            return SearchResult(unknown=unknown, asked=asked)
-        if named:
-            view.restrict(named)
-        rows, scores = self._ranked(question, view, ranking, max(k, _CANDIDATES))
-        if named:
-            rows, scores = self._all_of(named, rows, scores, view)
-            order = self._in_turn(rows, in_order=not asked)
-            rows, scores = rows[order], scores[order]
-        found_by = FoundBy.ID if named else FoundBy(ranking.value)
-        hits = self._hits(rows, scores, view, found_by, k)
-        stored = self.snapshot.store.documents(named).values()
-        return SearchResult(hits, unknown, asked, tuple(s.document.id for s in stored))
+        query = parsed(_checked(question))
+        view, router = self._for(reader)
+        wanted = [
+            self._resolved(given, view, router)
+            for given in (filters or Filters(), query.filters)
+        ]
+        unknown = tuple(name for _, names in wanted for name in names)
+        if unknown:
+            return SearchResult(unknown=unknown, asked=query.text, question=query.text)
+        passing = [view.apply(own) for own, _ in wanted]
+        shown = Shown(self.snapshot, view, router)
+        if not query.text:
+            found = self._listed(passing[-1] or [], view, max(k, _CANDIDATES))
+            return SearchResult(shown.hits(found, k))
+        named = router.read(query.text)
+        result = SearchResult(
+            unknown=named.unknown, asked=named.asked, question=query.text
+        )
+        if named.numbers:
+            ids = [s.document.id for s in router.documents(named.numbers)]
+            found = self._of_named(query.text, named, view, ranking)
+            return replace(result, hits=shown.hits(found, k), named=tuple(ids))
+        if named.unknown:
+            return result
+        found = self._ranked(query.text, view, ranking, max(k, _CANDIDATES))
+        notes: tuple[str, ...] = ()
+        if ranking is Ranking.FUSED:
+            found, notes = self._arranged(query.text, found, router)
+        return replace(result, hits=shown.hits(found, k), notes=notes)
 
     def weights(self, text: str, reader: Access) -> dict[str, float]:
         """Return the weight of each word of a text, as a reader may know it."""
@@ -121,101 +154,98 @@ class Searcher:
         Only what the reader may open is returned, and only such files, versions and
         parents are named in it. All versions come if the name says none.
         """
-        view = View(self.snapshot, self.narrowing, reader)
-        numbers = self.snapshot.store.named(name.strip())
-        for mention in mentions(name) if not numbers else ():
-            numbers += [
-                number
-                for called, version in mention.readings
-                for number in self.snapshot.store.named(called)
-                if version in {None, self._version(number)}
-            ]
-        stored = self.snapshot.store.documents(numbers).values()
+        _, router = self._for(reader)
         return [
-            (self._as_seen(s, view), self._newest(s, view).document.id)
-            for s in stored
-            if view.may_see(s)
+            (router.as_seen(stored), router.newest(stored).document.id)
+            for stored in router.every(name)
         ]
 
-    def _version(self, number: int) -> int | None:
-        stored = self.snapshot.store.documents([number])[number]
-        return parts_of_id(stored.document.id)[2]
+    def _for(self, reader: Access) -> tuple[View, Router]:
+        view = View(self.snapshot, self.narrowing, reader)
+        return view, Router(self.snapshot.store, view)
 
-    def _as_seen(self, stored: Stored, view: View) -> Document:
-        """Return a document without the files and names that a reader may not see."""
-        store, document = self.snapshot.store, stored.document
+    def _resolved(
+        self, filters: Filters, view: View, router: Router
+    ) -> tuple[Filters, list[str]]:
+        """Return filters with full names and ids, and names of no document.
 
-        def visible(name: str) -> str:
-            found = store.documents(store.named(name)).values() if name else ()
-            return name if any(map(view.may_see, found)) else ""
-
-        return replace(
-            view.as_narrowed(stored),
-            supersedes=visible(document.supersedes),
-            parent=visible(document.parent),
-        )
-
-    def _named(
-        self, question: str, view: View
-    ) -> tuple[list[int], tuple[str, ...], str]:
-        """Return documents that a question names, names of none, and what else it asks.
-
-        What else it asks is empty if that has no word that could be searched.
+        Raises:
+            UsageError: A source is not among those that the reader may see.
         """
-        found: list[int] = []
-        unknown: list[str] = []
-        asked = question
-        for mention in mentions(question):
-            numbers = self._documents_called(mention, view)
-            if numbers:
-                found += numbers
-                asked = asked.replace(mention.text, " ")
-            elif mention.series and self._is_series(mention, view):
-                unknown.append(mention.text)
-        searchable = asked if words(asked) else ""
-        return list(dict.fromkeys(found)), tuple(dict.fromkeys(unknown)), searchable
+        sources = self._sources(filters.sources, view) if filters.sources else ()
+        ids: list[str] = []
+        unknown = []
+        for name in filters.documents:
+            numbers = router.called(name)
+            ids += [s.document.id for s in router.documents(numbers)]
+            unknown += [] if numbers else [name]
+        return replace(filters, sources=tuple(sources), documents=tuple(ids)), unknown
 
-    def _documents_called(self, mention: Mention, view: View) -> list[int]:
-        for name, version in mention.readings:
-            numbers = self.snapshot.store.named(name)
-            stored = self.snapshot.store.documents(numbers).values()
-            visible = [s for s in stored if view.may_see(s)]
-            versions = {s.number: parts_of_id(s.document.id)[2] or 0 for s in visible}
-            if version is None and versions:
-                version = max(versions.values())  # noqa: PLW2901
-            found = [number for number, own in versions.items() if own == version]
-            if found:
-                return found
-        return []
+    def _sources(self, asked: tuple[str, ...], view: View) -> list[str]:
+        """Return the sources that the reader may see of which names were given.
 
-    def _is_series(self, mention: Mention, view: View) -> bool:
-        """Return whether documents are numbered in this way, as the reader may see."""
-        if mention.series in SYSTEMS:
-            return True
-        alike = self.snapshot.store.series(mention.series)
-        return any(map(view.may_see, self.snapshot.store.documents(alike).values()))
+        A name without what follows its first dots is enough: ``indico``.
+        """
+        names = self.snapshot.manifest["sources"]
+        visible = self.snapshot.documents["source"][self._with_rows(view)]
+        known = sorted(names[number] for number in np.unique(visible).tolist())
+        found: list[str] = []
+        for name in asked:
+            fold = name.casefold()
+            equal = [own for own in known if own.casefold() == fold]
+            own = equal or [o for o in known if o.casefold().startswith(f"{fold}.")]
+            if not own:
+                there = f"there are: {', '.join(known)}" if known else "there is none"
+                raise UsageError(f"No source is called {name!r}; {there}.")
+            found += own
+        return found
+
+    def _listed(self, documents: list[int], view: View, most: int) -> Found:
+        """Return the first row of each of the first documents that has any."""
+        inside = self._with_rows(view)
+        numbers = [number for number in documents if inside[number]]
+        rows = np.array(first_rows(self.snapshot, view, numbers[:most]), np.int64)
+        return Found(rows, np.zeros(len(rows), np.float32), FoundBy.FILTER)
+
+    def _of_named(
+        self, question: str, named: Named, view: View, ranking: Ranking
+    ) -> Found:
+        """Return all rows of the named documents, in turn, those that match first.
+
+        They stand as in the document if nothing else is asked.
+        """
+        view.restrict(list(named.numbers))
+        ranked = self._ranked(question, view, ranking, _CANDIDATES)
+        first = set(ranked.rows.tolist())
+        every = [r for n in named.numbers for r in self.snapshot.store.rows_of(n)]
+        rest = [row for row in every if view.rows[row] and row not in first]
+        rows = np.concatenate([ranked.rows, np.array(rest, np.int64)])
+        scores = np.concatenate([ranked.scores, np.zeros(len(rest), np.float32)])
+        places = np.arange(len(rows)) if named.asked else np.argsort(rows)
+        order = diversity.in_turn(self._documents(rows), places.tolist())
+        return Found(rows[order], scores[order], FoundBy.ID)
 
     def _ranked(
         self, question: str, view: View, ranking: Ranking, candidates: int
-    ) -> tuple[Rows, Scores]:
+    ) -> Found:
         """Return rows and scores, best first: the best of each part, joined."""
         lexical, dense = self.snapshot.lexical, self.snapshot.dense
-        nothing = np.empty(0, np.int64), np.empty(0, np.float32)
-        by_words = by_vector = nothing
+        by_words = by_vector = np.empty(0, np.int64), np.empty(0, np.float32)
+        way = FoundBy(ranking.value)
         if not view.rows.any():
-            return nothing
+            return Found(*by_words, way)
         if ranking is not Ranking.DENSE:
             by_words = lexical.search(question, view.clause, candidates)
         if ranking is Ranking.LEXICAL:
-            return by_words
+            return Found(*by_words, way)
         vector = self.snapshot.encoder.queries([question])[0]
         by_vector = dense.search(vector, view.rows, candidates)
         if ranking is Ranking.DENSE:
-            return by_vector
+            return Found(*by_vector, way)
         rows = np.union1d(by_words[0], by_vector[0])
-        by_row = (
-            lexical.scores(question, view.clause, rows.tolist()) if len(rows) else {}
-        )
+        by_row = dict(zip(by_words[0].tolist(), by_words[1].tolist(), strict=True))
+        if others := np.setdiff1d(rows, by_words[0]).tolist():
+            by_row |= lexical.scores(question, view.clause, others)
         record = np.asarray(self.snapshot.row_record[rows], np.int64)
         scores = fused(
             np.array([by_row.get(row, 0.0) for row in rows.tolist()], np.float32),
@@ -224,87 +254,64 @@ class Searcher:
             record,
         )
         order = np.lexsort((rows, -scores))
-        return rows[order], scores[order]
+        return Found(rows[order], scores[order], way)
 
-    def _all_of(
-        self, named: list[int], rows: Rows, scores: Scores, view: View
-    ) -> tuple[Rows, Scores]:
-        """Return the ranked rows of named documents, then their others in order."""
-        every = [row for number in named for row in self.snapshot.store.rows_of(number)]
-        ranked = set(rows.tolist())
-        rest = [row for row in every if view.rows[row] and row not in ranked]
-        zeros = np.zeros(len(rest), np.float32)
-        found = np.concatenate([rows, np.array(rest, np.int64)])
-        return found, np.concatenate([scores, zeros])
+    def _arranged(
+        self, question: str, found: Found, router: Router
+    ) -> tuple[Found, tuple[str, ...]]:
+        """Return rows as they are to be shown: read once more, nudged, spread."""
+        keys = found.scores.copy()
+        read, notes = self._reread(question, found, router)
+        keys[: len(read)] = _ABOVE + np.array(read, np.float32)
+        today = date.fromisoformat(self.snapshot.manifest["created_at"][:10])
+        documents = self._documents(found.rows)
+        statuses = self.snapshot.manifest["statuses"]
+        for place, facts in enumerate(self.snapshot.documents[documents[:_PRIORS]]):
+            day = date.fromordinal(int(facts["day"])) if facts["day"] else None
+            keys[place] += prior(day, statuses[facts["status"]], today)
+        order = np.argsort(-keys, kind="stable")
+        spread = diversity.spread([documents[place] for place in order], keys[order])
+        order = order[spread]
+        reranked = frozenset(found.rows[: len(read)].tolist())
+        rows, scores = found.rows[order], found.scores[order]
+        return Found(rows, scores, found.found_by, reranked), notes
 
-    def _in_turn(self, rows: Rows, *, in_order: bool) -> Rows:
-        """Return an order in which several documents take turns, best first each.
+    def _reread(
+        self, question: str, found: Found, router: Router
+    ) -> tuple[list[float], tuple[str, ...]]:
+        """Return a cross-encoder's scores of the first rows, and what is to be said."""
+        if self.reranker is None:
+            return [], ()
+        rows = found.rows[: self.reranker.passages].tolist()
+        passages = self.snapshot.store.passages(rows)
+        texts = []
+        for row in rows:
+            number, passage = passages[row]
+            [stored] = router.documents([number])
+            line = context(stored.document.title, passage.heading)
+            texts.append(f"{line}\n{passage.text}")
+        read = self.reranker.scores(question, texts)
+        if len(read) == len(texts):
+            return read, ()
+        note = (
+            f"Only {len(read)} of the {len(texts)} best passages were read once more"
+            f" in {self.reranker.budget_ms:g} ms."
+        )
+        return read, (note,)
 
-        Args:
-            rows: Best first.
-            in_order: Take the rows of a document as they stand in it, instead.
-        """
-        places = np.argsort(rows) if in_order else np.arange(len(rows))
-        seen: Counter[int] = Counter()
-        turns = []
-        for place in places.tolist():
-            document = int(self.snapshot.row_document[rows[place]])
-            turns.append(seen[document])
-            seen[document] += 1
-        return np.asarray(places[np.argsort(turns, kind="stable")], np.int64)
+    def _with_rows(self, view: View) -> Mask:
+        """Return for each document whether the reader may find any row of it."""
+        inside = np.zeros(len(self.snapshot.documents), bool)
+        inside[self.snapshot.row_document[view.rows]] = True
+        return inside
 
-    def _hits(
-        self, rows: Rows, scores: Scores, view: View, found_by: FoundBy, k: int
-    ) -> tuple[Hit, ...]:
-        """Return the first k hits, equal texts and outdated versions folded."""
-        hits: list[Hit] = []
-        texts: set[str] = set()
-        chosen = list(zip(rows.tolist(), scores.tolist(), strict=True))
-        newest_scores = self._newest_scores(chosen, folds=found_by is not FoundBy.ID)
-        for row, score in chosen:
-            if len(hits) == k:
-                break
-            if not view.rows[row]:
-                continue
-            number, passage = self.snapshot.store.passages([row])[row]
-            stored = self.snapshot.store.documents([number])[number]
-            newest = self._newest(stored, view)
-            is_old = newest.number != number
-            if is_old and score * _NEARLY <= newest_scores.get(newest.number, -1.0):
-                continue
-            if passage.text in texts:
-                continue
-            texts.add(passage.text)
-            rank = len(hits) + 1
-            seen = self._as_seen(stored, view)
-            newer = newest.document.id if is_old else ""
-            hits.append(Hit(row, passage, seen, score, rank, found_by, newer))
-        return tuple(hits)
-
-    def _newest_scores(
-        self, chosen: Sequence[tuple[int, float]], *, folds: bool
-    ) -> dict[int, float]:
-        """Return the best score of each document among the candidates."""
-        best: dict[int, float] = {}
-        for row, score in chosen if folds else ():
-            number = int(self.snapshot.row_document[row])
-            best[number] = max(score, best.get(number, -1.0))
-        return best
-
-    def _newest(self, stored: Stored, view: View) -> Stored:
-        """Return the newest version of a document that the reader may see."""
-        newest, step, seen = stored, stored, {stored.number}
-        while step.superseded_by is not None and step.superseded_by not in seen:
-            seen.add(step.superseded_by)
-            found = self.snapshot.store.documents([step.superseded_by])
-            step = found[step.superseded_by]
-            if view.may_see(step):
-                newest = step
-        return newest
+    def _documents(self, rows: Rows) -> list[int]:
+        return [int(number) for number in self.snapshot.row_document[rows]]
 
 
 def _checked(question: str) -> str:
-    question = question.strip()
+    # What is no text in UTF-8 (half of a pair) can be neither indexed nor embedded.
+    question = question.encode("utf-8", "replace").decode().strip()
     if not question:
         raise UsageError("The question is empty.", hint='dunegpt ask "Why ...?"')
     if len(question) > MAX_QUESTION:

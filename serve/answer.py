@@ -19,8 +19,10 @@ from dunegpt.errors import (
     IndexMismatchError,
     IndexMissingError,
     ModelError,
+    UsageError,
 )
 from dunegpt.index.narrowing import read as read_narrowing
+from dunegpt.index.rerank import Reranker
 from dunegpt.index.search import Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
@@ -58,7 +60,9 @@ def open_searcher(settings: Settings) -> Searcher:
         IndexMissingError: There is no snapshot.
         IndexBrokenError: It is damaged.
         IndexMismatchError: It is of another format.
+        ConfigError: The settings name a rerank model that cannot be used.
     """
+    reranker = Reranker.of(settings)
     snapshot = Snapshot(settings.data / "snapshots" / CURRENT)
     narrowing = read_narrowing(
         snapshot.folder,
@@ -66,7 +70,7 @@ def open_searcher(settings: Settings) -> Searcher:
         settings.data / overlay.FILE,
         timedelta(hours=settings.access.max_overlay_age_h),
     )
-    return Searcher(snapshot, narrowing)
+    return Searcher(snapshot, narrowing, reranker)
 
 
 def answer(
@@ -89,12 +93,18 @@ def answer(
         use_model: Whether a model may write the answer.
 
     Raises:
-        UsageError: The question is empty or too long.
+        UsageError: The question is empty, too long, or nothing but filters, or one of
+            those has a value that means nothing.
     """
     try:
         with closing(open_searcher(settings)) as searcher:
             found = searcher.search(question, reader, filters, k)
-            run = _Answer(question, reader, settings, searcher, found)
+            if not found.question and not found.unknown:
+                raise UsageError(
+                    "The question has filters only.",
+                    hint="Ask something, or list documents with 'dunegpt search'.",
+                )
+            run = _Answer(found.question, reader, settings, searcher, found)
             yield from run.events(generates=use_model and bool(settings.llm))
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
@@ -186,6 +196,7 @@ class _Answer:
     def _notices(self) -> Iterator[Notice]:
         if self.searcher.narrowing.notice:
             yield Notice(self.searcher.narrowing.notice)
+        yield from map(Notice, self.found.notes)
         manifest = self.searcher.snapshot.manifest
         for name in self.found.unknown:
             yield Notice(

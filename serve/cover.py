@@ -43,7 +43,7 @@ def why_not(
         return "No passage was found."
     if hits[0].found_by is FoundBy.ID:
         return None
-    if hits[0].score < LEAST_SCORE:
+    if max(hit.score for hit in hits) < LEAST_SCORE:
         return "No passage comes near the question."
     flat = re.sub(r"\s+", " ", "\n".join(map(framed, hits))).casefold()
     present = set(words(flat))

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -661,3 +662,83 @@ def test_snapshots(run: Run, indexed: str, papers: Path) -> None:
     assert broken.code == 1
     assert "row_document.npy is changed" in broken.err
     assert "1 errors" in broken.out
+
+
+@pytest.mark.parametrize(
+    ("options", "typed", "found"),
+    [
+        (["--type", "Document"], "type:document", True),
+        (["--type", "talk"], "type:talk", False),
+        (["--status", "released"], "status:Released", False),
+        (["--document", "LTS-0001"], "doc:LTS-0001", True),
+        (["--document", "LTS-0001", "--type", "talk"], "in:LTS-0001 type:talk", False),
+        (["--since", "2024-02-01"], "after:2024-02", True),
+        (["--until", "2023-12-31"], "before:2024", False),
+    ],
+)
+def test_filters_given_and_typed(
+    run: Run, indexed: str, options: list[str], typed: str, found: bool
+) -> None:
+    given = run("--config", indexed, "search", QUESTION, *options)
+    in_words = run("--config", indexed, "search", f"{QUESTION} {typed}")
+    assert given.code == in_words.code == (0 if found else 3)
+    assert ("475" in given.out) is ("475" in in_words.out) is found
+    answered = run("--config", indexed, "ask", f"{typed} {QUESTION}")
+    assert answered.code == (0 if found else 3)
+
+
+def test_a_document_that_is_not_there_is_named(run: Run, indexed: str) -> None:
+    for command in ("ask", "search"):
+        for question in ("drift field doc:LTS-0099", "doc:LTS-0099"):
+            result = run("--config", indexed, command, question)
+            assert result.code == 3
+            assert "LTS-0099 is not in the index as of 20" in result.err
+
+
+@pytest.mark.parametrize("typed", ["after:tomorrow", "source:elsewhere"])
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_typed_filters_that_mean_nothing(
+    run: Run, indexed: str, command: str, typed: str
+) -> None:
+    result = run("--config", indexed, command, f"drift field {typed}")
+    assert result.code == 2
+    assert typed.partition(":")[2] in result.err
+    assert "papers" in result.err or "2024-03" in result.err
+
+
+def test_filters_alone_are_listed_and_not_answered(run: Run, indexed: str) -> None:
+    listed = run("--config", indexed, "search", "author:okonjo").out
+    assert listed.startswith("1. Field")
+    result = run("--config", indexed, "ask", "author:okonjo")
+    assert result.code == 2
+    assert "filters only" in result.err
+
+
+def test_no_hit_missing_and_broken_index_are_told_apart(
+    run: Run, indexed: str, tmp_path: Path
+) -> None:
+    search = ("--config", indexed, "search")
+    nothing = run(*search, f"{QUESTION} author:nobody")
+    hidden = run(*search, f"{QUESTION} author:hidden")
+    assert nothing.code == hidden.code == 3
+    assert nothing.out == hidden.out == "No passage found that you may read.\n"
+    current = (tmp_path / "data/snapshots/current").resolve()
+    lexical = current / "lexical" / "meta.json"
+    lexical.write_bytes(b"{" + lexical.read_bytes()[1:-1] + b"?")
+    broken = run(*search, QUESTION)
+    shutil.rmtree(tmp_path / "data" / "snapshots")
+    missing = run(*search, QUESTION)
+    assert broken.code == missing.code == 4
+    assert "There is no index" in missing.err
+    assert "There is no index" not in broken.err
+    assert "lexical" in broken.err
+
+
+def test_a_rerank_model_that_is_not_there(
+    run: Run, indexed: str, config_file: Write
+) -> None:
+    path = str(config_file('[rerank]\nmodel = "nowhere"\n'))
+    for command in ("ask", "search"):
+        result = run("--config", path, command, QUESTION)
+        assert result.code == 1
+        assert "model.onnx" in result.err

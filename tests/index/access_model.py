@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dunegpt.errors import UsageError
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.pack import Packer
@@ -244,7 +245,13 @@ def ask(searcher: Searcher, then: World, now: World, count: int) -> Iterator[str
         ids = {r.document.id for r in packed if may_see(r)}
         asked = set(words(question))
         ranking = rng.choice(list(Ranking)[:3])
-        result = searcher.search(question, reader, filters, _MOST, ranking)
+        try:
+            result = searcher.search(question, reader, filters, _MOST, ranking)
+        except UsageError:  # no source of that name, as far as the reader may see
+            sources = {r.document.source for r in packed if may_see(r)}
+            if sources & set(filters.sources):
+                yield f"missing: source: {filters.sources}"
+            continue
         found = {
             (h.document.id, h.passage.file_key, h.passage.text) for h in result.hits
         }

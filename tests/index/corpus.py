@@ -38,6 +38,7 @@ def document(  # noqa: PLR0913 - as many as a document has
     date: dt.date | None = None,
     supersedes: str = "",
     parent: str = "",
+    status: str = "",
 ) -> Document:
     """Return a document; its files are text, with the readers that are given."""
     url = f"https://notes.test/{identity.replace(':', '/')}"
@@ -56,6 +57,7 @@ def document(  # noqa: PLR0913 - as many as a document has
         ),
         supersedes=supersedes,
         parent=parent,
+        status=status,
     )
 
 

@@ -13,11 +13,11 @@ def scores(*values: float) -> np.typing.NDArray[np.float32]:
 def test_worked_example() -> None:
     """Rows 0 and 1 share a record; row 2 is a record of its own.
 
-    own:  .5 lex + .5 (.5 passage + .5 record)
-      row 0: .5 * .8 + .5 * (.5 * .2 + .5 * .6) = .60
-      row 1: .5 * .4 + .5 * (.5 * .9 + .5 * .6) = .575
-      row 2: .5 * .0 + .5 * (.5 * .4 + .5 * .2) = .15
-    the record's best parts: .5 * .8 + .5 * (.5 * .9 + .5 * .6) = .775
+    own:  .6 lex + .4 (.5 passage + .5 record)
+      row 0: .6 * .8 + .4 * (.5 * .2 + .5 * .6) = .64
+      row 1: .6 * .4 + .4 * (.5 * .9 + .5 * .6) = .54
+      row 2: .6 * .0 + .4 * (.5 * .4 + .5 * .2) = .12
+    the record's best parts: .6 * .8 + .4 * (.5 * .9 + .5 * .6) = .78
     """
     found = fused(
         scores(0.8, 0.4, 0.0),
@@ -26,7 +26,7 @@ def test_worked_example() -> None:
         np.array([7, 7, 3], np.int64),
     )
     assert found.dtype == np.float32
-    assert found.tolist() == pytest.approx([0.775, 0.775 - 0.025, 0.15])
+    assert found.tolist() == pytest.approx([0.78, 0.78 - 0.10, 0.12])
 
 
 def test_scores_do_not_depend_on_other_records() -> None:

@@ -1,0 +1,123 @@
+"""Words by which a passage is found beside its own: synonyms and spelt-out acronyms.
+
+They are added where a passage is indexed, never to a question: a question that is
+expanded drifts. Synonyms come from a short list of groups; acronyms from the same file,
+which says once what it then abbreviates. So what is added to a passage depends on
+nothing that another reader may see and this one may not. Knows no index.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from dunegpt.errors import ConfigError
+from dunegpt.index.words import words
+
+_DEFINED = re.compile(r"((?:[A-Za-z][\w-]*\s+){1,9})\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
+_LETTERS = re.compile(r"[A-Za-z]+")
+_SMALL = frozenset("a an and by for from in of on the to with".split())
+_HINT = 'A list is groups = [["cryostat", "vessel"], ...]: two or more words each.'
+
+
+class Synonyms:
+    """Groups of words and phrases that mean the same.
+
+    Attributes:
+        id: Hash of the groups: part of what an index depends on.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+        self._groups = groups
+        content = json.dumps(groups).encode()
+        self.id = hashlib.sha256(content).hexdigest()[:16]
+        self._phrases = [[tuple(words(phrase)) for phrase in group] for group in groups]
+        self._of_word: dict[str, set[int]] = {}
+        for number, phrases in enumerate(self._phrases):
+            for phrase in phrases:
+                self._of_word.setdefault(phrase[0], set()).add(number)
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> "Synonyms":
+        """Return the groups in a TOML file; without one, those that come with us.
+
+        Raises:
+            ConfigError: The file is missing, or is no list of groups.
+        """
+        given = path or resources.files("dunegpt.index").joinpath("synonyms.toml")
+        try:
+            found = tomllib.loads(given.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"[index] synonyms: {given}: {error}") from error
+        groups: Any = found.get("groups")
+        if found.keys() != {"groups"} or not _are_groups(groups):
+            raise ConfigError(f"[index] synonyms: {given} is no list.", hint=_HINT)
+        return cls(groups)
+
+    def added(self, texts: Sequence[str]) -> list[str]:
+        """Return for each text what it is to be found by beside its own words.
+
+        Args:
+            texts: The passages of one file, with their context lines, in order: what
+                one of them defines holds in all.
+        """
+        spelt_out = dict(pair for text in texts for pair in definitions(text))
+        of_word = {w: full for short, full in spelt_out.items() for w in words(short)}
+        return [" ".join(self._of_text(text, of_word)) for text in texts]
+
+    def _of_text(self, text: str, spelt_out: dict[str, str]) -> Iterator[str]:
+        """Yield words that a text has not in any form, each once."""
+        own = words(text)
+        line = f" {' '.join(own)} "
+        present = set(own)
+        phrases: list[str] = []
+        for number in sorted({n for w in present for n in self._of_word.get(w, ())}):
+            if any(f" {' '.join(phrase)} " in line for phrase in self._phrases[number]):
+                phrases += self._groups[number]
+        phrases += [full for short, full in spelt_out.items() if short in present]
+        for word in " ".join(phrases).split():
+            forms = words(word)
+            if not present.issuperset(forms):
+                present.update(forms)
+                yield word
+
+
+def definitions(text: str) -> Iterator[tuple[str, str]]:
+    """Yield acronyms that a text defines, with what they stand for.
+
+    >>> list(definitions("hung below the anode plane assembly (APA) frames"))
+    [('APA', 'anode plane assembly')]
+    """
+    for match in _DEFINED.finditer(text):
+        initials = [c.lower() for c in match[2] if c.isupper()]
+        before = _LETTERS.findall(match[1])
+        full = _spelt_out(initials, before) if len(initials) > 1 else []
+        if full:
+            yield match[2], " ".join(full)
+
+
+def _spelt_out(initials: list[str], before: list[str]) -> list[str]:
+    """Return the last words, of which the initials are these; none if they are not."""
+    left = list(initials)
+    for place in range(len(before) - 1, -1, -1):
+        word = before[place].lower()
+        if word[0] == left[-1]:
+            left.pop()
+        elif word not in _SMALL:
+            return []
+        if not left:
+            return before[place:]
+    return []
+
+
+def _are_groups(groups: object) -> bool:
+    return isinstance(groups, list) and all(
+        isinstance(group, list)
+        and len(group) > 1
+        and all(isinstance(phrase, str) and words(phrase) for phrase in group)
+        for group in groups
+    )

@@ -1,0 +1,174 @@
+"""A cross-encoder, made here: it likes passages that have the question's letters."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from dunegpt.config import RerankTable, Settings
+from dunegpt.errors import ConfigError, IndexBrokenError
+from dunegpt.index.rerank import Reranker
+from dunegpt.index.search import Ranking, Searcher
+from dunegpt.serve.answer import open_searcher
+from dunegpt.types import FoundBy
+from tests.index.corpus import PUBLIC, Corpus, document, fill, pack
+
+VOCABULARY = {"[PAD]": 0, "[UNK]": 1, "[SEP]": 2, "good": 3, "bad": 4, "nan": 5}
+VALUES = [0.0, 0.0, 0.0, 4.0, -4.0, float("nan")]
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Give a function that writes a cross-encoder: the sum of values of the words."""
+
+    def write(name: str = "cross", outputs: int = 1) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        tokenizer = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A", pair="$A [SEP] $B:1", special_tokens=[("[SEP]", 2)]
+        )
+        tokenizer.save(str(folder / "tokenizer.json"))
+        table = np.zeros((len(VALUES), outputs), np.float32)
+        table[:, -1] = VALUES
+        nodes = [
+            helper.make_node("Gather", ["table", "input_ids"], ["values"]),
+            helper.make_node("ReduceSum", ["values", "one"], ["logits"], keepdims=0),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "cross",
+            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "m"])],
+            [
+                helper.make_tensor_value_info(
+                    "logits", TensorProto.FLOAT, ["n", outputs]
+                )
+            ],
+            [
+                numpy_helper.from_array(table, "table"),
+                numpy_helper.from_array(np.array([1], np.int64), "one"),
+            ],
+        )
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        onnx.save(model, folder / "model.onnx")
+        return folder
+
+    return write
+
+
+CORPUS: Corpus = [
+    (document("n:a"), {"a.txt": ["argon argon argon bad"]}),
+    (document("n:b"), {"a.txt": ["argon argon nothing here"]}),
+    (document("n:c"), {"a.txt": ["argon somewhere in a long text good"]}),
+    (document("n:d"), {"a.txt": ["argon argon nothing there"]}),
+]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_scores(make: Make, outputs: int) -> None:
+    model = Reranker(make(outputs=outputs))
+    found = model.scores("is it", ["good", "bad and so on", "neither"])
+    assert found == pytest.approx([0.982, 0.018, 0.5], abs=1e-3)
+
+
+def test_best_passages_are_read_once_more(
+    make: Make, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    snapshot = pack(tmp_path / "s", tiny_encoder, CORPUS)
+    plain = Searcher(snapshot).search("argon", PUBLIC)
+    assert plain.hits[0].document.id == "n:a"
+    searcher = Searcher(snapshot, reranker=Reranker(make()))
+    result = searcher.search("argon", PUBLIC)
+    order = [hit.document.id for hit in result.hits]
+    assert (order[0], order[-1]) == ("n:c", "n:a")
+    ties = [hit.document.id for hit in plain.hits if hit.document.id in {"n:b", "n:d"}]
+    assert order[1:3] == ties
+    assert {hit.found_by for hit in result.hits} == {FoundBy.RERANKED}
+    assert result.notes == ()
+    assert {h.row: h.score for h in result.hits} == {h.row: h.score for h in plain.hits}
+    assert searcher.search("argon", PUBLIC) == result
+
+
+def test_only_fused_ranking_and_questions_in_words_are_read_again(
+    make: Make, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    searcher = Searcher(
+        pack(tmp_path / "s", tiny_encoder, CORPUS), reranker=Reranker(make())
+    )
+    for ranking in (Ranking.LEXICAL, Ranking.DENSE):
+        hits = searcher.search("argon", PUBLIC, ranking=ranking).hits
+        assert {hit.found_by.value for hit in hits} == {ranking.value}
+    named = searcher.search("n:a", PUBLIC)
+    assert [hit.found_by for hit in named.hits] == [FoundBy.ID]
+
+
+def test_time_runs_out(
+    make: Make,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus = [
+        (
+            document(f"n:{name}"),
+            {"a.txt": [f"argon text{name} " + "good" * (name > "e")]},
+        )
+        for name in "abcdefgh"
+    ]
+    model = Reranker(make(), budget_ms=0.0)
+    searcher = Searcher(pack(tmp_path / "s", tiny_encoder, corpus), reranker=model)
+    result = searcher.search("argon", PUBLIC)
+    assert result.notes == (
+        "Only 4 of the 8 best passages were read once more in 0 ms.",
+    )
+    ways = [hit.found_by for hit in result.hits]
+    assert ways == [FoundBy.RERANKED] * 4 + [FoundBy.FUSED] * 4
+
+
+def test_so_many_passages_are_read(
+    make: Make, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    model = Reranker(make(), passages=2)
+    searcher = Searcher(pack(tmp_path / "s", tiny_encoder, CORPUS), reranker=model)
+    result = searcher.search("argon", PUBLIC)
+    ways = [hit.found_by for hit in result.hits]
+    assert ways == [FoundBy.RERANKED] * 2 + [FoundBy.FUSED] * 2
+    assert result.notes == ()
+
+
+def test_what_is_no_number_is_an_error(make: Make) -> None:
+    with pytest.raises(IndexBrokenError, match="no score"):
+        Reranker(make()).scores("is it", ["nan"])
+
+
+@pytest.mark.parametrize("fault", ["nothing", "no tokenizer", "garbage", "three"])
+def test_a_broken_model_is_told_at_the_start(
+    fault: str, make: Make, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "nowhere"
+    if fault != "nothing":
+        folder = make(outputs=3 if fault == "three" else 1)
+    if fault == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    if fault == "garbage":
+        (folder / "model.onnx").write_bytes(b"garbage")
+    broken = settings.model_copy(update={"rerank": RerankTable(model=str(folder))})
+    fill(broken, [(document("papers:a", source="papers"), {"a.txt": ["argon"]})])
+    with pytest.raises(ConfigError) as caught:
+        open_searcher(broken)
+    assert str(folder) in str(caught.value)
+
+
+def test_settings_name_the_model(make: Make, settings: Settings) -> None:
+    assert Reranker.of(settings) is None
+    table = RerankTable(model=str(make()), passages=7, budget_ms=90)
+    model = Reranker.of(settings.model_copy(update={"rerank": table}))
+    assert model is not None
+    assert (model.passages, model.budget_ms) == (7, 90)
