@@ -63,7 +63,7 @@ def crawl(  # noqa: PLR0917 - its options are its arguments
             dry_run=dry_run,
             accept_loss=accept_loss,
         )
-        failed |= bool(shape.error)
+        failed |= bool(shape.error or shape.warnings)
         if as_json:
             options.print_json(shape, one_line=True)
         else:

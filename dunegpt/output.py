@@ -219,6 +219,8 @@ def print_crawl(report: CrawlShape) -> None:
     )
     for failure in report.failures:
         err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
+    for warning in report.warnings:
+        err.print(escape(f"  {warning}"), style="bold yellow")
     if report.error:
         err.print(escape(f"  {report.error}"), style="bold red")
         err.print(escape(f"  {report.hint}"), style="red")
