@@ -20,7 +20,7 @@ from dunegpt.ingest.docdb_objects import Reader
 from dunegpt.ingest.docdb_site import Door, Site, View
 from dunegpt.ingest.docdb_xml import Revision
 from dunegpt.ingest.items import Item, Memory, Whole
-from dunegpt.types import NOBODY, PUBLIC, Access, Document
+from dunegpt.types import NOBODY, PUBLIC, Access, Document, Failure
 
 _MOST_ASKED = 200
 REASONS = {DELETED: "deleted at the source", CLOSED: "closed to us"}
@@ -79,8 +79,10 @@ def _names(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _has_bytes(stored: Document) -> bool:
-    return bool(stored.access) and all(file.sha256 for file in stored.files)
+def _has_text(stored: Document) -> bool:
+    """Return whether what a version says is here; files are fetched when told."""
+    own = [file.sha256 for file in stored.files if file.key == "about"]
+    return bool(stored.access) and all(own)
 
 
 class Documents:
@@ -148,7 +150,7 @@ class Documents:
             if mark.access.get(version) == access and own in known:
                 continue
             stored = self._memory.document(own)
-            if stored is None or (access and not _has_bytes(stored)):
+            if stored is None or (access and not _has_text(stored)):
                 is_lacking = True
                 access = NOBODY  # noqa: PLW2901 - until it is read
             if stored is not None:
@@ -171,7 +173,7 @@ class Documents:
         if not found or door is None:
             yield from self.lost(number)
             return
-        page = self._site.page(door, number)
+        page, failure = self._page(door, number)
         before = self.mark(number)
         seen = dict(self._seen(number))
         rules = {v: Rule(r.viewgroups, proofs[v]) for v, r in found.items()}
@@ -185,6 +187,8 @@ class Documents:
         self._memory.put(self._reader.holder(number), mark.stored())
         self.reach[number] = door
         yield from self._documents(number, found, page, mark)
+        if failure:
+            yield failure
         for version, reason in gone.items():
             yield Whole(self._reader.id(number, version), frozenset(), reason)
         ids = frozenset(self._reader.id(number, v) for v in rules)
@@ -266,6 +270,20 @@ class Documents:
                     seen = proofs.get(version, frozenset())
                     proofs[version] = seen | {door.group}
         return found, {v: proofs.get(v, frozenset()) for v in found}, first
+
+    def _page(self, door: Door, number: int) -> tuple[Page | None, Failure | None]:
+        """Return what the page for people adds, or why that could not be had.
+
+        Without it a document lacks its status and the sizes of its files, no more.
+
+        Raises:
+            SourceLoginError: The login has lapsed.
+        """
+        try:
+            return self._site.page(door, number), None
+        except SourceFormatError as error:
+            where = f"{self._reader.holder(number)}#page"
+            return None, Failure(where, "list", type(error).__name__, str(error))
 
     def _documents(
         self, number: int, found: dict[int, Revision], page: Page | None, mark: Mark

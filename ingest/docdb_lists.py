@@ -68,8 +68,14 @@ class Lists:
         self.look += 1
         self._save()
 
-    def changes(self, days: int) -> tuple[dict[int, int], dict[str, dict[int, int]]]:
-        """Return what changed: for all doors, and for each view.
+    def changes(
+        self, days: int, *, are_fresh: bool
+    ) -> tuple[dict[int, int], dict[str, dict[int, int]]]:
+        """Return what changed, of all doors together, and as each view is shown it.
+
+        Args:
+            days: Of the server's calendar.
+            are_fresh: All lists were just taken: then no view is asked once more.
 
         Raises:
             SourceError: A list cannot be trusted.
@@ -85,9 +91,12 @@ class Lists:
         def ask(door: Door, cookie: str = "") -> dict[int, int]:
             return self._site.changed(door, days, cookie)
 
-        # Nothing changed: then no group sees a change, and none is asked.
-        views = {v.name: self._of(v, found, ask) for v in self._views} if merged else {}
-        return merged, views
+        if are_fresh or not merged:
+            return merged, {n: self._rows(n, merged) for n in self.views}
+        return merged, {v.name: self._of(v, found, ask) for v in self._views}
+
+    def _rows(self, name: str, numbers: Mapping[int, int]) -> dict[int, int]:
+        return {n: v for n, v in self.views[name].items() if n in numbers}
 
     def numbers(self) -> set[int]:
         """Return all documents that some door lists."""

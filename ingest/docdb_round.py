@@ -93,7 +93,7 @@ class Round:
         self.documents.judge = self._judge(self._kept_hierarchy())
         if is_daily:
             yield from self._look_over()
-        changed = self._changes()
+        changed = self._changes(is_daily)
         yield from self._read(filter(None, map(self._reader.number, self._scope.first)))
         yield from self._read(sorted(changed))
         if is_daily or self._pass["open"]:
@@ -113,7 +113,7 @@ class Round:
             return True
         return datetime.now(UTC) - datetime.fromisoformat(last) >= _DAY
 
-    def _changes(self) -> set[int]:
+    def _changes(self, is_daily: bool) -> set[int]:
         """Return the documents that changed since the last good run, a day overlapped.
 
         The day is the server's, and its clock need not be ours.
@@ -127,7 +127,7 @@ class Round:
             return set()
         if self._scope.since:
             days = max(days, (datetime.now(UTC).date() - self._scope.since).days + 1)
-        changed, views = self.lists.changes(days)
+        changed, views = self.lists.changes(days, are_fresh=is_daily)
         self.documents.changed, self.documents.changes = changed, views
         return set(changed)
 
