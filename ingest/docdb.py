@@ -83,6 +83,7 @@ class _Options(BaseModel):
     people: _People | None = None
     authorities: Path | None = None
     canary: int | None = None
+    few_documents: int = Field(100, ge=0)
     delay_s: float = Field(1.0, ge=0)
     timeout_s: float = Field(300, gt=0)
     requests_per_hour: int = Field(3000, ge=0)
@@ -143,6 +144,7 @@ class DocDBSource:
                 self._max_age,
                 powerless=frozenset(g.name for g in groups if not g.can_view),
                 canary=self._options.canary,
+                few=self._options.few_documents,
             )
             current = Round(self._site, self._reader, views, scope, memory, rules)
             self._round = current

@@ -183,8 +183,9 @@ class Documents:
         self._confirm(number, rules, seen)
         gone = {v: self._why_gone(door, number, v) for v in self._gone(before, rules)}
         mark = Mark(rules, seen, self._lists.look, {}, self._full, "")
-        # Until all of it is stored, it counts as not read.
-        self._memory.put(self._reader.holder(number), mark.stored())
+        if before and before.rules != rules:
+            # Until all of it is stored, it counts as not read.
+            self._memory.put(self._reader.holder(number), mark.stored())
         self.reach[number] = door
         yield from self._documents(number, found, page, mark)
         if failure:

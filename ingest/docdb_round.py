@@ -7,6 +7,7 @@ pass reads all; a killed one is gone on with.
 """
 
 import logging
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _DAY = timedelta(hours=23)
 _ROUND_DAYS = 30
+_ROUND_LEAST = 50
 _SAMPLE = 10
 _SAMPLE_SHARE = 0.02
 _DOWN_AFTER = 5
@@ -42,12 +44,14 @@ class Rules:
         max_age: How long a list holds that cannot be had again.
         powerless: Groups that give nobody the right to view.
         canary: Number of a document that some login must be shown.
+        few: A DocDB of so many documents is read whole by each run.
     """
 
     prefix: str
     max_age: timedelta
     powerless: frozenset[str] = frozenset()
     canary: int | None = None
+    few: int = 0
 
 
 class Round:
@@ -89,7 +93,8 @@ class Round:
         Raises:
             SourceError: A list cannot be trusted, or document after document fails.
         """
-        is_daily = self._is_daily()
+        few = len(self.lists.numbers()) <= self._rules.few
+        is_daily = few or self._is_daily()
         self.documents.judge = self._judge(self._kept_hierarchy())
         if is_daily:
             yield from self._look_over()
@@ -99,7 +104,7 @@ class Round:
         if is_daily or self._pass["open"]:
             yield from self._read(self._unread())
         if is_daily:
-            yield from self._read(self._rolling())
+            yield from self._read(self._rolling(whole=few))
             yield from self._conclude()
         if self._pass["open"] and not self._failed:
             self._memory.put("full", self._pass | {"open": False})
@@ -144,19 +149,20 @@ class Round:
                 due.append(number)
         return due
 
-    def _rolling(self) -> list[int]:
-        """Return the documents that were read longest ago, so many as are due today."""
+    def _rolling(self, *, whole: bool) -> list[int]:
+        """Return the documents that were read longest ago, so many as are due today.
+
+        No list tells that a single version was deleted, or an author renamed.
+        """
+        marks = sorted((mark.read, number) for number, mark in self.documents.marks())
+        if whole:
+            return [number for _, number in marks]
         rolled = self._memory.get("rolled")
         if not rolled or self._pass["open"]:
             return []
         days = (date.fromisoformat(_today()) - date.fromisoformat(rolled)).days
-        read = sorted(
-            (mark.read, number)
-            for number, mark in self.documents.marks()
-            if mark.read != _today()
-        )
-        share = min(days, _ROUND_DAYS) * len(read) / _ROUND_DAYS
-        return [number for _, number in read[: -int(-share // 1)]]
+        share = max(math.ceil(len(marks) / _ROUND_DAYS), _ROUND_LEAST)
+        return [number for _, number in marks[: share * min(days, _ROUND_DAYS)]]
 
     # ── a daily look ──────────────────────────────────────────────────────────────
 
