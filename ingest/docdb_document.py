@@ -106,7 +106,7 @@ class Documents:
         self.judge = Judge()
         self.changed: Mapping[int, int] = {}
         self.changes: Mapping[str, Mapping[int, int]] = {}
-        self.reach: dict[int, Door] = {}
+        self.reach: dict[tuple[int, int], Door] = {}
 
     # ── marks ─────────────────────────────────────────────────────────────────────
 
@@ -186,7 +186,6 @@ class Documents:
         if before and before.rules != rules:
             # Until all of it is stored, it counts as not read.
             self._memory.put(self._reader.holder(number), mark.stored())
-        self.reach[number] = door
         yield from self._documents(number, found, page, mark)
         if failure:
             yield failure
@@ -222,8 +221,8 @@ class Documents:
 
     def door_of(self, number: int, version: int) -> Door:
         """Return the login that is most likely shown a version."""
-        if number in self.reach:
-            return self.reach[number]
+        if (number, version) in self.reach:
+            return self.reach[number, version]
         for door in self._site.doors:
             if self._lists.doors.get(door.name, {}).get(number, -1) >= version:
                 return door
@@ -267,6 +266,7 @@ class Documents:
                         " shown."
                     )
                 found[version] = one
+                self.reach.setdefault((number, version), door)
                 if door.group:
                     seen = proofs.get(version, frozenset())
                     proofs[version] = seen | {door.group}

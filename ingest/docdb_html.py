@@ -34,7 +34,7 @@ _ROW = re.compile(
 _REFUSED = re.compile(r"You do not have permission to view this document", re.I)
 _NONE = re.compile(r"This document does not exist\.", re.I)
 _STATUS = re.compile(r"\(Document Status:\s*([^)]*)\)")
-_MEMBER = re.compile(r"\(SSO:\s*([^,()\s]+)\s*(?:,\s*([^,()\s]+))?\s*\)\s*$")
+_MEMBER = re.compile(r"\(SSO:\s*([^,()\s]+)\s*(?:,\s*([^,()\s]*))?\s*\)\s*$")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _DAY = re.compile(r"(\d{1,2}) ([A-Za-z]{3})[a-z]* (\d{4})")
 

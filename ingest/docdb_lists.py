@@ -31,6 +31,7 @@ class Lists:
         self.doors: dict[str, dict[int, int]] = {}
         self.views: dict[str, dict[int, int]] = {}
         self._at: dict[str, str] = {}
+        self._former: dict[str, dict[int, int]] = {}
         self._load()
 
     @property
@@ -62,6 +63,8 @@ class Lists:
             yield from self._check_loss(view.name, found)
             views[view.name] = found
             at[view.name] = datetime.now(UTC).isoformat(timespec="seconds")
+        for name in sorted(self._former):
+            yield from self._check_loss(name, {})
         for door in self._site.doors:
             yield from self._check_many(door, doors[door.name], views.get(PUBLIC))
         self.doors, self.views, self._at = doors, views, at
@@ -131,7 +134,7 @@ class Lists:
         return {}, at
 
     def _check_loss(self, name: str, found: Mapping[int, int]) -> Iterator[Alarm]:
-        before = self.views.get(name, {})
+        before = self.views.get(name) or self._former.get(name, {})
         lost = len(before.keys() - found.keys())
         if lost > max(_GUARD_OBJECTS, _GUARD_SHARE * len(before)):
             yield Alarm(
@@ -157,9 +160,8 @@ class Lists:
         self.doors = {n: unpacked(rows) for n, rows in kept.get("doors", {}).items()}
         self.views = {n: unpacked(rows) for n, rows in kept.get("views", {}).items()}
         self._at = kept.get("at", {})
-        for name in self.views:
-            if name not in {view.name for view in self._views}:
-                self.views[name] = {}
+        current = {view.name for view in self._views}
+        self._former = {n: self.views.pop(n) for n in [*self.views] if n not in current}
 
     def _save(self) -> None:
         views = {name: packed(rows) for name, rows in self.views.items()}

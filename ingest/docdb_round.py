@@ -220,7 +220,7 @@ class Round:
         ]
         for start in range(0, len(whole), _AT_ONCE):
             yield Seen(frozenset(whole[start : start + _AT_ONCE]))
-        Gaps(self._site, self.lists, self._memory).look(tail=self._scope.full)
+        Gaps(self._site, self.lists, self._memory).look(tail=self._pass["open"])
         self._keep_hierarchy(found)
         self._memory.put("rolled", _today())
         self._memory.put("daily", self._memory.started_at())

@@ -1,15 +1,12 @@
 """A DocDB from one state to the next: every version, every reader, every byte."""
 
-import logging
 from pathlib import Path
 
 import pytest
 
-from dunegpt.errors import ConfigError
 from dunegpt.ingest.catalog import Catalog, Hidden
-from dunegpt.types import PUBLIC
 from tests.servers.docdb_model import DocDBModel
-from tests.servers.docdb_site import SECRET, SERVICE, Site, truth
+from tests.servers.docdb_site import Site, truth
 
 GROUPS = ("Admin", "All", "Board", "Office", "Guests", "Near")
 
