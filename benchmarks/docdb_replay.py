@@ -7,6 +7,7 @@ file that another identity fetched), and counted; else the request is named and 
 """
 
 import base64
+import hashlib
 import json
 import re
 import tarfile
@@ -66,7 +67,7 @@ class Recordings:
         state: ``A`` or ``B``: which answers are given.
         nearest: Requests that were answered by another recording, and by which.
         missing: Requests that no recording answers.
-        bodies: Of the files that were given out, by document, version and name.
+        bodies: Of the files that were given out.
     """
 
     folder: Path
@@ -74,7 +75,7 @@ class Recordings:
     exact: int = 0
     nearest: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    bodies: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    bodies: list[bytes] = field(default_factory=list)
     _index: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -167,9 +168,8 @@ class Recordings:
         headers = [tuple(line.split(b": ", 1)) for line in lines[1:] if b": " in line]
         skip = {b"transfer-encoding", b"content-length"}
         kept = [(k, v) for k, v in headers if k.lower() not in skip]
-        if "RetrieveFile" in entry["url"] and entry["status"] == "200":
-            query = dict(parse_qsl(urlsplit(entry["url"]).query, encoding="latin-1"))
-            self.bodies[query.get("docid", ""), query.get("filename", "")] = body
+        if entry["status"] == "200" and "html" not in (entry["content_type"] or ""):
+            self.bodies.append(body)
         return httpx.Response(int(entry["status"]), headers=kept, content=body)
 
 
@@ -250,6 +250,16 @@ class Replay:
         catalog.close()
         return found
 
+    def right_hashes(self) -> int:
+        """Return how many files have the hash of the bytes that were recorded."""
+        right = {_hash(body) for body in self.recordings.bodies}
+        return sum(
+            file.sha256 in right
+            for document in self.documents().values()
+            for file in document.files
+            if file.key != "about" and file.sha256
+        )
+
     def compared(self, state: str) -> tuple[int, list[str], list[str]]:
         """Return how many cells of the table agree, what leaks, and what is missing."""
         documents, asked = self.documents(), [*self.groups, PUBLIC]
@@ -266,6 +276,10 @@ class Replay:
                 if may and not does:
                     missing.append(f"{name} to {viewer}")
         return agreed, leaked, missing
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def age(settings: Settings, days: float = 1.0) -> None:

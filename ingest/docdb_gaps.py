@@ -5,6 +5,7 @@ never will, so it is asked for once; one that is closed to us is asked for again
 full pass. Concludes nothing on access: it counts.
 """
 
+import logging
 from collections.abc import Iterable
 
 from dunegpt.errors import SourceFormatError
@@ -12,6 +13,8 @@ from dunegpt.ingest.docdb_html import CLOSED, DELETED
 from dunegpt.ingest.docdb_lists import Lists
 from dunegpt.ingest.docdb_site import Site
 from dunegpt.ingest.items import Memory
+
+log = logging.getLogger(__name__)
 
 _TAIL = 50
 _SAVE_EVERY = 100
@@ -32,9 +35,6 @@ class Gaps:
 
         Args:
             tail: Ask for those behind the highest too, and again for the closed ones.
-
-        Raises:
-            SourceError: The site is down.
         """
         listed = self._lists.numbers()
         highest = max(listed, default=0)
@@ -49,6 +49,8 @@ class Gaps:
 
     def _ask(self, numbers: Iterable[int]) -> None:
         for count, number in enumerate(list(numbers), start=1):
+            if self._in_row >= _DOWN_AFTER:
+                break  # the rest is for another day
             self._ask_one(number)
             if not count % _SAVE_EVERY:
                 self._save()
@@ -59,10 +61,9 @@ class Gaps:
         try:
             fate = self._site.fate(self._site.doors[0], number)
             self._in_row = 0
-        except SourceFormatError:
+        except SourceFormatError as error:
+            log.info("number %d: %s", number, error)
             self._in_row += 1
-            if self._in_row >= _DOWN_AFTER:
-                raise
             return False
         self._closed.discard(number)
         if fate == DELETED:
@@ -74,7 +75,7 @@ class Gaps:
     def _ask_behind(self, highest: int) -> None:
         """Look for closed documents newer than all that are listed."""
         number, last = highest, highest
-        while number < last + _TAIL:
+        while number < last + _TAIL and self._in_row < _DOWN_AFTER:
             number += 1
             if self._ask_one(number):
                 last = number

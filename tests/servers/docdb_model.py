@@ -51,7 +51,7 @@ class DocDBModel:
         self.powerless: set[str] = set()
         self.members: dict[str, list[tuple[str, str]]] = {}
         self.documents: dict[int, dict[int, Version]] = {}
-        self.deleted: set[int] = set()
+        self.last = 0
         self.now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self.stale_access: dict[int, frozenset[str]] = {}
         self._row = 0
@@ -62,7 +62,7 @@ class DocDBModel:
         self, title: str = "A note", groups: Iterable[str] = (), version: int = 1
     ) -> int:
         """Return the number of a new document with one version."""
-        number = max([*self.documents, *self.deleted], default=0) + 1
+        self.last = number = self.last + 1
         self.documents[number] = {}
         self.add_version(number, title, groups, version)
         return number
@@ -109,7 +109,6 @@ class DocDBModel:
             del own[version]
         if version is None or not own:
             del self.documents[number]
-            self.deleted.add(number)
 
     def pass_days(self, days: int) -> None:
         """Let time go by on the server's clock, as if all had happened earlier."""
