@@ -46,20 +46,26 @@ class Lists:
         """Ask for all lists, and keep them; yield what is wrong with them.
 
         Raises:
-            SourceError: The list of a door cannot be trusted: nothing was changed.
+            SourceError: The list of a door cannot be trusted, or those of two views on
+                end: nothing was changed.
         """
         doors = {d.name: self._site.all_documents(d) for d in self._site.doors}
         views: dict[str, dict[int, int]] = {}
         at: dict[str, str] = {}
+        has_failed = False
         for view in self._views:
             try:
                 found = self._of(view, doors, self._site.all_documents)
             except SourceLoginError:
                 raise
             except SourceError as error:
+                if has_failed:
+                    raise
+                has_failed = True
                 yield Alarm(f"The list of {view.name} failed: {error}", grave=False)
                 views[view.name], at[view.name] = self._before(view.name)
                 continue
+            has_failed = False
             yield from self._check_loss(view.name, found)
             views[view.name] = found
             at[view.name] = datetime.now(UTC).isoformat(timespec="seconds")

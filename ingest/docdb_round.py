@@ -215,7 +215,7 @@ class Round:
         whole = [
             self._reader.id(number, version)
             for number, mark in self.documents.marks()
-            if number in listed
+            if number in listed - self._done
             for version in mark.rules
         ]
         for start in range(0, len(whole), _AT_ONCE):

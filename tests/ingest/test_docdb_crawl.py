@@ -84,11 +84,34 @@ def test_from_one_state_to_the_next(site: Site) -> None:
     assert site.crawl(full=True).changed == 0
 
 
+def test_by_passwords_alone(site: Site) -> None:
+    """One password for each group shows as much as one account of all groups."""
+    fill(site.model)
+    site.by_passwords(*GROUPS)
+    assert site.crawl().error == ""
+    site.assert_true()
+    site.model.pass_days(9)
+    change(site.model)
+    assert site.next_day(5).error == ""
+    site.assert_true()
+
+
+def test_a_small_docdb_is_looked_over_by_each_run(site: Site) -> None:
+    fill(site.model)
+    site.configure(few_documents=100)
+    site.crawl()
+    site.model.pass_days(9)
+    change(site.model)
+    assert site.crawl().error == ""
+    site.assert_true()
+
+
 def test_an_hourly_run_sees_what_changed(site: Site) -> None:
     fill(site.model)
     site.crawl()
     site.model.pass_days(9)
     assert site.crawl().seen == 0
+    assert len(site.doors.asked) < 130
     change(site.model)
     report = site.crawl()
     assert (report.error, report.failed) == ("", 0)
