@@ -84,7 +84,6 @@ class Round:
             full=self._pass["number"],
         )
         self._done: set[int] = set()
-        self._failed: set[int] = set()
         self._in_row = 0
 
     def items(self) -> Iterator[Item]:
@@ -106,7 +105,8 @@ class Round:
         if is_daily:
             yield from self._read(self._rolling(whole=few))
             yield from self._conclude()
-        if self._pass["open"] and not self._failed:
+        if self._pass["open"]:
+            # What failed has no mark, or an old one, and stands in the ledger.
             self._memory.put("full", self._pass | {"open": False})
         self._memory.put("since", self._memory.started_at())
 
@@ -290,7 +290,6 @@ class Round:
             self._in_row += 1
             if self._in_row >= _DOWN_AFTER:
                 raise
-            self._failed.add(number)
             where = self._reader.holder(number)
             yield Failure(where, "list", type(error).__name__, str(error))
 

@@ -5,12 +5,16 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dunegpt import cli
+from dunegpt.errors import StorageError
 from dunegpt.ingest import overlay
+from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.crawl import CrawlReport
 from dunegpt.ingest.docdb_access import Judge, Rule, hierarchy, packed, unpacked
 from dunegpt.types import PUBLIC
 from tests.servers.docdb_model import DocDBModel, Version
@@ -264,3 +268,56 @@ def test_members_are_shown_to_no_reader(site: Site) -> None:
     with closing(sqlite3.connect(site.settings.data / overlay.FILE)) as db:
         rows = db.execute("select value, principals from people").fetchall()
     assert rows == [("ada@lab.test", json.dumps([ALL]))]
+
+
+@pytest.mark.parametrize("damage", ["old", "absent", "damaged", "earlier program"])
+def test_members_without_a_good_overlay(
+    site: Site, principals: Callable[..., list[str]], damage: str
+) -> None:
+    site.model.members = {"All": [("ada@lab.test", "ada@x.test")]}
+    site.model.add("A", ["All"])
+    site.configure(people={"issuer": "https://id.test"})
+    site.crawl()
+    ada = {"iss": "https://id.test", "preferred_username": "ada@lab.test"}
+    assert principals(**ada) == [ALL]
+    path = site.settings.data / overlay.FILE
+    if damage == "absent":
+        path.unlink()
+    elif damage == "damaged":
+        path.write_bytes(b"no database at all" * 99)
+        with pytest.raises(StorageError, match="cannot be used"):
+            overlay.people(site.settings.data, timedelta(hours=1))
+        return
+    else:
+        with closing(sqlite3.connect(path)) as db, db:
+            if damage == "old":
+                db.execute("update meta set written_at = '2001-01-01T00:00:00+00:00'")
+            else:
+                db.execute("drop table people")
+    assert principals(**ada) == []
+
+
+def test_a_warning_ends_the_command_with_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tmp_path / "dunegpt.toml"
+    config.write_text('[sources.docdb]\ntype = "docdb"\n')
+    told = CrawlReport("docdb", warnings=["Two lists differ."])
+    monkeypatch.setattr("dunegpt.ingest.crawl.crawl", lambda *_, **__: told)
+    monkeypatch.setattr(sys, "argv", ["dunegpt", "--config", str(config), "crawl"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    assert "Two lists differ." in capsys.readouterr().err
+
+
+def test_marks_below_a_prefix(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.db")
+    for key in ("docdb", "docdb:1", "docdb:12", "docdb;", "docdbx:1", "a"):
+        catalog.remember("docdb", key, {"key": key})
+    catalog.remember("other", "docdb:3", {})
+    found = dict(catalog.recall_below("docdb", "docdb:"))
+    assert found == {"docdb:1": {"key": "docdb:1"}, "docdb:12": {"key": "docdb:12"}}
+    catalog.close()
