@@ -88,7 +88,10 @@ def checked(body: bytes, what: str) -> str:
     text = decoded(body)
     if not _OURS.search(text):
         if _LOGIN.search(text):
-            raise SourceLoginError(f"A login page came where {what} was due.")
+            raise SourceLoginError(
+                f"A login page came where {what} was due.",
+                hint="Renew the session, or check the address; nothing was removed.",
+            )
         raise SourceFormatError(f"A page of something else came where {what} was due.")
     if not _END.search(text):
         raise SourceFormatError(f"{what} was cut short.")
