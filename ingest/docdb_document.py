@@ -171,7 +171,7 @@ class Documents:
         """
         found, proofs, door = self._versions(number)
         if not found or door is None:
-            yield from self.lost(number)
+            yield self.lost(number, is_listed=bool(self._doors(number)))
             return
         page, failure = self._page(door, number)
         before = self.mark(number)
@@ -197,26 +197,33 @@ class Documents:
         mark.read = datetime.now(UTC).date().isoformat()
         self._memory.put(self._reader.holder(number), mark.stored())
 
-    def lost(self, number: int) -> Iterator[Item]:
-        """Conclude on a document that no login is shown.
+    def lost(self, number: int, *, is_listed: bool) -> Whole:
+        """Return what became of a document that no login is shown.
+
+        Gone it is in any case where no list has it either; the page for people only
+        says why.
 
         Raises:
-            SourceError: It is shown after all, or nothing can be told.
+            SourceError: It is listed, and the page says that it is shown, or nothing.
         """
         fate = CLOSED
-        for door in self._site.doors:
-            fate = self._site.fate(door, number)
-            if fate != CLOSED:
-                break
-        if fate not in REASONS:
+        try:
+            for door in self._site.doors:
+                fate = self._site.fate(door, number)
+                if fate != CLOSED:
+                    break
+        except SourceFormatError:
+            if is_listed:
+                raise
+            fate = ""
+        if fate in REASONS:
+            self._memory.put(self._reader.holder(number), None)
+        elif is_listed:
             raise SourceFormatError(
                 f"Document {number} exists, and its versions are not shown to us."
             )
-        yield self.gone(number, REASONS[fate])
-
-    def gone(self, number: int, reason: str) -> Whole:
-        """Return that a document is gone; what is kept of it goes too."""
-        self._memory.put(self._reader.holder(number), None)
+        # Its mark stays where it may be back: then it need not be read for that.
+        reason = REASONS.get(fate, "no longer listed")
         return Whole(self._reader.holder(number), frozenset(), reason)
 
     def door_of(self, number: int, version: int) -> Door:

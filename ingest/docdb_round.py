@@ -95,6 +95,9 @@ class Round:
         few = len(self.lists.numbers()) <= self._rules.few
         is_daily = few or self._is_daily()
         self.documents.judge = self._judge(self._kept_hierarchy())
+        if not self._memory.get("since"):
+            # The first pass may take days: what changes meanwhile counts.
+            self._memory.put("since", self._memory.started_at())
         if is_daily:
             yield from self._look_over()
         changed = self._changes(is_daily)
@@ -124,12 +127,8 @@ class Round:
         The day is the server's, and its clock need not be ours.
         """
         since = self._memory.get("since")
-        days = 2
-        if since:
-            ago = datetime.now(UTC) - datetime.fromisoformat(since)
-            days = max(2, ago.days + 2)
-        elif not self._scope.since:
-            return set()
+        ago = datetime.now(UTC) - datetime.fromisoformat(since)
+        days = max(2, ago.days + 2)
         if self._scope.since:
             days = max(days, (datetime.now(UTC).date() - self._scope.since).days + 1)
         changed, views = self.lists.changes(days, are_fresh=is_daily)
@@ -210,6 +209,7 @@ class Round:
         found = hierarchy(rules, self.lists.views)
         self.documents.judge = self._judge(found)
         lacking = yield from self._again(set(self._memory.tops()), listed)
+        self._done -= set(lacking)
         yield from self._read(lacking)
         yield from self._disputed(rules)
         whole = [
@@ -243,7 +243,7 @@ class Round:
                     f"The lists lack {len(numbers)} known documents, and document"
                     f" {number} of them is shown: they cannot be trusted."
                 )
-            yield from self._tried(number, self.documents.lost(number))
+            yield self.documents.lost(number, is_listed=False)
         for number in numbers[len(asked) :]:
             # Its mark stays: if it is listed again, it need not be read for that.
             yield Whole(self._reader.holder(number), frozenset(), "no longer listed")

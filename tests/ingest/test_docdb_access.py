@@ -175,6 +175,23 @@ def test_a_view_that_fails_keeps_its_last_list(site: Site) -> None:
     assert site.access() == before
 
 
+def test_what_no_list_has_is_hidden_whatever_its_page_says(site: Site) -> None:
+    for number in range(3):
+        site.model.add(f"A {number}", ["All"])
+    site.crawl()
+    site.model.delete(2)
+    answer = site.doors.answer
+
+    def broken(request: Request) -> Reply:
+        if request.query == {"docid": "2"}:
+            return Reply(200, b"<html>something</html>", {"Content-Type": "text/html"})
+        return answer(request)
+
+    site.doors.answer = broken  # type: ignore[method-assign]
+    assert site.next_day().error == ""
+    assert site.access().keys() == {"docdb:1:1", "docdb:3:1"}
+
+
 def test_numbers_that_are_closed_to_us(site: Site) -> None:
     for number in range(5):
         site.model.add(f"A {number}", ["All"])

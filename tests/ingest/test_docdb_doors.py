@@ -92,9 +92,15 @@ def test_without_a_public_door_nothing_is_public(site: Site) -> None:
 
 def test_only_some_groups(site: Site) -> None:
     fill(site.model)
+    site.model.groups[4] = "Near"
+    site.model.superiors.add(("All", "Near"))
+    site.model.add("Only by hierarchy", ["Near"])
+    site.doors.sessions["service-session"].append("Near")
     site.configure(groups=["All"])
     site.crawl()
     assert site.access()["docdb:4:2"] == {ALL}
+    assert site.access()["docdb:5:1"] == {ALL}
+    assert all(f.sha256 for f in site.documents()["docdb:5:1"].files)
     assert "docdb:3:1" not in site.access()
 
 
