@@ -172,13 +172,20 @@ def hashes(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def truth(model: DocDBModel) -> dict[str, frozenset[str]]:
-    """Return whom each version is for; a reserved number is as its first version."""
+    """Return whom each version is for.
+
+    A reserved number is as the first version that an account of all groups is shown.
+    """
     found = {}
     for number, own in model.documents.items():
+        visible = model.visible(model.groups.values(), number)
         for version in own:
             shown = version
             if version == 0 and len(own) > 1:
-                shown = min(v for v in own if v)
+                others = [v for v in visible if v]
+                if 0 not in visible or not others:
+                    continue
+                shown = min(others)
             readers = model.readers(number, shown)
             names = {g if g == PUBLIC else f"docdb:{g}" for g in readers}
             if names:
