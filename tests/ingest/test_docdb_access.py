@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,17 +18,18 @@ from dunegpt.ingest.crawl import CrawlReport
 from dunegpt.ingest.docdb_access import Judge, Rule, hierarchy, packed, unpacked
 from dunegpt.types import PUBLIC
 from tests.servers.docdb_model import DocDBModel, Version
-from tests.servers.docdb_site import Site
+from tests.servers.docdb_site import Site, folder
 from tests.servers.faults import Reply, Request
 
 ALL, BOARD, ADMIN = "docdb:All", "docdb:Board", "docdb:Admin"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = Site(tmp_path / "site")
-    made.model.superiors = {("Board", "All")}
-    return made
+def site() -> Iterator[Site]:
+    with folder() as path:
+        made = Site(path)
+        made.model.superiors = {("Board", "All")}
+        yield made
 
 
 def rule(*groups: str) -> Rule:

@@ -1,22 +1,23 @@
 """A DocDB from one state to the next: every version, every reader, every byte."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from dunegpt.ingest.catalog import Catalog, Hidden
 from tests.servers.docdb_model import DocDBModel
-from tests.servers.docdb_site import Site, truth
+from tests.servers.docdb_site import Site, folder, truth
 
 GROUPS = ("Admin", "All", "Board", "Office", "Guests", "Near")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site() -> Iterator[Site]:
     model = DocDBModel(GROUPS)
     above = {("Admin", "All"), ("Admin", "Board"), ("Admin", "Office")}
     model.superiors = above | {("Board", "All"), ("All", "Near")}
-    return Site(tmp_path / "site", model)
+    with folder() as path:
+        yield Site(path, model)
 
 
 def fill(model: DocDBModel) -> None:

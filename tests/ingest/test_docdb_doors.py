@@ -15,17 +15,18 @@ from dunegpt.ingest.crawl import crawl
 from dunegpt.ingest.docdb import DocDBSource
 from tests.servers.docdb_doors import Doors
 from tests.servers.docdb_model import DocDBModel
-from tests.servers.docdb_site import SECRET, Site, hashes
+from tests.servers.docdb_site import SECRET, Site, folder, hashes
 from tests.servers.faults import FaultServer
 
 ALL, BOARD, ADMIN = "docdb:All", "docdb:Board", "docdb:Admin"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = Site(tmp_path / "site")
-    made.model.superiors = {("Board", "All")}
-    return made
+def site() -> Iterator[Site]:
+    with folder() as path:
+        made = Site(path)
+        made.model.superiors = {("Board", "All")}
+        yield made
 
 
 def fill(model: DocDBModel) -> None:

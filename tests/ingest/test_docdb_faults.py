@@ -59,6 +59,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield made
 
 
+@pytest.mark.slow
 def test_files(site: Served) -> None:
     for fault in [*LASTING, *PASSING]:
         number = site.model.add(fault, ["All"])

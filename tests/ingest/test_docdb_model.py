@@ -1,10 +1,6 @@
 """Any history of a DocDB, with kills in between, ends in the truth."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.servers.docdb_model import DocDBModel
-from tests.servers.docdb_site import Site, truth
+from tests.servers.docdb_site import Site, folder, truth
 
 GROUPS = ("Admin", "All", "Board")
 ACLS: list[tuple[str, ...]] = [(), ("All",), ("Board",), ("All", "Board"), ("Admin",)]
@@ -31,17 +27,6 @@ ops = st.one_of(
     st.tuples(st.just("die"), st.integers(0, 60), st.sampled_from(["hour", "day"])),
     st.tuples(st.just("later"), st.integers(2, 40)),
 )
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """Give a folder in memory, if there is such a place: a history writes much."""
-    place = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    path = Path(tempfile.mkdtemp(prefix="dunegpt-", dir=place))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
 
 
 class History:

@@ -1,6 +1,8 @@
 """A DocDB in memory, the settings that crawl it, and the truth to compare with."""
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,17 @@ from tests.servers.docdb_model import DocDBModel
 
 SECRET = "geheim-4711"
 SERVICE = "service-session"
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Give a folder in memory, if there is such a place: a history writes much."""
+    place = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    path = Path(tempfile.mkdtemp(prefix="dunegpt-", dir=place))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 class Killed(BaseException):
