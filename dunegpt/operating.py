@@ -63,7 +63,7 @@ def crawl(  # noqa: PLR0917 - its options are its arguments
             dry_run=dry_run,
             accept_loss=accept_loss,
         )
-        failed |= bool(shape.error)
+        failed |= bool(shape.error or shape.warnings)
         if as_json:
             options.print_json(shape, one_line=True)
         else:
@@ -236,12 +236,15 @@ def principals(
 ) -> None:
     """Show which principals a person with these login claims has.
 
-    By the table `[[access.people]]` of the settings; what no rule names gives nothing.
+    By the table `[[access.people]]` of the settings, and by the members of groups that
+    a source with `[sources.NAME.people]` told of; what no rule names gives nothing.
     Example: `dunegpt principals claims.json`
     """
-    from dunegpt.ingest import people  # noqa: PLC0415 - start-up time
+    from dunegpt.ingest import overlay, people  # noqa: PLC0415 - start-up time
 
-    rules = options.settings().access.people
+    settings = options.settings()
+    members = overlay.people(settings.data, settings.access.max_overlay_age)
+    rules = [*settings.access.people, *members]
     try:
         claims = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -14,7 +14,6 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Column, Table
 
 from dunegpt.schemas import (
     AskShape,
@@ -228,6 +227,8 @@ def print_crawl(report: CrawlShape) -> None:
     )
     for failure in report.failures:
         err.print(escape(f"  {failure.id}: {failure.message}"), style="yellow")
+    for warning in report.warnings:
+        err.print(escape(f"  {warning}"), style="bold yellow")
     if report.error:
         err.print(escape(f"  {report.error}"), style="bold red")
         err.print(escape(f"  {report.hint}"), style="red")
@@ -267,22 +268,17 @@ def print_index(report: IndexRunShape) -> None:
 
 
 def print_snapshots(snapshots: list[SnapshotShape]) -> None:
-    """Print a table of snapshots, the current one marked."""
-    counts = ("documents", "passages", "parts", "MB", "own MB")
-    table = Table("", Column("snapshot", no_wrap=True), "made", *counts)
+    """Print a line for each snapshot, the current one marked."""
     for each in snapshots:
-        mark = "*" if each.is_current else ""
-        if each.error:
-            table.add_row(mark, each.id, f"cannot be used: {escape(each.error)}")
-            continue
-        table.add_row(
-            mark,
-            each.id,
-            each.created_at[:19],
-            *map(str, (each.documents, each.passages, each.parts)),
-            *(f"{size / 1e6:.1f}" for size in (each.size_bytes, each.own_bytes)),
-        )
-    out.print(table)
+        mark = "*" if each.is_current else " "
+        told = escape(f"cannot be used: {each.error}")
+        if not each.error:
+            told = (
+                f"{each.created_at[:19]}  {each.documents:,} documents,"
+                f" {each.passages:,} passages, {each.parts} parts,"
+                f" {each.size_bytes / 1e6:.1f} MB, {each.own_bytes / 1e6:.1f} its own"
+            )
+        out.print(f"{mark} {each.id}  {told}")
 
 
 def print_verified(found: VerifyShape) -> None:

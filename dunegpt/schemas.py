@@ -322,6 +322,7 @@ class CrawlShape(_Shape):
     seconds: float
     error: str
     hint: str
+    warnings: list[str]
     failures: list[FailureShape]
 
 

@@ -21,7 +21,7 @@ NameArgument = Annotated[
 def show(as_json: options.JSONOption = False) -> None:
     """List the snapshots, newest first; * marks the one that is searched.
 
-    "own MB" is what removing it would free: others share the rest.
+    "its own" is what removing it would free: others share the rest.
     Example: `dunegpt snapshot list --json`
     """
     from dunegpt.index import snapshots  # noqa: PLC0415 - start-up time

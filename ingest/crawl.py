@@ -52,6 +52,7 @@ class CrawlReport:
         kept: Documents gone in a way that is often taken back: hidden, kept.
         requests: Made to the source.
         error: Why the run ended early, or what is suspicious; empty if nothing is.
+        warnings: What an operator must look at, though the run was a good one.
     """
 
     source: str
@@ -73,6 +74,7 @@ class CrawlReport:
     seconds: float = 0.0
     error: str = ""
     hint: str = ""
+    warnings: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -236,6 +238,12 @@ class _Memory:
     def put(self, key: str, value: Any) -> None:
         self.catalog.remember(self.source, key, value)
 
+    def below(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        return self.catalog.recall_below(self.source, prefix)
+
+    def document(self, document_id: str) -> Document | None:
+        return self.catalog.get(document_id)
+
     def tops(self) -> Mapping[str, Known]:
         return self.catalog.tops(self.source)
 
@@ -328,7 +336,10 @@ class _Run:
                 self.report.unchanged += count
             case Alarm():
                 log.warning("%s: %s", self.source.name, item.message)
-                self.alarms.append(item)
+                if item.grave:
+                    self.alarms.append(item)
+                else:
+                    self.report.warnings.append(item.message)
 
     def _without_forgotten(self, document: Document) -> Document:
         """Return a document without its timetable, if that names what is forgotten."""

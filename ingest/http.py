@@ -6,12 +6,14 @@ answer longer than asked. Does not know what the answers mean; a source does.
 """
 
 import logging
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ import tenacity
 
 from dunegpt import __version__
 from dunegpt.errors import (
+    ConfigError,
     FetchError,
     SourceBusyError,
     SourceFormatError,
@@ -33,6 +36,10 @@ _BUSY = {429, 500, 502, 503, 504}
 _MAX_ANSWER_BYTES = 256 << 20
 _LONGEST_WAIT_S = 300.0
 _HOUR_S = 3600.0
+
+Judge = Callable[[int, Mapping[str, str]], str]
+"""Looks at status and headers before a body is read: returns another address of this
+site to fetch instead, or empty to go on; raises what the answer means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class PoliteClient:
         timeout_s: float = 60.0,
         per_hour: int = 0,
         attempts: int = 4,
+        trust: ssl.SSLContext | bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         agent = f"dunegpt/{__version__}" + (f" ({contact})" if contact else "")
@@ -88,6 +96,7 @@ class PoliteClient:
             headers={"User-Agent": agent},
             timeout=timeout_s,
             follow_redirects=False,
+            verify=trust,
             limits=httpx.Limits(max_connections=1),
         )
         self._retry = tenacity.Retrying(
@@ -104,7 +113,12 @@ class PoliteClient:
         self._http.close()
 
     def get(
-        self, path: str, params: Mapping[str, Any] | None = None, *, token: str = ""
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return the answer to a GET, after retries while the site is busy.
 
@@ -112,6 +126,7 @@ class PoliteClient:
             path: Below the site's address.
             params: Of the query.
             token: To send; none if empty.
+            headers: To send besides: a cookie, another kind of login.
 
         Raises:
             SourceUnreachableError: No answer but busy ones, or none in time.
@@ -120,7 +135,8 @@ class PoliteClient:
             SourceFormatError: The answer has no end.
         """
         try:
-            return self._retry(self._get_once, f"{self.url}{path}", params, token)
+            url, sent = f"{self.url}{path}", _headers(token, headers)
+            return self._retry(self._get_once, url, params, sent)
         except _BusyError as error:
             raise SourceUnreachableError(
                 f"{self.url} does not answer: {error}."
@@ -128,20 +144,31 @@ class PoliteClient:
         except (FetchError, httpx.DecodingError) as error:
             raise SourceFormatError(_words(error)) from error
 
-    def stream(self, url: str, *, max_bytes: int, token: str = "") -> Iterator[bytes]:
+    def stream(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+        judge: Judge | None = None,
+    ) -> Iterator[bytes]:
         """Yield the bytes of a file of this site.
+
+        Args:
+            url: Of the file.
+            max_bytes: More than that is an error.
+            token: To send; none if empty.
+            headers: To send besides.
+            judge: Says what an answer means, in the place of the rules here.
 
         Raises:
             FetchError: On another host, redirected, refused, too long, cut short.
             SourceLoginError: A challenge page came, or the token is refused.
         """
         try:
-            own, other = urlsplit(self.url), urlsplit(url)
-            if (own.scheme, own.netloc) != (other.scheme, other.netloc):
-                raise FetchError(
-                    f"{_place(url)} is on another host; no token is sent there."
-                )
-            yield from self._retry(self._open_once, url, max_bytes, token)
+            sent = _headers(token, headers)
+            yield from self._retry(self._open_once, url, max_bytes, sent, judge)
         except (_BusyError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise FetchError(
                 f"{_place(url)} did not come whole: {_words(error)}."
@@ -183,7 +210,7 @@ class PoliteClient:
 
     @contextmanager
     def _request(
-        self, url: str, params: Mapping[str, Any] | None, token: str
+        self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]
     ) -> Iterator[httpx.Response]:
         """Give the head of an answer, after the pause that is due.
 
@@ -195,7 +222,6 @@ class PoliteClient:
             self._sleep(wait)
         self._keep_budget()
         self.requests += 1
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             with self._http.stream("GET", url, params=params, headers=headers) as reply:
                 log.debug("%s %s", reply.status_code, reply.url.path)
@@ -214,15 +240,17 @@ class PoliteClient:
             self._last = time.monotonic()
 
     def _get_once(
-        self, url: str, params: Mapping[str, Any] | None, token: str
+        self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]
     ) -> Answer:
-        with self._request(url, params, token) as reply:
+        with self._request(url, params, headers) as reply:
             body = b"".join(self._bounded(reply, _MAX_ANSWER_BYTES))
             return Answer(reply.status_code, dict(reply.headers), body)
 
-    def _open_once(self, url: str, max_bytes: int, token: str) -> Iterator[bytes]:
+    def _open_once(
+        self, url: str, max_bytes: int, headers: Mapping[str, str], judge: Judge | None
+    ) -> Iterator[bytes]:
         """Return the pieces of a file; a retry starts only before the first one."""
-        pieces = self._pieces(url, max_bytes, token)
+        pieces = self._pieces(url, max_bytes, headers, judge)
         first = next(pieces, b"")
 
         def all_pieces() -> Iterator[bytes]:
@@ -231,8 +259,31 @@ class PoliteClient:
 
         return all_pieces()
 
-    def _pieces(self, url: str, max_bytes: int, token: str) -> Iterator[bytes]:
-        with self._request(url, None, token) as reply:
+    def _pieces(
+        self, url: str, max_bytes: int, headers: Mapping[str, str], judge: Judge | None
+    ) -> Iterator[bytes]:
+        own, other = urlsplit(self.url), urlsplit(url)
+        if (own.scheme, own.netloc) != (other.scheme, other.netloc):
+            raise FetchError(
+                f"{_place(url)} is on another host; no token is sent there."
+            )
+        with self._request(url, None, headers) as reply:
+            elsewhere = judge(reply.status_code, reply.headers) if judge else ""
+            if not elsewhere:
+                yield from self._whole(reply, url, max_bytes, judged=bool(judge))
+        if elsewhere:
+            # Without a judge: a redirect leads nowhere further.
+            yield from self._pieces(elsewhere, max_bytes, headers, None)
+
+    def _whole(
+        self, reply: httpx.Response, url: str, max_bytes: int, *, judged: bool
+    ) -> Iterator[bytes]:
+        """Yield the body of a file's answer.
+
+        Raises:
+            FetchError, SourceLoginError: It is none.
+        """
+        if not judged:
             if reply.status_code in {401, 403} and _is_json(reply):
                 raise SourceLoginError(f"The token may not fetch files: {_place(url)}.")
             if reply.is_redirect:
@@ -240,9 +291,9 @@ class PoliteClient:
                 raise FetchError(
                     f"{_place(url)} leads elsewhere ({_folder(to)}), likely to a login."
                 )
-            if reply.status_code != httpx.codes.OK:
-                raise FetchError(f"{_place(url)} answers {reply.status_code}.")
-            yield from self._bounded(reply, max_bytes)
+        if reply.status_code != httpx.codes.OK:
+            raise FetchError(f"{_place(url)} answers {reply.status_code}.")
+        yield from self._bounded(reply, max_bytes)
 
     def _bounded(self, reply: httpx.Response, max_bytes: int) -> Iterator[bytes]:
         """Yield the body's pieces.
@@ -260,6 +311,30 @@ class PoliteClient:
             if time.monotonic() > deadline:
                 raise FetchError(f"{_place(str(reply.url))} comes too slowly.")
             yield piece
+
+
+def trusting(
+    certificate: tuple[Path, Path] | None, authorities: Path | None
+) -> ssl.SSLContext | bool:
+    """Return whom to trust, and the certificate to show, if there is one.
+
+    Raises:
+        ConfigError: A file cannot be used.
+    """
+    if not (certificate or authorities):
+        return True
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+        if certificate:
+            context.load_cert_chain(*certificate)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"A certificate cannot be used: {error}") from error
+    return context
+
+
+def _headers(token: str, more: Mapping[str, str] | None) -> dict[str, str]:
+    own = {"Authorization": f"Bearer {token}"} if token else {}
+    return own | dict(more or {})
 
 
 def _place(url: str) -> str:

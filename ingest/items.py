@@ -6,7 +6,7 @@ was asked for, all items before it are safely stored. Knows no source and no cat
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -37,6 +37,12 @@ class Memory(Protocol):
 
     def put(self, key: str, value: Any) -> None:
         """Keep a JSON value; all items yielded before are stored already."""
+
+    def below(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        """Yield keys that begin so, with their values."""
+
+    def document(self, document_id: str) -> Document | None:
+        """Return a document as it is stored, hidden or not, or None."""
 
     def tops(self) -> Mapping[str, "Known"]:
         """Return the documents that no other one holds, by id, gone ones left out."""
@@ -85,10 +91,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something speaks against this run: what is gone in it is hidden, not purged."""
+    """Something that an operator must know.
+
+    Attributes:
+        grave: It speaks against this run: what is gone in it is hidden, not purged, and
+            the run is no good one. Otherwise it is told, and the run goes its way.
+    """
 
     message: str
     hint: str = ""
+    grave: bool = True
 
 
 Item: TypeAlias = Document | Failure | Whole | Seen | Alarm

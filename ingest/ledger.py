@@ -191,6 +191,22 @@ class Ledger:
         with self._look() as db:
             return db.execute(sa.select(_memory.c.value).where(where)).scalar()
 
+    def recall_below(self, source: str, prefix: str) -> Iterator[tuple[str, Any]]:
+        """Yield the keys of a source that begin so, with their JSON values."""
+        last, size = prefix, 1000
+        end = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+        while True:
+            where = (_memory.c.source == source) & (_memory.c.key > last)
+            where &= _memory.c.key < end
+            columns = sa.select(_memory.c.key, _memory.c.value).where(where)
+            with self._look() as db:
+                rows = db.execute(columns.order_by(_memory.c.key).limit(size)).all()
+            for row in rows:
+                yield row.key, row.value
+            if len(rows) < size:
+                return
+            last = rows[-1].key
+
     def forget_marks(self, name: str) -> int:
         """Take away what sources keep of a document and its parts; count it."""
         with self._change() as db:

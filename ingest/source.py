@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
+from dunegpt.ingest.docdb import DocDBSource
 from dunegpt.ingest.folder import FolderSource
 from dunegpt.ingest.indico import IndicoSource
 from dunegpt.ingest.items import Item, Memory, Scope
@@ -53,6 +54,7 @@ class Source(Protocol):
 
 
 SOURCES: dict[str, Callable[[str, SourceTable, Settings], Source]] = {
+    "docdb": DocDBSource,
     "folder": FolderSource,
     "indico": IndicoSource,
 }

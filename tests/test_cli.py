@@ -642,7 +642,7 @@ def test_snapshots(run: Run, indexed: str, papers: Path) -> None:
     assert "recall@10 1.000" in told.out
     shown = snapshot("list")
     assert first["id"] in shown.out
-    assert "own MB" in shown.out
+    assert "MB, " in shown.out
     changed = snapshot("diff", first["id"][:6])
     assert "+ papers:new.txt" in changed.out
     assert "1 added, 0 removed, 0 changed" in changed.out

@@ -24,15 +24,19 @@ from tests.acceptance.world import (
     PEOPLE,
     Fact,
     add_talk,
+    docdb_readers,
     fill,
+    fill_docdb,
     one_of_each,
     who,
     write_notes,
 )
+from tests.servers.docdb_doors import Doors
+from tests.servers.docdb_model import DocDBModel
 from tests.servers.faults import FaultServer
 from tests.servers.indico_model import Event, IndicoModel
 
-EVENTS, NOTES = 1250, 150
+EVENTS, NOTES, DOCUMENTS = 1250, 150, 120
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,27 @@ def model() -> Iterator[IndicoModel]:
 
 
 @pytest.fixture
+def docdb() -> Iterator[Doors]:
+    model = DocDBModel(("All", "Board"))
+    model.superiors = {("Board", "All")}
+    doors = Doors(model)
+    doors.sessions["service"] = ["All", "Board"]
+    with FaultServer(doors.answer) as server:
+        doors.url = server.url
+        yield doors
+
+
+@pytest.fixture
 def config(
     tmp_path: Path,
     model: IndicoModel,
+    docdb: Doors,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     for name in ACCOUNTS:
         monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
+    monkeypatch.setenv("DOCDB_COOKIE", "session=service")
     (tmp_path / "notes").mkdir()
     path = tmp_path / "dunegpt.toml"
     path.write_text(
@@ -77,6 +94,15 @@ def config(
         type = "folder"
         path = "notes"
         access = ["notes:member"]
+        [sources.docdb]
+        type = "docdb"
+        url = "{docdb.url}/cgi-bin"
+        delay_s = 0
+        requests_per_hour = 0
+        [[sources.docdb.doors]]
+        kind = "cookie"
+        url = "{docdb.url}/cgi-bin/sso"
+        cookie_env = "DOCDB_COOKIE"
         [sources.larch]
         type = "indico"
         url = "{model.url}"
@@ -130,6 +156,7 @@ def assert_told(run: Run, fact: Fact) -> None:
             told = json.dumps(answer) + found.out + shown.out + shown.err
             assert fact.value not in told, (person, fact)
             nothing = fact.id.replace("larch:", "larch:9").replace("N-", "N-9")
+            nothing = nothing.replace("docdb:", "docdb:999")
             unknown = run("show", "--as", names, nothing, good=False)
             assert _blank(shown, fact.id) == _blank(unknown, nothing)
 
@@ -163,17 +190,45 @@ def first(facts: list[Fact], *readers: str) -> Fact:
     return next(f for f in facts if f.readers == wanted and f.id.startswith("larch"))
 
 
-def test_journey(run: Run, config: Path, model: IndicoModel, tmp_path: Path) -> None:
+def change_docdb(run: Run, model: DocDBModel, reports: list[Fact]) -> None:
+    """Restrict, revoke and delete versions; nobody is told what he may not know."""
+    restricted = next(f for f in reports if f.readers == set(PEOPLE))
+    revoked = next(f for f in reports if f.readers == {"member", "board"})
+    touched = {place(f)[0] for f in (restricted, revoked)}
+    free = [f for f in reports if place(f)[0] not in touched]
+    deleted = next(f for f in free if f.readers == set(PEOPLE))
+    model.close(*place(restricted), "All")
+    model.close(*place(revoked), "Board")
+    model.delete(*place(deleted))
+    crawl(run, "docdb")
+    run("notice", "docdb", deleted.id)
+    crawl(run, "docdb")
+    for fact in (restricted, revoked):
+        readers = docdb_readers(model, *place(fact)) & fact.readers
+        assert_told(run, replace(fact, readers=readers))
+    assert_told(run, replace(deleted, readers=frozenset()))
+
+
+def place(fact: Fact) -> tuple[int, int]:
+    """Return number and version of a report."""
+    _, number, version = fact.id.split(":")
+    return int(number), int(version)
+
+
+def test_journey(
+    run: Run, config: Path, model: IndicoModel, docdb: Doors, tmp_path: Path
+) -> None:
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
+    reports = fill_docdb(docdb.model, DOCUMENTS)
     killed(config, "crawl", after_s=4)
     records = crawl(run)
-    assert [r["error"] for r in records] == ["", ""]
+    assert [r["error"] for r in records] == ["", "", ""]
     state = run("status", "--json").json
     assert sum(s["versions"] for s in state["sources"]) >= 5000
     killed(config, "index", after_s=4)
     index = run("index", "--json").json
     assert index["documents"] >= 3500
-    for fact in one_of_each(facts):
+    for fact in (*one_of_each(facts), *one_of_each(reports)):
         assert_told(run, fact)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
@@ -188,6 +243,8 @@ def test_journey(run: Run, config: Path, model: IndicoModel, tmp_path: Path) -> 
     assert_told(run, replace(restricted, readers=frozenset({"member"}) & who(GROUP)))
     assert_told(run, replace(revoked, readers=frozenset()))
     assert_told(run, replace(deleted, readers=frozenset()))
+
+    change_docdb(run, docdb.model, reports)
 
     added = add_talk(model, event_of(model, restricted), GROUP)
     run("notice", "larch", added.id)

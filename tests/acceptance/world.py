@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers.docdb_model import DocDBModel
 from tests.servers.indico_model import Event, File, IndicoModel, Readers, Talk
 
 ACCOUNTS = ("mia", "mo", "otto")
 GROUP, BOARD = frozenset({"mia", "mo"}), frozenset({"otto"})
 PEOPLE = {
     "visitor": frozenset({"public"}),
-    "member": frozenset({"larch:member", "notes:member"}),
-    "board": frozenset({"larch:board"}),
+    "member": frozenset({"larch:member", "notes:member", "docdb:All"}),
+    "board": frozenset({"larch:board", "docdb:Board"}),
 }
 _READERS: tuple[Readers, ...] = (None, None, GROUP, BOARD, frozenset({"mia"}))
 _PARTS = ("valve", "pump", "heater", "sensor", "relay", "filter", "gauge", "burner")
@@ -96,6 +97,36 @@ def write_notes(folder: Path, notes: int) -> list[Fact]:
         )
     (folder / "documents.toml").write_text("".join(entries), encoding="utf-8")
     return facts
+
+
+def fill_docdb(model: DocDBModel, documents: int) -> list[Fact]:
+    """Put documents into a DocDB, each version for others; return their facts."""
+    facts = []
+    kinds: tuple[tuple[str, ...], ...] = ((), ("All",), ("Board",))
+    for number in range(documents):
+        own = model.add(f"Report {number}", kinds[number % 3])
+        facts.append(write_version(model, own, 1))
+        if number % 2:
+            model.add_version(own, f"Report {number}, again", kinds[number // 2 % 3])
+            facts.append(write_version(model, own, 2))
+    return facts
+
+
+def write_version(model: DocDBModel, number: int, version: int) -> Fact:
+    """Return the fact of a version, after it was written into its file."""
+    part, value, sentence = _sentence(80000 + 10 * number + version)
+    text = f"{sentence} It was checked in week 9."
+    model.put_file(number, version, "note.txt", text.encode())
+    question = f"What is the set point of {part}?"
+    readers = docdb_readers(model, number, version)
+    return Fact(f"docdb:{number}:{version}", question, value, readers)
+
+
+def docdb_readers(model: DocDBModel, number: int, version: int) -> frozenset[str]:
+    """Return the people who may read a version."""
+    groups = model.readers(number, version)
+    names = {"All": {"member"}, "Board": {"board"}, "public": set(PEOPLE)}
+    return frozenset().union(*(names[group] for group in groups))
 
 
 def one_of_each(facts: list[Fact]) -> Iterator[Fact]:

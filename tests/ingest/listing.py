@@ -1,6 +1,6 @@
 """Runs a source without a catalog: what it yields, and what it keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,12 @@ class DictMemory:
 
     def put(self, key: str, value: Any) -> None:
         self.kept[key] = value
+
+    def below(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        return ((k, v) for k, v in sorted(self.kept.items()) if k.startswith(prefix))
+
+    def document(self, document_id: str) -> Document | None:
+        return None
 
     def tops(self) -> Mapping[str, Known]:
         return self.known
