@@ -106,6 +106,7 @@ class LexicalWriter:
         _register(index)
         # One thread, so that equal input gives equal segments.
         self._writer = index.writer(_WRITER_BYTES, 1)
+        self._is_closed = False
 
     def add(self, row: int, text: str, facts: Facts) -> None:
         """Add one passage: its context line and text."""
@@ -125,6 +126,14 @@ class LexicalWriter:
         """Commit what was added, and wait until it is on the disk."""
         self._writer.commit()
         self._writer.wait_merging_threads()
+        self._is_closed = True
+
+    def discard(self) -> None:
+        """Stop writing, so that the folder can be removed."""
+        if not self._is_closed:
+            self._writer.rollback()
+            self._writer.wait_merging_threads()
+            self._is_closed = True
 
 
 class LexicalIndex:

@@ -253,6 +253,7 @@ class Packer:
 
     def discard(self) -> None:
         """Remove what was written, if it was not finished."""
+        self._lexical.discard()
         shutil.rmtree(self._new, ignore_errors=True)
 
     def _writer(self) -> PartWriter:

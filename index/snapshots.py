@@ -231,7 +231,9 @@ def push(settings: Settings, target: str, name: str = CURRENT) -> str:
 
 
 def _rsync(sources: list[str], target: str, *options: str) -> None:
-    call = ["rsync", "--archive", "--partial", *options, *sources, target]
+    # By nanoseconds: two snapshots may have been made within one second.
+    how = ["--archive", "--partial", "--modify-window=-1"]
+    call = ["rsync", *how, *options, *sources, target]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()
