@@ -174,6 +174,7 @@ build(load_settings(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "killed",
     [

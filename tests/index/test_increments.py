@@ -92,6 +92,7 @@ def mine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return settings
 
 
+@pytest.mark.slow
 def test_the_same_as_made_anew(mine: Settings) -> None:
     """Ids, texts, pages, readers, vectors; and who finds what."""
     for version in range(6):
@@ -146,6 +147,7 @@ def test_only_what_changed_is_written(mine: Settings) -> None:
     after.close()
 
 
+@pytest.mark.slow
 def test_parts_are_joined(mine: Settings) -> None:
     put(mine, 0)
     build(mine)
@@ -242,6 +244,7 @@ build(load_settings(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [

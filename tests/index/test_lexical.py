@@ -1,5 +1,6 @@
 """The lexical index: scores, clauses, and whatever people type."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -122,9 +123,12 @@ def test_damaged(tmp_path: Path, index: LexicalIndex) -> None:
 def test_a_folder_that_cannot_be_written(
     tmp_path: Path, index: LexicalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "lexical"
-    for path in folder.glob("*.lock"):
-        path.unlink()
+    folder = tmp_path / "copy"  # the index watches its own folder, with a lock file
+    shutil.copytree(
+        tmp_path / "lexical",
+        folder,
+        ignore=lambda *_: [".tantivy-meta.lock", ".tantivy-writer.lock"],
+    )
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setattr("os.access", lambda *_: False)
     assert found(LexicalIndex(folder), "purity") == found(index, "purity")

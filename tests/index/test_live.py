@@ -75,6 +75,7 @@ def test_who_searches_goes_on_with_the_old_one(
         before.search("valve", NOBODY)
 
 
+@pytest.mark.slow
 def test_no_question_is_dropped(served: LiveSearcher, settings: Settings) -> None:
     """Four threads ask while snapshots come, are collected, and come again."""
     stop, errors = threading.Event(), list[BaseException]()

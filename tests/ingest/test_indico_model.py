@@ -184,6 +184,7 @@ def test_everything_that_can_be_closed(site: Site) -> None:
     assert len(truth(site.model)) > 60
 
 
+@pytest.mark.slow
 def test_an_increment_sees_what_is_near(site: Site) -> None:
     near, far = rich_event(site), rich_event(site, day="2011-12-31")
     site.crawl()
@@ -212,6 +213,7 @@ def many_events(site: Site, count: int = 300) -> None:
         site.model.add(f"Weekly {number}", f"20{10 + number % 12}-0{number % 9 + 1}-11")
 
 
+@pytest.mark.slow
 def test_the_daily_look_sees_what_was_closed_long_ago(site: Site) -> None:
     old = rich_event(site, day="2011-12-31")
     gone = site.model.add("Goes", "2011-12-30")
@@ -390,6 +392,7 @@ def test_an_event_that_was_stored_by_half_is_looked_at_again(site: Site) -> None
     assert_true(site)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_closed_long_after(site: Site) -> None:
     event = rich_event(site, day="2011-12-31")
     many_events(site)
@@ -401,6 +404,7 @@ def test_a_session_that_is_closed_long_after(site: Site) -> None:
     assert_true(site)
 
 
+@pytest.mark.slow
 def test_many_events_may_change_their_days(site: Site) -> None:
     for number in range(60):
         site.model.add(f"Weekly {number}", "2011-11-20")
