@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, patch
@@ -101,15 +101,16 @@ class Site:
         return self.crawl(**how)
 
     def age(self, days: int = 1) -> None:
-        """Make the last run look some days older."""
+        """Make what earlier runs remember look some days older than it is."""
         catalog = Catalog(self.settings.data / "catalog.db")
-        before = datetime.now(UTC) - timedelta(days=days)
+        ago = timedelta(days=days)
         for key in ("daily", "since"):
-            if catalog.recall("docdb", key):
-                moment = before.isoformat(timespec="seconds")
-                catalog.remember("docdb", key, moment)
-        if catalog.recall("docdb", "rolled"):
-            catalog.remember("docdb", "rolled", before.date().isoformat())
+            if kept := catalog.recall("docdb", key):
+                moment = datetime.fromisoformat(kept) - ago
+                catalog.remember("docdb", key, moment.isoformat(timespec="seconds"))
+        if kept := catalog.recall("docdb", "rolled"):
+            day = date.fromisoformat(kept) - ago
+            catalog.remember("docdb", "rolled", day.isoformat())
         catalog.close()
 
     def crawl_and_die(self, after: int, **how: Any) -> bool:
