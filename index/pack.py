@@ -287,6 +287,9 @@ class Packer:
         files = self._store.files - first.first_file
         span = with_changes(first, rows=rows, records=self._records, files=files)
         self._part.close(int8_from=self._table.int8_from)
+        if not files:  # documents without any file that somebody may read
+            shutil.rmtree(self._part.folder)
+            return
         os.replace(self._part.folder, self._new / "parts" / span.name)
         self._spans.append(span)
 

@@ -58,8 +58,8 @@ class Span:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
-        return f"{self.first_row:09d}-{self.rows}"
+        """Name of its folder: no other part has it, since each has files."""
+        return f"{self.first_row:09d}-{self.rows}-{self.first_file}"
 
     def joined(self, after: "Span") -> "Span":
         """Return the span of this part and the one that comes right after it."""

@@ -123,6 +123,24 @@ def test_the_same_as_made_anew(mine: Settings) -> None:
         other.close()
 
 
+def test_documents_without_a_passage(mine: Settings) -> None:
+    """Files that nobody may read, and empty ones, run after run."""
+    put(mine, 0)
+    build(mine)
+    rows = len(opened(mine).dense)
+    for number in range(3):
+        closed = document(f"n:closed{number}", files={"a.txt": frozenset()})
+        fill(mine, [(closed, {"a.txt": ["xyzzy"]})])
+        build(mine)
+        fill(mine, [(document(f"n:empty{number}"), {"a.txt": [" "]})])
+        build(mine)
+        snapshot = opened(mine)
+        assert len(snapshot.dense) == rows
+        assert Searcher(snapshot).find(f"n:empty{number}", PUBLIC)
+        assert Searcher(snapshot).search("argon", PUBLIC).hits
+        snapshot.close()
+
+
 def inodes(folder: Path) -> set[int]:
     return {p.stat().st_ino for p in folder.rglob("*") if p.is_file()}
 

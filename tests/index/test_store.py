@@ -62,7 +62,7 @@ def opened(path: Path) -> Store:
     spans = []
     files = 0
     for folder in sorted(path.parent.glob("0*-*")):
-        first, rows = map(int, folder.name.split("-"))
+        first, rows, _ = map(int, folder.name.split("-"))
         spans.append((Span(first, rows, 0, 0, files, rows), folder))
         files += rows
     return Store(path, spans)
