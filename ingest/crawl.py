@@ -21,11 +21,11 @@ from typing import Any
 
 from dunegpt.config import Settings
 from dunegpt.errors import FetchError, SourceError, StorageError
-from dunegpt.ingest import notices, overlay
+from dunegpt.ingest import notices, overlay, references
 from dunegpt.ingest.blobs import Blobs, storage_errors
 from dunegpt.ingest.catalog import Catalog, Hidden, now
 from dunegpt.ingest.extract.clean import one_line
-from dunegpt.ingest.items import Alarm, Item, Known, Scope, Seen, Whole
+from dunegpt.ingest.items import Alarm, Item, Known, Memory, Scope, Seen, Whole
 from dunegpt.ingest.ledger import is_at_or_below
 from dunegpt.ingest.source import Source, open_source
 from dunegpt.types import Document, Failure, FileRef, narrow
@@ -146,7 +146,10 @@ def crawl(
         try:
             with _told(report):
                 named = (*notices.ids(left), *run.to_retry())
-                run.take_all(Scope(full, since, named), limit=limit, progress=progress)
+                scope = Scope(full, since, named)
+                table = settings.data / "snapshots" / "current" / references.FILE
+                memory = _Memory(catalog, name, now(), table)
+                run.take_all(scope, memory, limit=limit, progress=progress)
                 purge = timedelta(days=settings.access.purge_after_days)
                 run.judge_losses(accept_loss=accept_loss, purge_after=purge)
         finally:
@@ -231,6 +234,7 @@ class _Memory:
     catalog: Catalog
     source: str
     started: str
+    references: Path
 
     def get(self, key: str) -> Any:
         return self.catalog.recall(self.source, key)
@@ -249,6 +253,9 @@ class _Memory:
 
     def started_at(self) -> str:
         return self.started
+
+    def cited(self, beginning: str) -> frozenset[str]:
+        return references.cited(self.references, beginning)
 
 
 class _Run:
@@ -278,10 +285,14 @@ class _Run:
         return tuple(dict.fromkeys(f.partition("#")[0] for f in failed))[:_RETRIES]
 
     def take_all(
-        self, scope: Scope, *, limit: int, progress: Callable[[CrawlReport], None]
+        self,
+        scope: Scope,
+        memory: Memory,
+        *,
+        limit: int,
+        progress: Callable[[CrawlReport], None],
     ) -> None:
         """Take in what the source yields, up to ``limit`` documents."""
-        memory = _Memory(self.catalog, self.source.name, now())
         for item in self.source.changes(scope, memory):
             self._take_in(item)
             progress(self.report)

@@ -50,6 +50,13 @@ class Memory(Protocol):
     def started_at(self) -> str:
         """Return when this run began, UTC, ISO 8601."""
 
+    def cited(self, beginning: str) -> frozenset[str]:
+        """Return what texts of any source name, by the last index, that begins so.
+
+        Identifiers are canonical: ``edms:2145137``, ``edms:2145137:1``,
+        ``edms:CERN-0000193828``, ``docdb:12345:3``.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

@@ -15,6 +15,7 @@ class DictMemory:
     def __init__(self, known: Mapping[str, Known] | None = None) -> None:
         self.kept: dict[str, Any] = {}
         self.known = dict(known or {})
+        self.named: set[str] = set()
 
     def get(self, key: str) -> Any:
         return self.kept.get(key)
@@ -33,6 +34,9 @@ class DictMemory:
 
     def started_at(self) -> str:
         return datetime.now(UTC).isoformat(timespec="seconds")
+
+    def cited(self, beginning: str) -> frozenset[str]:
+        return frozenset(name for name in self.named if name.startswith(beginning))
 
 
 def items(source: Source, scope: Scope | None = None) -> list[Item]:
