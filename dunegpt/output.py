@@ -34,6 +34,7 @@ from dunegpt.schemas import (
     StatusShape,
     VerifyShape,
 )
+from dunegpt.statuses import told
 from dunegpt.types import Box, Outcome
 
 out = Console(highlight=False, emoji=False, soft_wrap=True)
@@ -144,7 +145,7 @@ def _older(newest: str) -> str:
 def _head(document: DocumentShape) -> str:
     people = ", ".join(document.authors[:3])
     people += " et al." if len(document.authors) > 3 else ""
-    facts = [people, str(document.date or ""), document.status, document.id]
+    facts = [people, str(document.date or ""), told(document.status), document.id]
     return escape(", ".join([document.title, *filter(None, facts)]))
 
 
@@ -179,7 +180,7 @@ def print_show(shown: ShownShape) -> None:
         "id": document.id,
         "authors": ", ".join(document.authors),
         "date": str(document.date or ""),
-        "status": document.status,
+        "status": told(document.status),
         "link": document.url,
         "supersedes": shown.supersedes,
         "superseded by": shown.superseded_by,
@@ -336,6 +337,7 @@ def _print_source(source: SourceShape) -> None:
         "last error": source.last_error,
         "not shown to us": withheld,
         "notices": f"{source.notices} wait" if source.notices else "",
+        "untried": source.untried,
     }
     out.print(f"[bold]{escape(source.name)}[/bold]")
     for name, text in lines.items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from dunegpt.statuses import standing
 from dunegpt.types import Citation, Document, Hit, Mode, Outcome, Sentence
 
 
@@ -17,13 +18,19 @@ class _Shape(BaseModel):
 
 
 class DocumentShape(_Shape):
-    """A document, as every command shows it."""
+    """A document, as every command shows it.
+
+    Attributes:
+        standing: What its status means: ``approved``, ``not approved``, ``withdrawn``,
+            or empty if it tells nothing.
+    """
 
     id: str
     title: str
     authors: list[str]
     date: dt.date | None
     status: str
+    standing: str
     source: str
     kind: str
     url: str
@@ -37,6 +44,7 @@ class DocumentShape(_Shape):
             authors=list(document.authors),
             date=document.date,
             status=document.status,
+            standing=standing(document.status),
             source=document.source,
             kind=document.kind,
             url=document.url,
@@ -179,6 +187,7 @@ class SourceShape(_Shape):
         age_h: Hours since the last good run; null if there was none.
         withheld: What exists at the source and is not shown to the account, by kind.
         notices: Change notices that wait for a crawl.
+        untried: What of this kind of source was never tried on a real one.
     """
 
     name: str
@@ -196,6 +205,7 @@ class SourceShape(_Shape):
     last_error: str
     withheld: dict[str, int]
     notices: int
+    untried: str
 
 
 class IndexShape(_Shape):

@@ -33,6 +33,7 @@ from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import verified
+from dunegpt.statuses import told
 from dunegpt.types import (
     PUBLIC,
     Access,
@@ -342,7 +343,7 @@ def _card(hit: Hit) -> str:
     """Return a sentence on a document, from what its home system says of it."""
     document = hit.document
     people = f" by {', '.join(document.authors)}" if document.authors else ""
-    facts = [f"dated {document.date}" if document.date else "", document.status]
+    facts = [f"dated {document.date}" if document.date else "", told(document.status)]
     about = ", ".join(filter(None, facts))
     return (
         f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."

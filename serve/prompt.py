@@ -7,6 +7,7 @@ of a small model. The passages are data; the rules say so. Knows no server.
 from collections.abc import Sequence
 
 from dunegpt.index.texts import context
+from dunegpt.statuses import told
 from dunegpt.types import Citation
 
 REFUSAL = "NOT IN THE DOCUMENTS"
@@ -52,7 +53,7 @@ def messages(
 def _passage(citation: Citation) -> str:
     hit = citation.hit
     document = hit.document
-    facts = [document.id, str(document.date or "undated"), document.status]
+    facts = [document.id, str(document.date or "undated"), told(document.status)]
     head = context(document.title, hit.passage.heading)
     about = ", ".join(filter(None, facts))
     return f"[{citation.number}] {head} ({about})\n{hit.passage.text}"
