@@ -104,7 +104,8 @@ class Proofs:
         try:
             shown = take(self.visitor.file(*place, file.name, self.max_bytes))
         except RefusedError as error:
-            return self._found(now, file, "", f"not public: {error}"), ""
+            told = f"not public: {str(error).rstrip('.')}"
+            return self._found(now, file, "", told), ""
         except FetchError as error:
             if kept and is_same and kept.is_younger(_HOLDS, now):
                 return kept, str(error)

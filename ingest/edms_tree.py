@@ -1,8 +1,9 @@
 """The project nodes of an EDMS, and for whom the documents below them are.
 
 A graph: a document may lie in several nodes. EDMS does not tell who may read what is
-not public: the settings say it of whole nodes, by the word of their owner. Where several
-of these hold a document, the stricter one counts; where none does, it is for nobody.
+not public: the settings say it of whole nodes, by the word of their owner. Where
+several of these hold a document, the stricter one counts; where none does, it is for
+nobody.
 """
 
 from collections.abc import Iterator, Mapping

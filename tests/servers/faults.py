@@ -117,13 +117,10 @@ class FaultServer:
 def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            self._handle(self.rfile.read(length))
+            self.do_GET()
 
         def do_GET(self) -> None:
-            self._handle(b"")
-
-        def _handle(self, body: bytes) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             query = dict(parse_qsl(parts.query))
