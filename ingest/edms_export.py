@@ -271,38 +271,50 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         ) from error
     except ExtractError as error:
         raise SourceFormatError(f"The list {path} is not text.") from error
-    rows = _json_rows(path, text) if text.lstrip()[:1] in "[{" else _csv(path, text)
-    head, ours = None, {}
+    is_json = text.lstrip().startswith(("[", "{"))
+    head, rows = _json_rows(path, text) if is_json else _csv(path, text)
+    ours = _ours(path, head)
+    names = [ours.get(name, f"({name})") for name in head]
     for row in rows:
-        if head != row.keys():
-            head, ours = row.keys(), _ours(path, list(row))
-        yield {ours.get(name, f"({name})"): value for name, value in row.items()}
+        yield dict(zip(names, row, strict=True))
 
 
-def _csv(path: Path, text: str) -> Iterator[dict[str, str]]:
+def _csv(path: Path, text: str) -> tuple[list[str], Iterator[list[str]]]:
     first = text.lstrip("\ufeff").partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(
         io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter, strict=True
     )
+    rows = _cells(path, reader)
+    return next(rows, []), rows
+
+
+def _cells(path: Path, reader: Any) -> Iterator[list[str]]:
+    """Yield the lines of a CSV, all of one length.
+
+    Raises:
+        SourceFormatError: One is not, or it is no CSV.
+    """
+    length = 0
     try:
-        head = [name.strip() for name in next(reader, [])]
         for row in reader:
-            if not any(cell.strip() for cell in row):
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
                 continue
-            if len(row) != len(head):
+            length = length or len(cells)
+            if len(cells) != length:
                 raise SourceFormatError(
-                    f"Line {reader.line_num} of {path} has {len(row)} cells, and its"
-                    f" head {len(head)}: is the list cut short?"
+                    f"Line {reader.line_num} of {path} has {len(cells)} cells, and its"
+                    f" head {length}: is the list cut short?"
                 )
-            yield dict(zip(head, map(str.strip, row), strict=True))
+            yield cells
     except csv.Error as error:
         raise SourceFormatError(
             f"Line {reader.line_num} of {path} is not CSV: {error}."
         ) from error
 
 
-def _json_rows(path: Path, text: str) -> Iterator[dict[str, str]]:
+def _json_rows(path: Path, text: str) -> tuple[list[str], Iterator[list[str]]]:
     try:
         told = json.loads(text)
     except ValueError as error:
@@ -310,9 +322,8 @@ def _json_rows(path: Path, text: str) -> Iterator[dict[str, str]]:
     rows = told.get("documents") if isinstance(told, dict) else told
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SourceFormatError(f"{path} holds no list of documents.")
-    names = dict.fromkeys(name for row in rows for name in row)
-    for row in rows:
-        yield {name: _cell(row.get(name)) for name in names}
+    head = list(dict.fromkeys(name for row in rows for name in row))
+    return head, ([_cell(row.get(name)) for name in head] for row in rows)
 
 
 def _cell(value: Any) -> str:
