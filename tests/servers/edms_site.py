@@ -70,7 +70,7 @@ class EdmsSite:
 
         class Client(PoliteClient):
             def __init__(self, *args: Any, **more: Any) -> None:
-                quick = {"attempts": 2, "sleep": lambda seconds: None}
+                quick = {"attempts": 2, "sleep": lambda seconds: None, "trust": False}
                 super().__init__(*args, **(more | quick))
                 self._http.close()
                 self._http = httpx.Client(transport=doors.transport())
