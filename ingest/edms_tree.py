@@ -97,11 +97,10 @@ class Tree:
                 the nodes below them are not.
 
         Raises:
-            SourceError: No node can be told at present.
+            SourceError: A node of the settings cannot be told, or many others.
         """
         known, waiting, in_row = set(self._readers), [*self._roots], 0
         seen = set(waiting)
-        failed = 0
         while waiting:
             ref = waiting.pop(0)
             try:
@@ -110,8 +109,8 @@ class Tree:
             except SourceLoginError:
                 raise
             except SourceError as error:
-                in_row, failed = in_row + 1, failed + 1
-                if in_row >= _DOWN_AFTER or failed == len(seen) > 1:
+                in_row += 1
+                if in_row >= _DOWN_AFTER or ref in self._roots:
                     raise
                 where = self._reader.holder(ref)
                 yield Failure(where, "list", type(error).__name__, str(error))
