@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from dunegpt import cli
+from tests.acceptance import edms as edms_steps
 from tests.acceptance.world import (
     ACCOUNTS,
     BOARD,
@@ -33,10 +34,11 @@ from tests.acceptance.world import (
 )
 from tests.servers.docdb_doors import Doors
 from tests.servers.docdb_model import DocDBModel
+from tests.servers.edms_soap import EdmsDoors
 from tests.servers.faults import FaultServer
 from tests.servers.indico_model import Event, IndicoModel
 
-EVENTS, NOTES, DOCUMENTS = 1250, 150, 120
+EVENTS, NOTES, DOCUMENTS, SHEETS = 1250, 150, 120, 60
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,24 @@ def docdb() -> Iterator[Doors]:
 
 
 @pytest.fixture
+def edms() -> Iterator[EdmsDoors]:
+    with edms_steps.served() as doors:
+        yield doors
+
+
+@pytest.fixture
 def config(
     tmp_path: Path,
     model: IndicoModel,
     docdb: Doors,
+    edms: EdmsDoors,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     for name in ACCOUNTS:
         monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
     monkeypatch.setenv("DOCDB_COOKIE", "session=service")
+    monkeypatch.setenv("EDMS_PASSWORD", edms.users["svc"])
     (tmp_path / "notes").mkdir()
     path = tmp_path / "dunegpt.toml"
     path.write_text(
@@ -103,6 +113,7 @@ def config(
         kind = "cookie"
         url = "{docdb.url}/cgi-bin/sso"
         cookie_env = "DOCDB_COOKIE"
+        {edms_steps.table(edms)}
         [sources.larch]
         type = "indico"
         url = "{model.url}"
@@ -157,6 +168,7 @@ def assert_told(run: Run, fact: Fact) -> None:
             assert fact.value not in told, (person, fact)
             nothing = fact.id.replace("larch:", "larch:9").replace("N-", "N-9")
             nothing = nothing.replace("docdb:", "docdb:999")
+            nothing = nothing.replace("edms:", "edms:999")
             unknown = run("show", "--as", names, nothing, good=False)
             assert _blank(shown, fact.id) == _blank(unknown, nothing)
 
@@ -216,20 +228,27 @@ def place(fact: Fact) -> tuple[int, int]:
 
 
 def test_journey(
-    run: Run, config: Path, model: IndicoModel, docdb: Doors, tmp_path: Path
+    run: Run,
+    config: Path,
+    model: IndicoModel,
+    docdb: Doors,
+    edms: EdmsDoors,
+    tmp_path: Path,
 ) -> None:
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
     reports = fill_docdb(docdb.model, DOCUMENTS)
+    sheets = edms_steps.fill(edms.model, SHEETS)
     killed(config, "crawl", after_s=4)
     records = crawl(run)
-    assert [r["error"] for r in records] == ["", "", ""]
+    assert not any(r["error"] for r in records)
     state = run("status", "--json").json
     assert sum(s["versions"] for s in state["sources"]) >= 5000
     killed(config, "index", after_s=4)
     index = run("index", "--json").json
     assert index["documents"] >= 3500
-    for fact in (*one_of_each(facts), *one_of_each(reports)):
+    for fact in (*one_of_each(facts), *one_of_each(reports), *one_of_each(sheets)):
         assert_told(run, fact)
+    edms_steps.assert_standing(run, edms.model, sheets)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
     event_of(model, restricted).readers = GROUP
@@ -245,6 +264,9 @@ def test_journey(
     assert_told(run, replace(deleted, readers=frozenset()))
 
     change_docdb(run, docdb.model, reports)
+    for fact in edms_steps.change(run, edms.model, sheets):
+        assert_told(run, fact)
+    assert edms.leaks == []
 
     added = add_talk(model, event_of(model, restricted), GROUP)
     run("notice", "larch", added.id)

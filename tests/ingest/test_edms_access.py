@@ -1,11 +1,12 @@
 """Who may read what of an EDMS: public by proof only, else by an owner's word."""
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from dunegpt.errors import ConfigError
+from tests.servers.docdb_site import folder
 from tests.servers.edms_site import GROUP, OTHER, ROOT, EdmsSite
 
 SUB = "CERN-0000200000"
@@ -13,8 +14,9 @@ PUBLIC, MEMBERS, NOBODY = frozenset({"public"}), frozenset({GROUP}), frozenset[s
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> EdmsSite:
-    return EdmsSite(tmp_path)
+def site() -> Iterator[EdmsSite]:
+    with folder() as path:
+        yield EdmsSite(path)
 
 
 def readers(site: EdmsSite, number: str, version: str = "1") -> frozenset[str]:

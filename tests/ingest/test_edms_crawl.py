@@ -1,10 +1,11 @@
 """Runs over an EDMS: what is found, what is asked again when, what is gone."""
 
 import datetime as dt
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.docdb_site import folder
 from tests.servers.edms_site import GROUP, OTHER, ROOT, EdmsSite
 
 SUB = "CERN-0000200000"
@@ -12,8 +13,9 @@ MEMBERS, NOBODY = frozenset({GROUP}), frozenset[str]()
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> EdmsSite:
-    return EdmsSite(tmp_path)
+def site() -> Iterator[EdmsSite]:
+    with folder() as path:
+        yield EdmsSite(path)
 
 
 def asked(site: EdmsSite, start: int) -> list[str]:
@@ -154,6 +156,7 @@ def test_the_record_says_what_edms_says(site: EdmsSite) -> None:
 # ── increments ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_what_is_read_again(site: EdmsSite) -> None:
     """Without a list of changes: what is not released each run, the rest in a month."""
     site.model.lacks = {"getModifiedDocuments"}
@@ -266,6 +269,7 @@ def test_found_again(site: EdmsSite) -> None:
     site.assert_true()
 
 
+@pytest.mark.slow
 def test_hidden_stays_hidden_when_the_tree_changes(site: EdmsSite) -> None:
     site.model.lacks = {"getModifiedDocuments"}
     number = site.model.add("A", ROOT, status="In Work")
@@ -291,6 +295,7 @@ def test_a_version_that_is_gone(site: EdmsSite) -> None:
     site.assert_true()
 
 
+@pytest.mark.slow
 def test_much_is_not_found(site: EdmsSite) -> None:
     """All of a sudden: hidden and told, and nothing is forgotten."""
     site.model.lacks = {"getModifiedDocuments"}
@@ -344,6 +349,7 @@ def test_a_root_that_is_implausible(site: EdmsSite, how: str) -> None:
     site.assert_true()
 
 
+@pytest.mark.slow
 def test_a_tree_that_lost_much(site: EdmsSite) -> None:
     numbers = [site.model.add(f"D{n}", ROOT) for n in range(30)]
     site.crawl()
@@ -354,6 +360,7 @@ def test_a_tree_that_lost_much(site: EdmsSite) -> None:
     assert site.next_day().error == ""
 
 
+@pytest.mark.slow
 def test_kills_between_any_two_writes(site: EdmsSite) -> None:
     """The next run goes on with it, and the end is the same."""
     site.model.node(SUB, "Below", ROOT)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dunegpt.errors import FetchError, SourceFormatError
 from dunegpt.ingest.edms_export import ExportTransport
 from dunegpt.ingest.edms_types import Doc, Fate, Node
 from tests.servers import edms_export
+from tests.servers.docdb_site import folder
 from tests.servers.edms_model import FORMS, STATUSES
 from tests.servers.edms_site import GROUP, OTHER, ROOT, EdmsSite
 
@@ -40,8 +42,9 @@ class ExportSite(EdmsSite):
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> ExportSite:
-    return ExportSite(tmp_path, 20)
+def small() -> Iterator[ExportSite]:
+    with folder() as path:
+        yield ExportSite(path, 12)
 
 
 def export(folder: Path, text: str, name: str = "list.csv") -> ExportTransport:
@@ -133,6 +136,7 @@ def test_a_row_that_is_gone(small: ExportSite) -> None:
     small.assert_true()
 
 
+@pytest.mark.slow
 def test_half_of_a_list(tmp_path: Path) -> None:
     """Much that is gone at once is hidden, told, and never forgotten by itself."""
     site = ExportSite(tmp_path, 60)

@@ -11,6 +11,7 @@ from dunegpt.ingest import edms
 from dunegpt.ingest.crawl import CrawlReport, crawl
 from dunegpt.ingest.edms_files import FileUrlTransport, RefusedError, Visitor, place_of
 from dunegpt.ingest.http import PoliteClient
+from tests.servers.docdb_site import folder
 from tests.servers.edms_site import GROUP, ROOT, EdmsSite
 from tests.servers.edms_soap import FAULTS
 from tests.servers.faults import FaultServer, Reply, Request
@@ -46,15 +47,16 @@ class Served(EdmsSite):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     client = partial(PoliteClient, attempts=2, sleep=lambda seconds: None)
     monkeypatch.setattr(edms, "PoliteClient", client)
-    made = Served(tmp_path / "site")
-    made.model.lacks = {"getModifiedDocuments"}
-    for number in range(3):
-        made.model.add(f"A {number}", ROOT, status="In Work")
-    with made.server:
-        yield made
+    with folder() as path:
+        made = Served(path)
+        made.model.lacks = {"getModifiedDocuments"}
+        for number in range(3):
+            made.model.add(f"A {number}", ROOT, status="In Work")
+        with made.server:
+            yield made
 
 
 def test_all_is_well(site: Served) -> None:
@@ -114,6 +116,7 @@ def test_one_document(site: Served, what: str, fault: str) -> None:
     site.assert_true()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(FAULTS.keys() - {"gone", "forbidden"}))
 def test_answers_of_one_document(site: Served, kind: str) -> None:
     assert site.crawl().error == ""

@@ -1,6 +1,7 @@
 """Logins, recordings and what is played back: no secret is anywhere."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from dunegpt.errors import ConfigError, SourceFormatError, SourceLoginError
 from dunegpt.ingest.edms_wire import BasicLogin, HttpWire, ReplayWire, TokenLogin
 from dunegpt.ingest.http import PoliteClient
+from tests.servers.docdb_site import folder
 from tests.servers.edms_model import EdmsModel
 from tests.servers.edms_site import GROUP, ROOT, SECRET, EdmsSite, recorded
 from tests.servers.edms_soap import EdmsDoors, fault
@@ -22,8 +24,9 @@ CREDENTIALS = {
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> EdmsSite:
-    return EdmsSite(tmp_path)
+def site() -> Iterator[EdmsSite]:
+    with folder() as path:
+        yield EdmsSite(path)
 
 
 def by_token(site: EdmsSite) -> None:

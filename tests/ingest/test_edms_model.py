@@ -140,7 +140,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 SHUT = [("add", ROOT, "Released"), ("open", 0), ("crawl", "hour"), ("shut", 0)]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=2, deadline=None, suppress_health_check=QUIET)
 @given(st.lists(ops, min_size=6, max_size=14))
 @example([*SHUT, ("die", 9, "day")])
 def test_some_histories(history: list[tuple[Any, ...]]) -> None:
@@ -148,7 +148,7 @@ def test_some_histories(history: list[tuple[Any, ...]]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=20, deadline=None, suppress_health_check=QUIET)
 @given(st.lists(ops, min_size=8, max_size=30))
 def test_many_histories(history: list[tuple[Any, ...]]) -> None:
     run_history(history)

@@ -54,6 +54,7 @@ class EdmsDoors:
         self.asked: list[str] = []
         self.leaks: list[str] = []
         self.broken: dict[str, str] = {}
+        self.url = ""
 
     def transport(self) -> httpx.MockTransport:
         """Return what answers an HTTP client without a socket."""
