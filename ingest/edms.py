@@ -28,7 +28,7 @@ from dunegpt.ingest.edms_files import FileUrlTransport, Visitor, place_of
 from dunegpt.ingest.edms_objects import Reader
 from dunegpt.ingest.edms_proofs import Proofs
 from dunegpt.ingest.edms_round import Round, Rules
-from dunegpt.ingest.edms_soap import SoapTransport
+from dunegpt.ingest.edms_service import SoapTransport
 from dunegpt.ingest.edms_types import Transport
 from dunegpt.ingest.edms_wire import (
     BasicLogin,

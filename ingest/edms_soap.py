@@ -4,11 +4,10 @@ Nobody has tried this on the real service. `OPERATIONS` and `FIELDS` say of each
 how it is known: *shown* in public code that calls the service, *inferred* from such, or
 *guessed*. Whoever has the service's definitions (``?wsdl``) corrects these two tables
 and `_fate`, and nothing else. Only what stands in `OPERATIONS` can be asked, and that
-only reads. Knows no login and no socket: `edms_wire.py` does.
+only reads. Knows no login and no socket: `edms_wire.py` does. Which questions make a
+document is in `edms_service.py`.
 """
 
-import base64
-import binascii
 import datetime as dt
 import re
 from collections.abc import Iterator
@@ -18,15 +17,12 @@ from typing import Literal
 from lxml import etree
 
 from dunegpt.errors import (
-    FetchError,
     SourceBusyError,
     SourceFormatError,
     SourceLoginError,
-    SourceUnreachableError,
     UsageError,
 )
-from dunegpt.ingest.edms_types import Doc, Fate, File, Node, NotOfferedError
-from dunegpt.ingest.edms_wire import Wire
+from dunegpt.ingest.edms_types import Fate, NotOfferedError
 from dunegpt.ingest.extract.clean import one_line
 from dunegpt.ingest.http import Answer
 
@@ -147,176 +143,6 @@ def envelope(operation: str, parameters: dict[str, str]) -> bytes:
     return found
 
 
-class SoapTransport:
-    """Asks the services, or plays back what they once answered."""
-
-    is_anonymous = False
-    vouches = False
-    problem = ""
-
-    def __init__(self, wire: Wire, username: str, *, is_local: bool = False) -> None:
-        self._wire, self._username = wire, username
-        self._lacks: set[str] = set()
-        self.is_local = is_local
-
-    def open(self) -> None:
-        """Look whether there is something to ask.
-
-        Raises:
-            SourceError: There is not.
-        """
-        self._wire.open()
-
-    def listed(self) -> frozenset[str]:
-        """Return the documents that recordings name; the services list none."""
-        return self._wire.recorded("getDocument", "edmsId")
-
-    def node(self, ref: str) -> Node | Fate:
-        """Return a project node.
-
-        Where children are not told, documents alone are asked for.
-
-        Raises:
-            SourceError: It cannot be told.
-        """
-        try:
-            told = self._ask("getChildren", parentEdmsId=ref, parentType="P")
-            if isinstance(told, Fate):
-                return told
-            links = [
-                (_text(link, "child_kind").upper(), _text(link, "child"))
-                for link in _each(told, "link")
-            ]
-        except NotOfferedError:
-            told = self._ask("getDocuments", objectType="P", objectEdmsId=ref)
-            if isinstance(told, Fate):
-                return told
-            links = [("D", _own(one)) for one in _each(told, "listed")]
-        nodes = tuple(sorted({own for kind, own in links if kind == "P" and own}))
-        documents = tuple(sorted({o for kind, o in links if kind == "D" and _is_id(o)}))
-        return Node(ref, _text(told, "title"), nodes, documents, _raw(told))
-
-    def document(self, number: str, version: str = "") -> Doc | Fate:
-        """Return a version of a document, the latest if none is named.
-
-        Raises:
-            SourceError: It cannot be told, or something else came.
-        """
-        told = self._ask("getDocument", edmsId=number, version=version or LATEST)
-        if isinstance(told, Fate):
-            return told
-        found, own = _text(told, "version"), _text(told, "listed")
-        if not found or (version and found != version) or (own and own != number):
-            raise SourceFormatError(
-                f"Document {number}, version {version or LATEST} was asked for, and"
-                f" {own or number}, version {found or 'without a number'} came."
-            )
-        date, remarks = _day(_text(told, "date"))
-        return Doc(
-            number=number,
-            version=found,
-            title=_text(told, "title"),
-            kind=_text(told, "kind"),
-            status=_text(told, "status"),
-            authors=_texts(told, "author"),
-            date=date,
-            description=_text(told, "description"),
-            keywords=_texts(told, "keyword"),
-            context=_text(told, "context"),
-            project_number=_text(told, "project_number"),
-            equipment_code=_text(told, "equipment_code"),
-            versions=None if version else self._versions(number),
-            files=self._files(number, found),
-            raw=_raw(told),
-            remarks=remarks,
-        )
-
-    def file(
-        self, number: str, version: str, name: str, max_bytes: int
-    ) -> Iterator[bytes]:
-        """Yield the bytes of a file, in one piece.
-
-        Raises:
-            FetchError: It cannot be had.
-            SourceError: No file can be had at present.
-        """
-        asked = {"docEdmsId": number, "docVersion": version, "fileName": name}
-        try:
-            told = self._ask("getFile", **asked)
-            if isinstance(told, Fate):
-                raise FetchError(f"EDMS says of the file: {told.value}.")
-            content = base64.b64decode(_text(told, "content"), validate=True)
-        except (NotOfferedError, SourceFormatError, SourceUnreachableError) as error:
-            raise FetchError(f"EDMS does not give the file: {error}") from error
-        except binascii.Error as error:
-            raise FetchError(f"The file's content is not base64: {error}.") from error
-        if len(content) > max_bytes:
-            raise FetchError(f"The file is longer than {max_bytes:,} bytes.")
-        yield content
-
-    def changed_since(self, moment: dt.datetime) -> frozenset[str]:
-        """Return the numbers of documents that changed since then.
-
-        Raises:
-            NotOfferedError: The services have no such question.
-            SourceError: It cannot be told.
-        """
-        since = moment.astimezone(dt.UTC).isoformat(timespec="seconds")
-        told = self._ask("getModifiedDocuments", since=since)
-        if isinstance(told, Fate):
-            raise SourceFormatError(f"The list of changes is {told.value}.")
-        return frozenset(filter(_is_id, map(_own, _each(told, "listed"))))
-
-    def _versions(self, number: str) -> tuple[str, ...] | None:
-        try:
-            told = self._ask("getDocumentVersions", edmsId=number)
-        except NotOfferedError:
-            return None
-        if isinstance(told, Fate):
-            raise SourceFormatError(f"Document {number} is shown, its versions not.")
-        return _texts(told, "version")
-
-    def _files(self, number: str, version: str) -> tuple[File, ...] | None:
-        """Return the files of a version; none where they are closed to us."""
-        try:
-            told = self._ask("getFiles", docEdmsId=number, docVersion=version)
-        except NotOfferedError:
-            return None
-        if isinstance(told, Fate):
-            return ()
-        files = {}
-        for one in _each(told, "file"):
-            name, size = _text(one, "file_name"), _text(one, "size")
-            facts = (size, _text(one, "modified"), _text(one, "checksum"))
-            files[name] = File(
-                name,
-                int(size) if _is_id(size) else None,
-                ",".join(facts) if any(facts[1:]) else "",
-                _text(one, "rendition"),
-            )
-        if "" in files:
-            raise SourceFormatError(f"A file of document {number} has no name.")
-        return tuple(files[name] for name in sorted(files))
-
-    def _ask(self, operation: str, **asked: str) -> etree._Element | Fate:
-        """Return an answer, or why there is none.
-
-        Raises:
-            NotOfferedError: The service has no such operation.
-            SourceError: It cannot be told.
-        """
-        if operation in self._lacks:
-            raise NotOfferedError(operation)
-        parameters = {"username": self._username, **asked}
-        sent = envelope(operation, parameters)
-        service = OPERATIONS[operation].service
-        try:
-            return understood(self._wire.ask(service, operation, asked, sent))
-        except NotOfferedError:
-            self._lacks.add(operation)
-            raise
-
-
 # ── answers ───────────────────────────────────────────────────────────────────────────
 
 
@@ -401,16 +227,18 @@ def _name(element: etree._Element) -> str:
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
-def _each(told: etree._Element, field: str) -> Iterator[etree._Element]:
+def each(told: etree._Element, field: str) -> Iterator[etree._Element]:
+    """Yield the elements of a field, at any depth."""
     names = FIELDS[field][0]
     return (element for element in told.iter() if _name(element) in names)
 
 
-def _own(element: etree._Element) -> str:
+def whole_text(element: etree._Element) -> str:
+    """Return all text in an element."""
     return "".join(element.itertext()).strip()
 
 
-def _text(told: etree._Element, field: str) -> str:
+def text_of(told: etree._Element, field: str) -> str:
     """Return a field's text: of its first name that stands directly in an answer."""
     return _first(told, FIELDS[field][0])
 
@@ -418,27 +246,29 @@ def _text(told: etree._Element, field: str) -> str:
 def _first(told: etree._Element, names: tuple[str, ...]) -> str:
     for name in names:
         for element in told:
-            if _name(element) == name and (text := _own(element)):
+            if _name(element) == name and (text := whole_text(element)):
                 return text
     return ""
 
 
-def _texts(told: etree._Element, field: str) -> tuple[str, ...]:
+def texts(told: etree._Element, field: str) -> tuple[str, ...]:
     """Return the texts of all elements of a field, at any depth, once each."""
-    leaves = (_own(e) for e in _each(told, field) if not len(e))
+    leaves = (whole_text(e) for e in each(told, field) if not len(e))
     return tuple(dict.fromkeys(filter(None, leaves)))
 
 
-def _raw(told: etree._Element) -> str:
+def raw(told: etree._Element) -> str:
+    """Return an answer as it came, with what is not understood."""
     found: str = etree.tostring(told, encoding="unicode")
     return found
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Return whether a text is a number of EDMS's."""
     return text.isascii() and text.isdecimal()
 
 
-def _day(text: str) -> tuple[dt.date | None, tuple[tuple[str, str], ...]]:
+def day(text: str) -> tuple[dt.date | None, tuple[tuple[str, str], ...]]:
     """Return the day of a date, if there is one, and what is to be said of it."""
     try:
         return dt.date.fromisoformat(text[:10]) if text else None, ()

@@ -14,11 +14,11 @@ from dunegpt.errors import (
     SourceLoginError,
     UsageError,
 )
+from dunegpt.ingest.edms_service import SoapTransport
 from dunegpt.ingest.edms_soap import (
     FIELDS,
     NAMESPACE,
     OPERATIONS,
-    SoapTransport,
     envelope,
     understood,
 )
