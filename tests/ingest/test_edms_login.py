@@ -1,13 +1,16 @@
 """Logins, recordings and what is played back: no secret is anywhere."""
 
 import logging
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dunegpt.config import example
 from dunegpt.errors import ConfigError, SourceFormatError, SourceLoginError
+from dunegpt.ingest import edms
 from dunegpt.ingest.edms_wire import BasicLogin, HttpWire, ReplayWire, TokenLogin
 from dunegpt.ingest.http import PoliteClient
 from tests.servers.docdb_site import folder
@@ -78,6 +81,15 @@ def test_settings(site: EdmsSite, options: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=why) as caught:
         site.crawl()
     assert SECRET not in str(caught.value)
+
+
+def test_the_example_names_every_setting() -> None:
+    text = example()
+    own = text[text.index("# [sources.edms]") :].partition("\n\n")[0]
+    lines = [line.removeprefix("# ") for line in own.splitlines() if " = " in line]
+    assert set(tomllib.loads("\n".join(lines))) == set(edms._Options.model_fields) - {
+        "id_prefix"
+    }
 
 
 def test_no_secret_anywhere(site: EdmsSite, caplog: pytest.LogCaptureFixture) -> None:
