@@ -8,6 +8,7 @@ import pytest
 from dunegpt.errors import ConfigError
 from tests.servers.docdb_site import folder
 from tests.servers.edms_site import GROUP, OTHER, ROOT, EdmsSite
+from tests.servers.faults import Reply
 
 SUB = "CERN-0000200000"
 PUBLIC, MEMBERS, NOBODY = frozenset({"public"}), frozenset({GROUP}), frozenset[str]()
@@ -219,8 +220,6 @@ def test_a_visitor_who_gets_no_answer(site: EdmsSite) -> None:
     answer = site.doors.answer
 
     def down(request: Any) -> Any:
-        from tests.servers.faults import Reply  # noqa: PLC0415
-
         is_file = request.path.startswith("/file/")
         return Reply(503, b"") if is_file else answer(request)
 

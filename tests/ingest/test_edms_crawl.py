@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dunegpt.index.status import status
+from dunegpt.ingest import notices
+from dunegpt.output import print_status
 from tests.servers.docdb_site import folder
 from tests.servers.edms_site import GROUP, OTHER, ROOT, EdmsSite
 
@@ -227,8 +230,6 @@ def test_changes_of_what_is_not_released(site: EdmsSite, what: str) -> None:
 
 
 def test_a_change_notice(site: EdmsSite) -> None:
-    from dunegpt.ingest import notices  # noqa: PLC0415
-
     number = site.model.add("A", ROOT)
     site.crawl()
     site.model.documents[number]["1"].title = "Nothing tells of it"
@@ -376,3 +377,18 @@ def test_kills_between_any_two_writes(site: EdmsSite) -> None:
         after += 3
     site.assert_true()
     assert after > 9
+
+
+def test_status_says_what_is_untried(
+    site: EdmsSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.cited = {"edms:424242"}
+    site.crawl()
+    shape = status(site.settings)
+    [source] = shape.sources
+    assert "real EDMS" in source.untried
+    assert source.withheld["documents named and not found"] == 1
+    print_status(shape)
+    told = capsys.readouterr().out
+    assert "untried" in told
+    assert "docs/edms.md" in told

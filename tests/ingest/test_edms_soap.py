@@ -1,5 +1,6 @@
 """What EDMS's services are asked, and what their answers are taken for."""
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_only_what_was_shown_is_offered(soap: SoapTransport, wire: Wire) -> None
     asked = [name for _, name in wire.sent]
     assert asked.count("getFiles") == 1  # what is not offered is asked for once
     with pytest.raises(NotOfferedError):
-        soap.changed_since(__import__("datetime").datetime.now().astimezone())
+        soap.changed_since(dt.datetime.now(dt.UTC))
     with pytest.raises(FetchError):
         list(soap.file(number, "1", "note.txt", 10))
 
