@@ -171,9 +171,9 @@ class EdmsSource:
             SourceError: The service is down, the login has lapsed, or a list is not
                 whole.
         """
-        site = self._clients[0] if self._clients else None
-        if site:
-            site.recall(memory.get("spent") or [])
+        spent = memory.get("spent") or {}
+        for host, client in self._paces().items():
+            client.recall(spent.get(host) or [])
         self._proofs = self._new_proofs(is_full=scope.full)
         self._round = Round(
             self._transport, self._reader, self._proofs, scope, memory, self._rules
@@ -182,12 +182,11 @@ class EdmsSource:
             counted = self.requests
             for item in self._round.items():
                 yield item
-                if site and self.requests - counted >= _COUNT_EVERY:
+                if self.requests - counted >= _COUNT_EVERY:
                     counted = self.requests
-                    memory.put("spent", site.spent())
+                    memory.put("spent", self._spent())
         finally:
-            if site:
-                memory.put("spent", site.spent())
+            memory.put("spent", self._spent())
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
         """Yield the bytes of a file; what is public has the hash that was proven.
@@ -213,6 +212,13 @@ class EdmsSource:
         proven = self._round.documents.proven.get(place) if self._round else None
         if PUBLIC in file.access and proven != sha256.hexdigest():
             raise FetchError("These are not the bytes that were proven to be public.")
+
+    def _paces(self) -> dict[str, PoliteClient]:
+        """Return one client of each host: all of one host keep one pace."""
+        return {_host(client.url): client for client in self._clients}
+
+    def _spent(self) -> dict[str, list[float]]:
+        return {host: client.spent() for host, client in self._paces().items()}
 
     # ── settings ──────────────────────────────────────────────────────────────────
 

@@ -305,7 +305,8 @@ class Documents:
             yield Failure(f"{own}#{part}", "list", "SourceFormatError", told)
         if doc.files is None and "files" not in self._told:
             self._told.add("files")
-            yield Alarm("EDMS lists no files: documents are known by their metadata.")
+            told = "EDMS lists no files: documents are known by their metadata."
+            yield Alarm(told, grave=False)
 
     # ── files and readers ─────────────────────────────────────────────────────────
 
@@ -337,8 +338,12 @@ class Documents:
         public = [ref.evidence for ref in refs if PUBLIC in ref.access]
         access = frozenset({PUBLIC}) if public else self._tree.readers(doc.number)
         evidence = public[0] if public else self._tree.evidence(doc.number)
-        # Who sees a public document need not see the tree.
-        nodes = {} if public else self._tree.titles(doc.number)
+        nodes = self._tree.titles(doc.number)
+        if public:
+            # Whoever sees a public document need not see the tree, nor other files.
+            names = {ref.name for ref in refs if PUBLIC in ref.access}
+            shown = tuple(file for file in doc.files or () if file.name in names)
+            doc, nodes = replace(doc, files=shown), {}
         made = self._reader.document(doc, mark.before, nodes, left)
         record = replace(made.files[0], access=access, evidence=evidence)
         yield replace(made, access=access, evidence=evidence, files=(record, *refs))

@@ -75,7 +75,10 @@ def test_one_public_file_makes_the_document_public(site: EdmsSite) -> None:
 
 
 def test_a_public_record_says_nothing_of_the_tree(site: EdmsSite) -> None:
+    """Nor of files that are not proven to be public."""
     number, closed = site.model.add("A", ROOT), site.model.add("B", ROOT)
+    site.model.put_file(number, "1", "layoffs.txt", b"A secret.")
+    site.model.put_file(number, "1", "layoffs.stp", b"ISO-10303-21;")
     site.model.open(number, "1", "note.txt")
     site.crawl()
     blobs = site.settings.data / "blobs"
@@ -84,6 +87,8 @@ def test_a_public_record_says_nothing_of_the_tree(site: EdmsSite) -> None:
         sha256 = site.file(f"edms:{own}:1", "record.html").sha256
         text[own] = (blobs / sha256[:2] / sha256).read_text()
     assert ROOT not in text[number]
+    assert "layoffs" not in text[number]
+    assert "note.txt" in text[number]
     assert f"{ROOT} Cold electronics" in text[closed]
 
 

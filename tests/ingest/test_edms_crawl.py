@@ -392,3 +392,22 @@ def test_status_says_what_is_untried(
     told = capsys.readouterr().out
     assert "untried" in told
     assert "docs/edms.md" in told
+
+
+def test_a_service_that_lists_no_files(site: EdmsSite) -> None:
+    """A warning; documents are found by what EDMS says of them."""
+    site.model.lacks = {"getFiles"}
+    site.model.add("A", ROOT)
+    report = site.crawl()
+    assert report.error == ""
+    assert "lists no files" in report.warnings[0]
+    [own] = site.documents().values()
+    assert [file.name for file in own.files] == ["record.html"]
+
+
+def test_the_budget_of_an_hour_is_kept_between_runs(site: EdmsSite) -> None:
+    site.model.add("A", ROOT)
+    first = site.crawl()
+    assert len(site.recall("spent")["edms.test"]) == first.requests
+    second = site.crawl()
+    assert len(site.recall("spent")["edms.test"]) == first.requests + second.requests
