@@ -6,11 +6,12 @@ document a mark is kept. Does not know which documents are due.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from itertools import chain
 
 from dunegpt.errors import FetchError, SourceError, SourceLoginError
+from dunegpt.ingest.edms_marks import Mark, VersionMark, today
 from dunegpt.ingest.edms_objects import Reader, key_of
 from dunegpt.ingest.edms_proofs import AGAIN, Proof, Proofs, checksum_of
 from dunegpt.ingest.edms_tree import Tree
@@ -26,75 +27,11 @@ from dunegpt.ingest.edms_types import (
 )
 from dunegpt.ingest.items import Alarm, Item, Memory, Seen, Whole
 from dunegpt.statuses import standing
-from dunegpt.types import NOBODY, PUBLIC, Access, Document, Failure, FileRef
+from dunegpt.types import NOBODY, PUBLIC, Document, Failure, FileRef
 
 _MOST_VERSIONS = 200
 _FROZEN_DAYS = 30
 _GONE = {Fate.NONE: "not found at the source", Fate.CLOSED: "closed to us"}
-
-
-@dataclass(slots=True)
-class VersionMark:
-    """What is kept of a version.
-
-    Attributes:
-        read: The day on which it was read.
-        before: The version before it.
-        settled: Its status says that its files are frozen.
-        proofs: What a visitor was given, by the file's name.
-    """
-
-    read: str
-    before: str | None = None
-    settled: bool = False
-    proofs: dict[str, Proof] = field(default_factory=dict)
-
-    @classmethod
-    def loaded(cls, kept: dict[str, Any]) -> "VersionMark":
-        """Return the mark that was stored."""
-        proofs = {name: Proof.loaded(each) for name, each in kept["proofs"].items()}
-        return cls(kept["read"], kept["before"], kept["settled"], proofs)
-
-
-@dataclass(slots=True)
-class Mark:
-    """What is kept of a document.
-
-    Attributes:
-        read: The day on which it was read to its end; empty: never.
-        full: The full pass in which it was read.
-        readers: Of its part of the tree when it was read.
-        missing: The day on which it was first not found; empty if it is there.
-        closed: It is there, and not for us.
-    """
-
-    read: str = ""
-    full: int = 0
-    readers: Access = NOBODY
-    missing: str = ""
-    closed: bool = False
-    versions: dict[str, VersionMark] = field(default_factory=dict)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the files of all versions are frozen."""
-        return all(version.settled for version in self.versions.values())
-
-    @classmethod
-    def loaded(cls, kept: dict[str, Any]) -> "Mark":
-        """Return the mark that was stored."""
-        versions = {v: VersionMark.loaded(m) for v, m in kept["versions"].items()}
-        readers = frozenset(kept["readers"])
-        return cls(**{**kept, "versions": versions, "readers": readers})
-
-    def stored(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {**asdict(self), "readers": sorted(self.readers)}
-
-    def is_looked_at(self, now: datetime) -> bool:
-        """Return whether no look as a visitor is due."""
-        proofs = (p for v in self.versions.values() for p in v.proofs.values())
-        return all(proof.is_younger(AGAIN, now) for proof in proofs)
 
 
 class Documents:
@@ -113,6 +50,7 @@ class Documents:
         self._memory, self._tree, self._full = memory, tree, full
         self.proven: dict[tuple[str, str, str], str] = {}
         self.cited: dict[str, set[str]] = {}
+        self.visible: frozenset[str] = frozenset()
         self.vanished = 0
         self._told: set[str] = set()
 
@@ -145,11 +83,11 @@ class Documents:
             SourceError: It cannot be told what there is.
         """
         known = self.mark(number) or Mark()
-        latest = self._transport.document(number)
+        latest = self._latest(number, known)
         if isinstance(latest, Fate):
             yield from self._lost(number, known, latest)
             return
-        mark = Mark(_today(), self._full, self._tree.readers(number))
+        mark = Mark(today(), self._full, self._tree.readers(number))
         found, problems = self._versions(latest, known)
         yield from problems
         previous = None
@@ -180,8 +118,9 @@ class Documents:
         readers = mark.readers & self._tree.readers(number)
         told = self._tree.evidence(number)
         for version in mark.versions:
-            stored = self._memory.document(self._reader.id(number, version))
-            if stored is None:
+            own = self._reader.id(number, version)
+            stored = self._memory.document(own)
+            if stored is None or own not in self.visible:
                 continue
             files = tuple(
                 file
@@ -204,18 +143,36 @@ class Documents:
             yield Whole(self._reader.holder(number), frozenset(), _GONE[fate])
             mark.closed, mark.missing = True, ""
         else:
-            is_second = mark.missing not in {"", _today()}
+            is_second = mark.missing not in {"", today()}
             reason = _GONE[fate] if is_second else f"{_GONE[fate]}, for the first time"
             holder = self._reader.holder(number)
             yield Whole(holder, frozenset(), reason, keep=not is_second)
             self.vanished += bool(mark.versions) and not mark.missing
             if is_second:
                 mark.versions = {}
-            mark.missing, mark.closed = mark.missing or _today(), False
-        mark.read, mark.full = _today(), self._full
+            mark.missing, mark.closed = mark.missing or today(), False
+        mark.read, mark.full = today(), self._full
         self._keep(number, mark)
 
     # ── versions ──────────────────────────────────────────────────────────────────
+
+    def _latest(self, number: str, known: Mark) -> Doc | Fate:
+        """Return the latest version that is shown.
+
+        While a new one is in work and closed to us, those before it may still be shown.
+
+        Raises:
+            SourceError: It cannot be told.
+        """
+        found = self._transport.document(number)
+        if found is not Fate.CLOSED:
+            return found
+        versions = known.versions.keys() | self.cited.get(number, set())
+        for version in sorted(versions, key=order, reverse=True):
+            own = self._transport.document(number, version)
+            if isinstance(own, Doc):
+                return own
+        return found
 
     def _versions(
         self, latest: Doc, known: Mark
@@ -258,9 +215,13 @@ class Documents:
             return False
         now = datetime.now(UTC)
         age = now.date() - date.fromisoformat(old.read)
-        is_known = self._memory.document(self._reader.id(latest.number, version))
+        own = self._reader.id(latest.number, version)
+        stored = self._memory.document(own)
+        if not stored or own not in self.visible or old.failed:
+            return False
+        is_whole = all(file.sha256 for file in stored.files if file.access)
         looked = all(proof.is_younger(AGAIN, now) for proof in old.proofs.values())
-        return bool(is_known) and age.days < _FROZEN_DAYS and looked
+        return is_whole and age.days < _FROZEN_DAYS and looked
 
     def _asked(self, number: str, version: str) -> Doc | Fate | Failure:
         """Return a version, or why it cannot be told.
@@ -293,10 +254,11 @@ class Documents:
         if isinstance(own, Fate):
             return None
         mark = VersionMark(
-            _today(), previous, standing(own.status) in {"approved", "withdrawn"}
+            today(), previous, standing(own.status) in {"approved", "withdrawn"}
         )
-        yield from self._remarks(own)
-        yield from self._document(own, mark, old)
+        for item in chain(self._remarks(own), self._document(own, mark, old)):
+            mark.failed |= isinstance(item, Failure)
+            yield item
         return mark
 
     def _remarks(self, doc: Doc) -> Iterator[Item]:
@@ -397,7 +359,3 @@ class Documents:
 def _frozen(file: File) -> File:
     """Return a file of a released version: it stays as it is, told or not."""
     return file if file.stamp else replace(file, stamp=f"frozen,{file.size_bytes}")
-
-
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()

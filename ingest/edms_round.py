@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from dunegpt.errors import SourceError, SourceLoginError
-from dunegpt.ingest.edms_documents import Documents, Mark
+from dunegpt.ingest.edms_documents import Documents
+from dunegpt.ingest.edms_marks import Mark, today
 from dunegpt.ingest.edms_objects import Reader
 from dunegpt.ingest.edms_proofs import Proofs
 from dunegpt.ingest.edms_tree import Tree
@@ -83,6 +84,7 @@ class Round:
         self._transport.open()
         yield from self._open_problem()
         nodes = self._take_cited()
+        self.documents.visible = frozenset(self._memory.tops())
         is_daily = self._is_daily()
         if is_daily:
             yield from self.tree.look(nodes)
@@ -195,7 +197,7 @@ class Round:
         rolled = self._memory.get("rolled")
         if not rolled or self._pass["open"]:
             return []
-        days = (date.fromisoformat(_today()) - date.fromisoformat(rolled)).days
+        days = (date.fromisoformat(today()) - date.fromisoformat(rolled)).days
         share = max(math.ceil(len(marks) / _ROUND_DAYS), _ROUND_LEAST)
         oldest = sorted((mark.read, number) for number, mark in marks.items())
         return [number for _, number in oldest[: share * min(days, _ROUND_DAYS)]]
@@ -258,14 +260,10 @@ class Round:
         if self._pass["open"]:
             self._memory.put("full", self._pass | {"open": False})
         if is_daily:
-            self._memory.put("rolled", _today())
+            self._memory.put("rolled", today())
             self._memory.put("daily", self._memory.started_at())
         self._memory.put("since", self._memory.started_at())
 
 
 def _sorted(numbers: Iterable[str]) -> list[str]:
     return sorted(numbers, key=lambda number: (len(number), number))
-
-
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()

@@ -411,3 +411,51 @@ def test_the_budget_of_an_hour_is_kept_between_runs(site: EdmsSite) -> None:
     assert len(site.recall("spent")["edms.test"]) == first.requests
     second = site.crawl()
     assert len(site.recall("spent")["edms.test"]) == first.requests + second.requests
+
+
+def test_a_new_version_that_is_closed_to_us(site: EdmsSite) -> None:
+    """What was released before it is shown as before."""
+    site.model.hides_latest = True
+    number = site.model.add("A", ROOT)
+    site.model.add_version(number, "2")
+    site.crawl()
+    site.model.add_version(number, "3", status="In Work", closed=True)
+    report = site.next_day(full=True)
+    assert (report.error, report.removed) == ("", 0)
+    site.assert_true()
+    assert len(site.documents()) == 2
+    site.model.edit(number, "2", closed=True)
+    site.next_day(full=True)
+    site.assert_true()
+
+
+def test_the_ledger_keeps_what_older_versions_lack(site: EdmsSite) -> None:
+    """A version that need not be read again is not healed by that."""
+    site.model.lacks = {"getModifiedDocuments"}
+    number = site.model.add("A", ROOT)
+    site.model.put_file(number, "1", "hall.stp", b"ISO-10303-21;")
+    site.model.add_version(number, "2", status="In Work")
+    site.doors.broken[f"getFile svc {number} 1 note.txt"] = "fault"
+    site.crawl()
+    before = site.failures()
+    assert len(before) == 2
+    for _ in range(3):
+        site.crawl()
+        assert site.failures().keys() == before.keys()
+    site.doors.broken.clear()
+    site.next_day(full=True)
+    assert [why for why in site.failures().values() if "CAD" not in why] == []
+
+
+def test_a_version_that_comes_back_after_a_kill(site: EdmsSite) -> None:
+    """Wherever it was killed, what was hidden and is there again is shown again."""
+    site.model.lacks = {"getModifiedDocuments"}
+    number = site.model.add("A", ROOT)
+    site.model.add_version(number, "2", status="In Work")
+    site.crawl()
+    for after in range(2, 12):
+        kept = site.model.documents[number].pop("1")
+        site.crawl_and_die(after)
+        site.model.documents[number] = {"1": kept, **site.model.documents[number]}
+        site.crawl()
+        site.assert_true()

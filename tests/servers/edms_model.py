@@ -61,6 +61,8 @@ class EdmsModel:
     Attributes:
         lacks: Operations that this service does not have.
         tells_stamps: Whether files are told with dates.
+        hides_latest: Whether the latest version is that of all, even if it is closed to
+            the account, and then nothing is told.
         others: Bytes that everybody is given in the place of a file's own.
     """
 
@@ -69,6 +71,7 @@ class EdmsModel:
         self.nodes: dict[str, NodeModel] = {}
         self.lacks: set[str] = set()
         self.tells_stamps = True
+        self.hides_latest = False
         self.others: dict[tuple[str, str, str], bytes] = {}
         self._number, self._tick = 2_000_000, 0
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import httpx
 
-from tests.servers.edms_model import EdmsModel, Version
+from tests.servers.edms_model import EdmsModel, Version, place_of
 from tests.servers.faults import Reply, Request
 
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
@@ -152,7 +152,8 @@ class EdmsDoors:
             return exit_code("21001", "Object does not exist")
         if version == "LATEST":
             version = self.model.latest(number)
-            if not version:
+            newest = max(versions, key=place_of)
+            if not version or (self.model.hides_latest and newest != version):
                 return exit_code("7", "Insufficient privileges")
         if version not in versions:
             return exit_code("100", "Version does not exist")
