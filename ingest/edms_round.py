@@ -207,8 +207,7 @@ class Round:
     def _narrow(self, marks: dict[str, Mark]) -> Iterator[Item]:
         """Close what the tree no longer vouches for, before anything is asked."""
         for number, mark in marks.items():
-            is_hidden = mark.missing or mark.closed
-            if not is_hidden and mark.readers - self.tree.readers(number):
+            if mark.readers - self.tree.readers(number):
                 yield from self.documents.narrowed(number, mark)
 
     def _read(self, numbers: Iterable[str], *, whole: bool) -> Iterator[Item]:

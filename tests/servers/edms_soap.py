@@ -143,7 +143,9 @@ class EdmsDoors:
                 return FAULTS[kind]
         reply: Reply = getattr(self, f"_{name}")(**told)
         return Reply(
-            reply.status, reply.body, reply.headers | {"Set-Cookie": "session=account"}
+            reply.status,
+            reply.body,
+            reply.headers | {"Set-Cookie": "session=account; Path=/"},
         )
 
     def _found(self, number: str, version: str) -> Version | Reply:
