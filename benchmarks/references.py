@@ -5,8 +5,8 @@
 CORPUS is JSONL with ``id``, ``title``, ``text`` and ``url``, plain or .xz; it is
 indexed by the product, and each identifier is looked up in that index as a public
 reader would. A mention is one identifier in one document; what resolves names a
-document of the corpus. Also printed: the bare numbers in arXiv's form that no word ties to arXiv and
-that are left alone, and how fast texts are read.
+document of the corpus. Also printed: the bare numbers in arXiv's form that no word ties
+to arXiv and that are left alone, and how fast texts are read.
 """
 
 import argparse
