@@ -43,6 +43,7 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+_RELATED = 20
 _STAGES = {
     "read": "Reading files",
     "embed": "Embedding",
@@ -196,9 +197,29 @@ def print_show(shown: ShownShape) -> None:
             f"  file          {escape(file.name)} ({file.media_type},"
             f" {file.pages} pages, readers: {escape(readers)})"
         )
+    _print_related(shown)
     for page in shown.pages:
         out.rule(escape(f"{page.file}, page {page.number}: {page.heading}"))
         out.print(escape(page.text))
+
+
+def _print_related(shown: ShownShape) -> None:
+    """Print what a document cites and what cites it, the first of many."""
+    for cited in shown.cites[:_RELATED]:
+        what = (
+            "another experiment's" if cited.system == "foreign" else "not in the index"
+        )
+        if cited.document:
+            what = f"{cited.document.title} ({cited.document.id})"
+        where = f"p. {cited.page}"
+        out.print(f"  cites         {escape(f'{cited.identifier}, {where}: {what}')}")
+    if (more := len(shown.cites) - _RELATED) > 0:
+        out.print(f"  cites         {more} more: --json lists all")
+    for citing in shown.cited_by[:_RELATED]:
+        where = f"{citing.document.id}, p. {citing.page}"
+        out.print(f"  cited by      {escape(f'{citing.document.title} ({where})')}")
+    if (more := len(shown.cited_by) - _RELATED) > 0:
+        out.print(f"  cited by      {more} more: --json lists all")
 
 
 def print_access(rows: list[ReadersShape]) -> None:

@@ -13,6 +13,8 @@ from dunegpt import config, options, output
 from dunegpt.errors import UsageError
 from dunegpt.schemas import (
     AskShape,
+    CitedShape,
+    CitingShape,
     DocumentShape,
     FileShape,
     HitShape,
@@ -161,7 +163,11 @@ def show(
             file.key: searcher.snapshot.store.pages(document.id, file.key)
             for file in document.files
         }
-        shown.append(_shown(document, newest, pages, page))
+        cites, cited_by = searcher.related(document.id, reader)
+        shape = _shown(document, newest, pages, page)
+        shape.cites = [CitedShape.of(each) for each in cites]
+        shape.cited_by = [CitingShape.of(each) for each in cited_by]
+        shown.append(shape)
     if as_json:
         options.print_json(ShowShape(documents=shown))
     for each in () if as_json else shown:
@@ -263,6 +269,8 @@ def _shown(
             )
             for file in document.files
         ],
+        cites=[],
+        cited_by=[],
         pages=[
             PageShape(file=key, number=p.number, heading=p.heading, text=p.text)
             for key, found in pages.items()

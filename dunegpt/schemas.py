@@ -10,7 +10,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from dunegpt.statuses import standing
-from dunegpt.types import Citation, Document, Hit, Mode, Outcome, Sentence
+from dunegpt.types import (
+    Citation,
+    Cited,
+    Citing,
+    Document,
+    Hit,
+    Mode,
+    Outcome,
+    Sentence,
+)
 
 
 class _Shape(BaseModel):
@@ -248,6 +257,60 @@ class PageShape(_Shape):
     text: str
 
 
+class CitedShape(_Shape):
+    """One identifier in the text of a document.
+
+    Attributes:
+        identifier: As it is usually written: ``DUNE-doc-6652-v5``.
+        system: ``docdb``, ``edms``, ``indico``, ``arxiv``, or ``foreign``: another
+            experiment's, which is never looked for here.
+        file: Key of the file, and page the number of the first page, that names it.
+        document: What it names; null if that is not in the index.
+    """
+
+    identifier: str
+    system: str
+    file: str
+    page: int
+    document: DocumentShape | None
+
+    @classmethod
+    def of(cls, cited: Cited) -> "CitedShape":
+        """Return the shape of an identifier in a text."""
+        document = DocumentShape.of(cited.document) if cited.document else None
+        return cls(
+            identifier=cited.label,
+            system=cited.system,
+            file=cited.file,
+            page=cited.page,
+            document=document,
+        )
+
+
+class CitingShape(_Shape):
+    """One document that names the one in question.
+
+    Attributes:
+        file: Key of the file, and page the number of the first page, that names it.
+        version: The version that it names; empty if none.
+    """
+
+    document: DocumentShape
+    file: str
+    page: int
+    version: str
+
+    @classmethod
+    def of(cls, citing: Citing) -> "CitingShape":
+        """Return the shape of a document that names another."""
+        return cls(
+            document=DocumentShape.of(citing.document),
+            file=citing.file,
+            page=citing.page,
+            version=citing.version,
+        )
+
+
 class ShownShape(_Shape):
     """One document in ``dunegpt show``."""
 
@@ -257,6 +320,8 @@ class ShownShape(_Shape):
     superseded_by: str
     parent: str
     files: list[FileShape]
+    cites: list[CitedShape]
+    cited_by: list[CitingShape]
     pages: list[PageShape]
 
 

@@ -9,6 +9,7 @@ Knows no file format, no database and no network.
 """
 
 import datetime
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,8 @@ Access: TypeAlias = frozenset[str]
 """Principals, any one of which may read. Empty: nobody."""
 
 NOBODY: Access = frozenset()
+
+_A_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*|[A-Za-z]{1,2}")
 
 
 def access_set(principals: Iterable[str]) -> Access:
@@ -41,19 +44,33 @@ def narrow(outer: Access, inner: Access) -> Access:
     return outer & inner
 
 
-def parts_of_id(document_id: str) -> tuple[str, str, int | None]:
+def parts_of_id(document_id: str) -> tuple[str, str, str | None]:
     """Return prefix, number or path, and version of a document id.
 
     >>> parts_of_id("docdb:12345:3")
-    ('docdb', '12345', 3)
+    ('docdb', '12345', '3')
+    >>> parts_of_id("edms:2026379:0.1")
+    ('edms', '2026379', '0.1')
     >>> parts_of_id("indico.fnal.gov:22661/c68849")
     ('indico.fnal.gov', '22661/c68849', None)
     """
     prefix, _, rest = document_id.partition(":")
     number, _, version = rest.rpartition(":")
-    if number and version.isdigit():
-        return prefix, number, int(version)
+    if number and _A_VERSION.fullmatch(version):
+        return prefix, number, version
     return prefix, rest, None
+
+
+def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Return what versions are sorted by: numbers by size, letters after them.
+
+    >>> sorted(["AE", "10", "0.1", "2", "B"], key=version_order)
+    ['0.1', '2', '10', 'B', 'AE']
+    """
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, len(part), part.upper())
+        for part in version.split(".")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +266,43 @@ class Citation:
     page: int
     url: str
     cited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """An identifier in a document's text.
+
+    Attributes:
+        label: As DUNE writes it: ``DUNE-doc-6652-v5``.
+        system: ``docdb``, ``edms``, ``indico``, ``arxiv``, or ``foreign``: another
+            experiment's.
+        file: Key of the file that names it.
+        page: Number of the first page that names it.
+        document: What it names, in the version named or the newest; None if that is
+            not in the index, or not for this reader.
+    """
+
+    label: str
+    system: str
+    file: str
+    page: int
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class Citing:
+    """A document that names the one in question.
+
+    Attributes:
+        file: Key of the file that names it.
+        page: Number of the first page that names it.
+        version: The version that it names; empty for the newest.
+    """
+
+    document: Document
+    file: str
+    page: int
+    version: str
 
 
 class Outcome(StrEnum):

@@ -45,6 +45,7 @@ from dunegpt.index.snapshot import (
 )
 from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import CONTEXT_TOKENS
+from dunegpt.ingest import references
 from dunegpt.ingest.blobs import Blobs
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import only_writer
@@ -235,6 +236,7 @@ class _Build:
             "passage_tokens": index.passage_tokens,
             "overlap_tokens": index.overlap_tokens,
             "words": words.VERSION,
+            "references": references.VERSION,
             "synonyms": self.synonyms.id,
         }
 

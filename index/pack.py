@@ -38,7 +38,9 @@ from dunegpt.index.store_writer import StoreWriter
 from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import VectorFile
+from dunegpt.ingest import references
 from dunegpt.ingest.blobs import link, storage_errors, sync_folder, write_whole
+from dunegpt.ingest.references import ReferenceWriter
 from dunegpt.types import Document, Page, Passage, narrow
 
 _ROWS = ("access", "document", "record")
@@ -84,6 +86,9 @@ class Packer:
         old = base.folder if base else None
         self._store = StoreWriter(
             self._new / "documents.db", old / "documents.db" if old else None
+        )
+        self._references = ReferenceWriter(
+            self._new / references.FILE, old / references.FILE if old else None
         )
         self._lexical = LexicalWriter(
             self._new / "lexical", old / "lexical" if old else None
@@ -161,6 +166,7 @@ class Packer:
         for file in document.files:
             own = self._store.file(number, file)
             part.pages(own, pages.get(file.key, ()))
+            self._references.add(own, pages.get(file.key, ()), document.id)
             files[file.key] = own, self._store.access(file.access)
         facts = Facts(
             document=number,
@@ -239,6 +245,7 @@ class Packer:
             identity = content_id(self.encoder.id, self._settings, digests)
             counts = self._store.counts()
             self._store.close()
+            self._references.close()
             self._write_manifest(identity, inputs_id, backends, counts)
             for folder in sorted({p.parent for p in self._new.rglob("*")}):
                 sync_folder(folder)
@@ -277,7 +284,7 @@ class Packer:
         if held is not None:
             self._old["access"][held.first_row : held.first_row + held.rows] = 0
             self._lexical.remove(held.number)
-            self._store.remove(document_id, held, self._now)
+            self._references.remove(self._store.remove(document_id, held, self._now))
 
     def _close_part(self) -> None:
         if self._part is None:

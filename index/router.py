@@ -11,7 +11,7 @@ from dunegpt.index.names import SYSTEMS, Mention, mentions, names
 from dunegpt.index.store import Store, Stored
 from dunegpt.index.view import View
 from dunegpt.index.words import words
-from dunegpt.types import Document, parts_of_id
+from dunegpt.types import Document, parts_of_id, version_order
 
 _MOST_OF_A_NAME = 5
 """A file's name that more documents share names none of them."""
@@ -68,6 +68,10 @@ class Router:
                 return numbers
         return []
 
+    def resolve(self, name: str, version: str | None) -> list[int]:
+        """Return what goes by a name, in a version or the newest, if it may be seen."""
+        return self._called(Mention(name, ((name.casefold(), version),), ""))
+
     def every(self, name: str) -> list[Stored]:
         """Return all that goes by a name: all versions if the name says none."""
         found = self._visible(name)
@@ -76,7 +80,7 @@ class Router:
                 found += [
                     stored
                     for stored in self._visible(called)
-                    if version in {None, _version(stored)}
+                    if version is None or is_same_version(_version(stored), version)
                 ]
         return list({stored.number: stored for stored in found}.values())
 
@@ -127,13 +131,14 @@ class Router:
             of_base: dict[str, list[Stored]] = {}
             for stored in self._visible(name):
                 base = stored.document.id.rpartition(":")[0]
-                own = stored.document.id if _version(stored) is None else base
+                own = base if _version(stored) else stored.document.id
                 of_base.setdefault(own, []).append(stored)
             found = []
             for versions in of_base.values():
-                newest = max((_version(s) or 0) for s in versions)
-                wanted = newest if version is None else version
-                found += [s.number for s in versions if (_version(s) or 0) == wanted]
+                wanted = version or max(map(_version, versions), key=version_order)
+                found += [
+                    s.number for s in versions if is_same_version(_version(s), wanted)
+                ]
             if found:
                 return found
         return []
@@ -160,5 +165,11 @@ class Router:
         return any(map(self._view.may_see, alike))
 
 
-def _version(stored: Stored) -> int | None:
-    return parts_of_id(stored.document.id)[2]
+def _version(stored: Stored) -> str:
+    """Return the version in a document's id; empty for one without."""
+    return parts_of_id(stored.document.id)[2] or ""
+
+
+def is_same_version(version: str, asked: str) -> bool:
+    """Return whether a version is the one asked for: ``7.0`` is 7, ``ae`` is AE."""
+    return version.upper().removesuffix(".0") == asked.upper().removesuffix(".0")

@@ -18,6 +18,7 @@ from dunegpt.index.fuse import fused
 from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.priors import prior
 from dunegpt.index.query import parsed
+from dunegpt.index.related import Related
 from dunegpt.index.rerank import Reranker
 from dunegpt.index.router import Named, Router
 from dunegpt.index.shown import Found, Shown, first_rows
@@ -25,7 +26,7 @@ from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import Mask, Rows
 from dunegpt.index.view import Filters, View
-from dunegpt.types import Access, Document, FoundBy, Hit
+from dunegpt.types import Access, Cited, Citing, Document, FoundBy, Hit
 
 MAX_QUESTION = 4000
 """Characters of a question; an encoder reads about 1,000 of them."""
@@ -159,6 +160,20 @@ class Searcher:
             (router.as_seen(stored), router.newest(stored).document.id)
             for stored in router.every(name)
         ]
+
+    def related(
+        self, document_id: str, reader: Access
+    ) -> tuple[list[Cited], list[Citing]]:
+        """Return what a document cites and what cites it, as far as a reader may see.
+
+        Both are empty for a document that the reader may not open.
+        """
+        view, router = self._for(reader)
+        related = Related(self.snapshot, view, router)
+        for stored in router.every(document_id):
+            if stored.document.id == document_id:
+                return related.cites(stored), related.cited_by(stored)
+        return [], []
 
     def _for(self, reader: Access) -> tuple[View, Router]:
         view = View(self.snapshot, self.narrowing, reader)

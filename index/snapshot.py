@@ -22,9 +22,11 @@ from dunegpt.index.encoder import Encoder
 from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.part import Span
 from dunegpt.index.store import Store
+from dunegpt.ingest import references
+from dunegpt.ingest.references import ReferenceTable
 from dunegpt.types import Access
 
-FORMAT = 3
+FORMAT = 4
 CURRENT = "current"
 _WARM_PIECE = 16 << 20
 
@@ -50,6 +52,7 @@ class Snapshot:
         self.store = Store(
             self.folder / "documents.db", list(zip(self.spans, parts, strict=True))
         )
+        self.references = ReferenceTable(self.folder / references.FILE)
         self.lexical = LexicalIndex(self.folder / "lexical")
         lists = self.folder / "lists.faiss"
         self.dense = DenseIndex(
@@ -81,6 +84,7 @@ class Snapshot:
     def close(self) -> None:
         """Release the files."""
         self.store.close()
+        self.references.close()
 
     def warm(self) -> int:
         """Read all files once, so that first questions are as fast as later ones.

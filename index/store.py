@@ -99,7 +99,7 @@ class Store:
         found = {}
         for row in rows:
             for file, place, text in self._texts_of(row, self._first_rows):
-                for document, identity, key in self._owner(file):
+                for document, identity, key in self.owner(file):
                     found[row] = document, _passage(identity, key, place, text)
         return found
 
@@ -109,7 +109,7 @@ class Store:
         for row in rows:
             for texts in self._part(row, self._first_rows):
                 for file in texts.files_of([row]).values():
-                    keys[row] = self._owner(file)[0][2]
+                    keys[row] = self.owner(file)[0][2]
         return keys
 
     def _texts_of(
@@ -123,13 +123,23 @@ class Store:
         place = bisect.bisect_right(firsts, number) - 1
         return self._texts[place : place + 1] if place >= 0 else []
 
-    def _owner(self, file: int) -> list[tuple[int, str, str]]:
+    def owner(self, file: int) -> list[tuple[int, str, str]]:
+        """Return number and id of the document that has a file, and the file's key."""
         with self._errors():
             return self._db.execute(
                 "select d.number, d.id, f.key from files f"
                 " join documents d on d.number = f.document where f.number = ?",
                 (file,),
             ).fetchall()
+
+    def file_numbers(self, document: int) -> dict[str, int]:
+        """Return the numbers of the files of a document, by their keys."""
+        with self._errors():
+            return dict(
+                self._db.execute(
+                    "select key, number from files where document = ?", (document,)
+                )
+            )
 
     def rows_of(self, document: int) -> list[int]:
         """Return the rows of a document, in order."""

@@ -142,9 +142,15 @@ class StoreWriter:
             (first_row, rows, digest, document),
         )
 
-    def remove(self, document_id: str, held: Held, since: str) -> None:
-        """Take a document out; remember which rows are dead with it, and since when."""
+    def remove(self, document_id: str, held: Held, since: str) -> list[int]:
+        """Take a document out; remember which rows are dead with it, and since when.
+
+        Returns:
+            The numbers of its files.
+        """
         number = (held.number,)
+        files = self._db.execute("select number from files where document = ?", number)
+        gone = [own for (own,) in files]
         for table in ("authors", "identifiers", "files"):
             self._db.execute(f"delete from {table} where document = ?", number)
         self._db.execute("delete from documents where number = ?", number)
@@ -153,6 +159,7 @@ class StoreWriter:
                 "insert into dead values (?, ?, ?, ?)",
                 (document_id, held.first_row, held.rows, since),
             )
+        return gone
 
     def has_file(self, number: int) -> bool:
         """Return whether any document has a file."""

@@ -18,7 +18,9 @@ from typing import Any
 from dunegpt.errors import ConfigError
 from dunegpt.index.words import words
 
-_DEFINED = re.compile(r"((?:[A-Za-z][\w-]*\s+){1,9})\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
+_ACRONYM = re.compile(r"\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
+_WORDS_BEFORE = re.compile(r"(?:[A-Za-z][\w-]*\s+){1,9}$")
+_LONGEST_BEFORE = 300
 _LETTERS = re.compile(r"[A-Za-z]+")
 _SMALL = frozenset("a an and by for from in of on the to with".split())
 _HINT = 'A list is groups = [["cryostat", "vessel"], ...]: two or more words each.'
@@ -92,12 +94,13 @@ def definitions(text: str) -> Iterator[tuple[str, str]]:
     >>> list(definitions("hung below the anode plane assembly (APA) frames"))
     [('APA', 'anode plane assembly')]
     """
-    for match in _DEFINED.finditer(text):
-        initials = [c.lower() for c in match[2] if c.isupper()]
-        before = _LETTERS.findall(match[1])
-        full = _spelt_out(initials, before) if len(initials) > 1 else []
+    for match in _ACRONYM.finditer(text):
+        initials = [c.lower() for c in match[1] if c.isupper()]
+        run = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
+        before = _WORDS_BEFORE.search(run) if len(initials) > 1 else None
+        full = _spelt_out(initials, _LETTERS.findall(before[0])) if before else []
         if full:
-            yield match[2], " ".join(full)
+            yield match[1], " ".join(full)
 
 
 def _spelt_out(initials: list[str], before: list[str]) -> list[str]:

@@ -156,7 +156,7 @@ class View:
         if len(self.rows):
             self.rows = self.rows & inside[self._snapshot.row_document]
             visible = int(np.count_nonzero(self.rows))
-            self.clause = replace(self.clause, visible=visible)
+            self.clause = replace(self.clause, visible=visible, rows=self.rows)
         return inside
 
     def _may_open(self, then: Access, now: Access | None, source: str) -> bool:
@@ -199,8 +199,8 @@ def _seen_by(
     clause = Clause(access=allowed, public=public)
     rows, clause = _without_stale(snapshot, narrowing, rows, clause)
     rows, clause = _without_narrowed(snapshot, narrowing, principals, rows, clause)
-    clause = replace(clause, visible=int(np.count_nonzero(rows)))
     rows.flags.writeable = False
+    clause = replace(clause, visible=int(np.count_nonzero(rows)), rows=rows)
     with narrowing.lock:
         if len(narrowing.views) >= _CACHED_VIEWS:
             narrowing.views.clear()

@@ -370,6 +370,7 @@ def test_show(run: Run, indexed: str) -> None:
     assert shown.superseded_by == ""
     assert [(f.key, f.pages) for f in shown.files] == [("v2.txt", 1)]
     assert shown.pages == []
+    assert (shown.cites, shown.cited_by) == ([], [])
     unknown = run("--config", indexed, "show", "LTS-0099")
     assert unknown.code == 3
     assert "LTS-0099 is not in the index" in unknown.err

@@ -27,7 +27,10 @@ GROUP = readers("n:lar")
 
 def texts(seed: int, count: int) -> list[str]:
     rng = random.Random(seed)
-    return [" ".join(rng.choices(WORDS, k=12)) + f" {seed}." for _ in range(count)]
+    return [
+        " ".join(rng.choices(WORDS, k=12)) + f" {seed}, see DUNE-doc-{n}."
+        for n in range(count)
+    ]
 
 
 def corpus(version: int) -> Corpus:
@@ -74,8 +77,11 @@ def said(snapshot: Snapshot) -> dict[str, object]:
             access = [snapshot.access_sets[snapshot.row_access[row]] for row in rows]
             vectors = snapshot.dense.vectors(np.array(rows, np.int64)).tolist()
             records = snapshot.records[snapshot.row_record[rows].astype(np.int64)]
+            files = store.file_numbers(number)
+            edges = snapshot.references.of_files(files.values())
             found[stored.document.id] = [
                 stored.document,
+                [(e.target, e.version, e.page) for e in edges],
                 passages,
                 pages,
                 access,

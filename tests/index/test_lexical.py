@@ -1,12 +1,16 @@
 """The lexical index: scores, clauses, and whatever people type."""
 
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dunegpt.errors import IndexBrokenError
 from dunegpt.index.lexical import Clause, Facts, LexicalIndex, LexicalWriter
+from dunegpt.index.words import words
 
 TEXTS = [  # row: document, access, text
     (0, 0, "The purity monitor measures the electron lifetime."),
@@ -110,6 +114,33 @@ def test_rarer_words_weigh_more(index: LexicalIndex) -> None:
     assert weights["qqzzi"] == index.idf("xyzzy")
     unseen = [word for word in weights if not found(index, word, hidden)]
     assert all(weights[word] == index.idf("xyzzy") for word in unseen)
+
+
+def test_the_mask_changes_nothing_but_the_way(tmp_path: Path) -> None:
+    """Rows, scores and order are those of the clause alone, whatever is allowed."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"word{n}" for n in range(40)])
+    access = rng.integers(4, size=600)
+    writer = LexicalWriter(tmp_path / "lexical")
+    for row, own in enumerate(access.tolist()):
+        chosen = rng.zipf(1.5, 12).clip(1, 40) - 1
+        writer.add(row, " ".join(names[chosen]), Facts(row, own))
+    writer.close()
+    index = LexicalIndex(tmp_path / "lexical")
+    ways = 0
+    for trial in range(200):
+        allowed = tuple(rng.choice(4, rng.integers(1, 4), replace=False).tolist())
+        rows = np.isin(access, allowed)
+        plain = Clause(allowed, visible=int(rows.sum()))
+        masked = replace(plain, rows=rows)
+        query, k = " ".join(rng.choice(names, 3)), (1, 10, 40)[trial % 3]
+        one, other = (index.search(query, c, k) for c in (plain, masked))
+        assert one[0].tolist() == other[0].tolist()
+        assert one[1].tolist() == other[1].tolist()
+        assert index.weights(query, plain) == index.weights(query, masked)
+        known = Counter(words(query))
+        ways += index._among_all(known, masked, k) is not None
+    assert ways > 50  # the short way was taken, not only the long one
 
 
 def test_damaged(tmp_path: Path, index: LexicalIndex) -> None:
