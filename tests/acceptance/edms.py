@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tests.acceptance.world import PEOPLE, Fact, _sentence
@@ -69,6 +70,17 @@ def fill(model: EdmsModel, documents: int) -> list[Fact]:
                 )
             )
     return facts
+
+
+def cite(model: EdmsModel, folder: Path) -> Fact:
+    """Let a note name a public document that no node holds; return its fact."""
+    number = model.add("A sheet that a note cites", version="2.6")
+    part, value, sentence = _sentence(99991)
+    model.put_file(number, "2.6", "note.txt", sentence.encode(), shown=True)
+    told = f"The procedure is in EDMS {number} v. 2.6, and in no other place.\n"
+    (folder / "cites.txt").write_text(told, encoding="utf-8")
+    question = f"What is the set point of {part}?"
+    return Fact(f"edms:{number}:2.6", question, value, frozenset(PEOPLE))
 
 
 def readers(model: EdmsModel, number: str, version: str) -> frozenset[str]:

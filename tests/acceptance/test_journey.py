@@ -238,6 +238,7 @@ def test_journey(
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
     reports = fill_docdb(docdb.model, DOCUMENTS)
     sheets = edms_steps.fill(edms.model, SHEETS)
+    cited = edms_steps.cite(edms.model, tmp_path / "notes")
     killed(config, "crawl", after_s=4)
     records = crawl(run)
     assert not any(r["error"] for r in records)
@@ -273,6 +274,7 @@ def test_journey(
     crawl(run, "larch")
     run("index")
     assert_told(run, replace(added, readers=frozenset({"member"})))
+    assert_told(run, cited)
 
     forgotten = first([f for f in facts if f.id != restricted.id], "board")
     proof = run("forget", forgotten.id, "--prove", "--json").json
