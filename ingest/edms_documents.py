@@ -289,13 +289,13 @@ class Documents:
                 yield self._failure(doc, file, "fetch", f"{file.name}: {why}.")
                 refs.append(self._listed_only(doc, file, why))
                 continue
-            known = old.proofs.get(file.name) if old else None
+            known = old.proofs.get(key_of(file.name)) if old else None
             place = (doc.number, doc.version)
             proof, problem = self._proofs.look(place, file, known, here)
             if problem:
                 yield self._failure(doc, file, "list", problem)
             if proof:
-                mark.proofs[file.name] = proof
+                mark.proofs[key_of(file.name)] = proof
             refs.append(self._file(doc, file, proof, here))
         public = [ref.evidence for ref in refs if PUBLIC in ref.access]
         access = frozenset({PUBLIC}) if public else self._tree.readers(doc.number)

@@ -20,7 +20,7 @@ class VersionMark:
         before: The version before it.
         settled: Its status says that its files are frozen.
         failed: Something in it is in the ledger.
-        proofs: What a visitor was given, by the file's name.
+        proofs: What a visitor was given, by the file's key.
     """
 
     read: str

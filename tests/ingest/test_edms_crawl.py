@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from dunegpt.index.forget import forget
 from dunegpt.index.status import status
 from dunegpt.ingest import notices
 from dunegpt.output import print_status
@@ -469,3 +470,16 @@ def test_a_version_that_comes_back_after_a_kill(site: EdmsSite) -> None:
         site.model.documents[number] = {"1": kept, **site.model.documents[number]}
         site.crawl()
         site.assert_true()
+
+
+def test_forgotten(site: EdmsSite) -> None:
+    """No crawl brings it back, and what is kept between runs names none of its files."""
+    number = site.model.add("A", ROOT)
+    site.model.put_file(number, "1", "layoffs.txt", b"A secret.")
+    site.crawl()
+    assert "layoffs" not in str(site.recall(f"edms:{number}"))
+    shape = forget(site.settings, f"edms:{number}")
+    assert all(place.left == 0 for place in shape.places)
+    assert site.recall(f"edms:{number}") is None
+    site.next_day(full=True)
+    assert site.documents() == {}
