@@ -68,7 +68,9 @@ class Documents:
                 yield number, Mark.loaded(kept)
 
     def _keep(self, number: str, mark: Mark) -> None:
-        self._memory.put(self._reader.holder(number), mark.stored())
+        holder, kept = self._reader.holder(number), mark.stored()
+        if self._memory.get(holder) != kept:
+            self._memory.put(holder, kept)
 
     # ── one document ──────────────────────────────────────────────────────────────
 

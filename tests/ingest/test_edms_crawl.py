@@ -473,7 +473,7 @@ def test_a_version_that_comes_back_after_a_kill(site: EdmsSite) -> None:
 
 
 def test_forgotten(site: EdmsSite) -> None:
-    """No crawl brings it back, and what is kept between runs names none of its files."""
+    """No crawl brings it back, and no name of its files is kept between runs."""
     number = site.model.add("A", ROOT)
     site.model.put_file(number, "1", "layoffs.txt", b"A secret.")
     site.crawl()

@@ -64,9 +64,9 @@ def opened(folder: Path, text: str, name: str = "list.csv") -> ExportTransport:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("as_json", [False, True])
-def test_two_thousand_documents(tmp_path: Path, as_json: bool) -> None:
-    site = ExportSite(tmp_path, 2000, as_json=as_json)
+@pytest.mark.parametrize(("documents", "as_json"), [(2000, False), (200, True)])
+def test_thousands_of_documents(tmp_path: Path, documents: int, as_json: bool) -> None:
+    site = ExportSite(tmp_path, documents, as_json=as_json)
     report = site.crawl()
     assert report.error == ""
     site.assert_true()
