@@ -16,6 +16,7 @@ from dunegpt.ingest.items import Alarm, Item, Memory, Whole
 from dunegpt.types import NOBODY, Access, Failure
 
 _KEY = "node "
+_FAILED = "failed nodes"
 _GUARD_OBJECTS = 20
 _GUARD_SHARE = 0.05
 _DOWN_AFTER = 5
@@ -49,6 +50,7 @@ class Tree:
         self._seeds: frozenset[str] = frozenset()
         self._readers: dict[str, Access] = {}
         self._inside: dict[str, set[str]] = {}
+        self._failed: set[str] = set()
         self._place()
 
     # ── who may read ──────────────────────────────────────────────────────────────
@@ -112,8 +114,7 @@ class Tree:
                 in_row += 1
                 if in_row >= _DOWN_AFTER or ref in self._roots:
                     raise
-                where = self._reader.holder(ref)
-                yield Failure(where, "list", type(error).__name__, str(error))
+                yield self._failure(ref, str(error), type(error).__name__)
             below = self._nodes.get(ref, {}).get("nodes", ())
             fresh = [child for child in below if child not in seen]
             seen.update(fresh)
@@ -121,6 +122,7 @@ class Tree:
         yield from self._look_at_cited(cited - seen)
         for ref in self._nodes.keys() - seen - cited:
             self._keep(ref, None)
+        yield from self._settle(frozenset(self._memory.get(_FAILED) or ()))
         self._place()
         lost = len(known - set(self._readers))
         if lost > max(_GUARD_OBJECTS, _GUARD_SHARE * len(known)):
@@ -131,9 +133,9 @@ class Tree:
 
     def look_at_new(self, cited: frozenset[str]) -> Iterator[Item]:
         """Look at nodes that texts name and that were not looked at."""
-        yield from self._look_at_cited(
-            frozenset(c for c in cited if c not in self._nodes)
-        )
+        new = cited - self._nodes.keys()
+        yield from self._look_at_cited(new)
+        yield from self._settle(new)
         self._place()
 
     def _look_at_cited(self, refs: frozenset[str]) -> Iterator[Item]:
@@ -143,8 +145,7 @@ class Tree:
             except SourceLoginError:
                 raise
             except SourceError as error:
-                where = self._reader.holder(ref)
-                yield Failure(where, "list", type(error).__name__, str(error))
+                yield self._failure(ref, str(error), type(error).__name__)
                 continue
             documents = () if isinstance(told, Fate) else told.documents
             title = "" if isinstance(told, Fate) else told.title
@@ -154,21 +155,14 @@ class Tree:
         """Look at one node; what is implausible changes nothing, and is told."""
         told = self._transport.node(ref)
         kept, is_root = self._nodes.get(ref), ref in self._roots
-        where = self._reader.holder(ref)
         if told is Fate.CLOSED:
             # What is below is no longer vouched for; each document tells by itself.
             self._keep(ref, None)
             problem = f"The node {ref} is closed to us."
-            if is_root:
-                yield Alarm(problem)
-            else:
-                yield Failure(where, "list", "SourceFormatError", problem)
+            yield Alarm(problem) if is_root else self._failure(ref, problem)
         elif told is Fate.NONE:
             problem = f"The node {ref} is not found; what was in it is kept as it was."
-            if is_root:
-                yield Alarm(problem)
-            else:
-                yield Failure(where, "list", "SourceFormatError", problem)
+            yield Alarm(problem) if is_root else self._failure(ref, problem)
         elif isinstance(told, Node):
             is_empty = not (told.nodes or told.documents)
             had = kept and (kept["nodes"] or kept["documents"])
@@ -176,7 +170,23 @@ class Tree:
                 yield Alarm(f"The node {ref} is empty now; what was in it is kept.")
             else:
                 self._keep(ref, told)
-                yield Whole(where, frozenset())
+
+    def _failure(
+        self, ref: str, message: str, error: str = "SourceFormatError"
+    ) -> Failure:
+        """Return that a node could not be told, after that was noted."""
+        self._failed.add(ref)
+        return Failure(self._reader.holder(ref), "list", error, message)
+
+    def _settle(self, looked_at: frozenset[str]) -> Iterator[Item]:
+        """Yield that nodes which failed before, and do not now, are well."""
+        before = set(self._memory.get(_FAILED) or ())
+        healed = (before & looked_at) - self._failed
+        for ref in sorted(healed):
+            yield Whole(self._reader.holder(ref), frozenset())
+        left = (before - healed) | self._failed
+        if left != before:
+            self._memory.put(_FAILED, sorted(left))
 
     def _keep(self, ref: str, node: Node | None) -> None:
         kept = node and {

@@ -483,3 +483,35 @@ def test_forgotten(site: EdmsSite) -> None:
     assert site.recall(f"edms:{number}") is None
     site.next_day(full=True)
     assert site.documents() == {}
+
+
+def test_a_node_that_cannot_be_told(site: EdmsSite) -> None:
+    """What was in it is kept; the ledger has it until it is told, or not listed."""
+    site.model.node(SUB, "Below", ROOT)
+    number = site.model.add("A", SUB)
+    site.model.add("Stays", ROOT)
+    site.crawl()
+    site.doors.broken[f"getChildren svc {SUB}"] = "fault"
+    assert site.next_day().error == ""
+    assert site.documents()[f"edms:{number}:1"].access == MEMBERS
+    assert list(site.failures()) == [f"edms:{SUB}"]
+    site.model.nodes[ROOT].nodes.clear()
+    site.next_day()
+    assert site.failures() == {}
+    assert site.documents()[f"edms:{number}:1"].access == NOBODY
+    site.cited = {f"edms:{SUB}"}
+    site.crawl()
+    assert list(site.failures()) == [f"edms:{SUB}"]
+    site.doors.broken.clear()
+    site.crawl()
+    assert site.failures() == {}
+
+
+def test_a_root_that_cannot_be_told(site: EdmsSite) -> None:
+    site.model.add("A", ROOT)
+    site.crawl()
+    before = site.access()
+    site.doors.broken["getChildren"] = "fault"
+    report = site.next_day()
+    assert report.error.startswith("SourceFormatError")
+    assert site.access() == before
