@@ -32,7 +32,7 @@ from dunegpt.serve import llm
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.prompt import REFUSAL, messages
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
-from dunegpt.serve.verify import verified
+from dunegpt.serve.verify import Verifier
 from dunegpt.statuses import told
 from dunegpt.types import (
     PUBLIC,
@@ -243,12 +243,13 @@ class _Answer:
         budget = table.context_tokens - table.max_tokens
         prompt, sent = messages(self.question, readable, budget)
         text = llm.stream(name, table, prompt)
+        verifier = Verifier(sent, self.searcher.snapshot.encoder, self.question)
         said: set[str] = set()
         try:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
-                sentence = verified(piece, sent)
+                sentence = verifier.verified(piece)
                 if sentence.text in said:
                     continue
                 said.add(sentence.text)

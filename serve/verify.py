@@ -1,144 +1,100 @@
 """Checks a generated sentence against the passages that it cites.
 
-First form, without a second model: the marks must name passages that were given; every
-number with its sign and unit, every identifier and address in the sentence must stand
-in a cited passage; and most of its words must. What fails is marked with the reason,
-never silently passed.
+The marks must name passages that were given. Links, code, identifiers, numbers with
+their units, dates and names in the sentence must stand in a cited passage; the passage
+must say it rather than deny it, and be about it. What fails is told with the reason,
+never silently passed. ``docs/grounding.md`` says what each check catches.
 """
 
 import re
 from collections.abc import Sequence
 
+from dunegpt.index.encoder import Encoder
 from dunegpt.index.words import words
+from dunegpt.serve import claims
+from dunegpt.serve.quantities import missing as missing_quantities
 from dunegpt.serve.sentences import framed
+from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
 from dunegpt.types import Citation, Sentence
 
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
-_ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_PREFIX = "(?:[yzafpnµumcdhkMGTPEZY]|da)?"
-_BASE = (
-    "(?:eV|Hz|Pa|bar|mol|rad|sr|V|A|W|K|m|s|g|J|N|C|F|T|H|B|b|L|l|Ω|ohm|electrons?)"
-    "(?:[²³]|\\^?-?[1-3](?!\\d))?"
-)
-_PLAIN = (
-    "(?:%|‰|°C|°F|°|ppm|ppb|ppt|min|hours?|h|days?|d|weeks?|months?|years?|yr|t|kt|psi"
-)
-_PLAIN += "|litres?|liters?|euros?|dollars?|francs?|seconds?|metres?|meters?|volts?)"
-_UNIT = f"(?:{_PLAIN}|{_PREFIX}{_BASE})"
-_QUANTITY = re.compile(
-    r"(?<![\w.])(?P<sign>[+-]?)(?P<value>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    rf"(?:\s?(?P<unit>{_UNIT}(?:[/·*]\(?{_UNIT}\)?)*)(?![\w/]))?"
-)
-_IDENTIFIER = re.compile(
-    r"(?<!\w)(?=[\w./:-]*[A-Za-z])(?=[\w./:-]*\d)[A-Za-z][\w./:-]*"
-)
-_LEAST_SHARE = 0.5
-_ATTACHED_SHARE = 0.7
 
 
-def verified(text: str, citations: Sequence[Citation]) -> Sentence:
-    """Return a sentence without its marks, with the citations that back it.
+class Verifier:
+    """Checks the sentences of one answer."""
 
-    Args:
-        text: As the model wrote it, marks included.
-        citations: What the model was given.
-    """
-    given = {citation.number: citation for citation in citations}
-    marks = [int(n) for match in _MARK.findall(text) for n in re.findall(r"\d+", match)]
-    plain = re.sub(r"\s+([.,;!?])", r"\1", _MARK.sub("", text)).strip()
-    known = [number for number in dict.fromkeys(marks) if number in given]
-    if not known:
-        return _attached(plain, citations, wrong=bool(marks))
-    cited = "\n".join(framed(given[number].hit) for number in known)
-    reason = objection(plain, cited, _LEAST_SHARE)
-    return Sentence(plain, tuple(known), supported=not reason, reason=reason)
+    def __init__(
+        self,
+        citations: Sequence[Citation],
+        encoder: Encoder | None = None,
+        question: str = "",
+    ) -> None:
+        """Prepare to check.
 
+        Args:
+            citations: What the model was given.
+            encoder: Of the index; without one, meaning is judged by words alone.
+            question: As asked; its names may be said again.
+        """
+        self._sources = {c.number: framed(c.hit) for c in citations}
+        self._support = Support([c.hit for c in citations], encoder)
+        self._question = question
 
-def objection(sentence: str, source: str, least_share: float) -> str:
-    """Return why a source does not back a sentence; empty if nothing speaks against it.
+    def verified(self, text: str) -> Sentence:
+        """Return a sentence without its marks, with the citations that back it.
 
-    Args:
-        sentence: Without marks.
-        source: All text that it may rest on.
-        least_share: Of the sentence's words that the source must have.
-    """
-    own = words(sentence)
-    if not own:
-        return "it says nothing that can be checked"
-    missing = [
-        *_missing_addresses(sentence, source),
-        *_missing_quantities(sentence, source),
-    ]
-    missing += _missing_identifiers(sentence, source)
-    if missing:
-        return f"{missing[0]} is not in the source"
-    found = set(words(source))
-    share = sum(word in found for word in own) / len(own)
-    if share < least_share:
-        return f"the source has only {share:.0%} of its words"
-    return ""
+        Args:
+            text: As the model wrote it, marks included.
+        """
+        marks = [int(n) for m in _MARK.findall(text) for n in re.findall(r"\d+", m)]
+        plain = re.sub(r"\s+([.,;!?])", r"\1", _MARK.sub("", text)).strip()
+        known = [number for number in dict.fromkeys(marks) if number in self._sources]
+        if known:
+            reason = self.objection(plain, known, LEAST_SUPPORT)
+            if not reason:
+                return Sentence(plain, tuple(known))
+        else:
+            given = "it cites a passage that was not given"
+            reason = given if marks else "it cites nothing"
+        for number in self._sources if not self._says_nothing(plain) else ():
+            # A passage found after the fact must back it better than one named.
+            if not self.objection(plain, [number], ATTACHED_SUPPORT):
+                return Sentence(plain, (number,))
+        return Sentence(plain, tuple(known), supported=False, reason=reason)
 
+    def objection(self, sentence: str, cited: Sequence[int], least: float) -> str:
+        """Return why passages do not back a sentence; empty if nothing speaks against.
 
-def _attached(sentence: str, citations: Sequence[Citation], *, wrong: bool) -> Sentence:
-    """Return a sentence that cites nothing given, with a passage that backs it, if any.
+        Args:
+            sentence: Without marks.
+            cited: Numbers of the passages.
+            least: Support that it must have.
+        """
+        if self._says_nothing(sentence):
+            return "it says nothing that can be checked"
+        source = "\n".join(self._sources[number] for number in cited)
+        for gone in (
+            *claims.missing_addresses(sentence, source),
+            *claims.missing_code(sentence, source),
+            *missing_quantities(sentence, source),
+            *claims.missing_identifiers(sentence, source),
+            *claims.missing_names(sentence, source, self._question),
+        ):
+            return f"{gone} is not in the source"
+        if self._support.denies(sentence, cited):
+            return "one of it and its source says no where the other does not"
+        support = self._support.of(sentence, cited)
+        if support < least:
+            return f"the source backs it by {support:.0%} only"
+        return ""
 
-    A passage found after the fact must back it better than one that the model named.
-    """
-    for citation in citations:
-        if not objection(sentence, framed(citation.hit), _ATTACHED_SHARE):
-            return Sentence(sentence, (citation.number,))
-    reason = "it cites a passage that was not given" if wrong else "it cites nothing"
-    return Sentence(sentence, (), supported=False, reason=reason)
-
-
-def _missing_addresses(sentence: str, source: str) -> list[str]:
-    flat = re.sub(r"\s+", " ", source).casefold()
-    found = (address.rstrip(".,;)") for address in _ADDRESS.findall(sentence))
-    return [address for address in found if address.casefold() not in flat]
-
-
-def _missing_quantities(sentence: str, source: str) -> list[str]:
-    """Return the quantities of a sentence that a source has not.
-
-    A number that has a unit in both must have the same; where the source has it bare,
-    as in a table, the unit must stand somewhere in the source.
-    """
-    present = set(quantities(source))
-    units = {unit for _, unit in present}
-    missing = []
-    for value, unit in quantities(sentence):
-        exact = (value, unit) in present
-        in_table = (value, "") in present and (unit in units or unit in source)
-        bare = not unit and any(value == other for other, _ in present)
-        if not (exact or in_table or bare):
-            missing.append(f"{value} {unit}".strip())
-    return missing
+    @staticmethod
+    def _says_nothing(sentence: str) -> bool:
+        return not words(sentence)
 
 
-def _missing_identifiers(sentence: str, source: str) -> list[str]:
-    present = {_trimmed(token) for token in _IDENTIFIER.findall(source)}
-    found = (_trimmed(token) for token in _IDENTIFIER.findall(sentence))
-    return [token for token in found if token not in present]
-
-
-def _trimmed(token: str) -> str:
-    return token.strip(".:/-").casefold()
-
-
-def quantities(text: str) -> list[tuple[str, str]]:
-    """Return the numbers of a text with their units, each in one spelling.
-
-    A minus sign counts where a number begins with it, not in a range.
-
-    >>> quantities("from -57.0 kV to 1,300 V/cm, 10-20 of them")
-    [('-57.0', 'kV'), ('1300', 'V/cm'), ('10', ''), ('20', '')]
-    """
-    text = _THOUSANDS.sub("", text.replace("\u2212", "-").replace("\u03bc", "µ"))
-    text = re.sub(r"\bminus (?=\d)", "-", text)
-    text = re.sub(r"(?<=[A-Za-zµ])\s*/\s*(?=[A-Za-zµ(])", "/", text)
-    text = re.sub(r"(?<=\d)[-\u2013](?=\d)", " ", text)
-    return [
-        (match["sign"].replace("+", "") + match["value"], match["unit"] or "")
-        for match in _QUANTITY.finditer(text)
-    ]
+def verified(
+    text: str, citations: Sequence[Citation], encoder: Encoder | None = None
+) -> Sentence:
+    """Return one sentence, checked; see `Verifier`."""
+    return Verifier(citations, encoder).verified(text)

@@ -62,8 +62,6 @@ def test_backed(text: str, citations: tuple[int, ...]) -> None:
         "The monitor cost 300 euros [2].",
         "Laser light enters through 5 m ports [3].",
         "Wombats are known to dig burrows in Tasmania [1].",
-        "The purity monitor measures 35 ms [1].",  # swapped
-        "Laser light enters through 20 ports [2].",  # swapped
         "[1]",
     ],
 )
@@ -71,6 +69,18 @@ def test_not_backed(text: str) -> None:
     found = verified(text, SOURCES)
     assert not found.supported
     assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "citations"),
+    [
+        ("The purity monitor measures 35 ms [1].", (2,)),
+        ("Laser light enters through 20 ports [2].", (3,)),
+    ],
+)
+def test_a_wrong_number_is_repaired(text: str, citations: tuple[int, ...]) -> None:
+    found = verified(text, SOURCES)
+    assert (found.supported, found.citations) == (True, citations)
 
 
 @pytest.mark.parametrize("marks", ["", " [9]", " [0]", " [123]"])
