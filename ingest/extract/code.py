@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from dunegpt.ingest.extract.clean import clean
 from dunegpt.ingest.extract.encoding import decode
 from dunegpt.ingest.extract.task import Task
-from dunegpt.ingest.extract.text import parts
+from dunegpt.ingest.extract.text import blank, parts
 from dunegpt.types import Page
 
 _BRACES = (
@@ -53,8 +53,9 @@ def pages(task: Task) -> Iterator[Page]:
         for part, line in parts(lines[first - 1 : last], first):
             number += 1
             body = clean("\n".join(part), keep_layout=True)
-            label = f"{PurePosixPath(task.name).name}, line {line}"
-            yield Page(number, name, body, label, line)
+            begin = line + blank(part)
+            label = f"{PurePosixPath(task.name).name}, line {begin}"
+            yield Page(number, name, body, label, begin)
 
 
 def _blocks(
