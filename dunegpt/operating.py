@@ -24,7 +24,7 @@ from dunegpt.schemas import (
 )
 
 
-def crawl(  # noqa: PLR0917 - its options are its arguments
+def crawl(  # noqa: PLR0913, PLR0917 - its options are its arguments
     sources: Annotated[
         list[str] | None, typer.Argument(help="Names of sources; all if none.")
     ] = None,

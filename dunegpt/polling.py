@@ -35,7 +35,7 @@ class Rounds:
 
     @contextmanager
     def until_ended(self) -> Iterator["Rounds"]:
-        """Take SIGINT and SIGTERM for the wish to end, and give them back afterwards."""
+        """Take SIGINT and SIGTERM for the wish to end; give them back afterwards."""
         before = {s: signal.signal(s, self._end) for s in _SIGNALS}
         try:
             yield self

@@ -1,4 +1,4 @@
-"""The reader's commands: ask, search, show, runs; each shows what its reader may see."""
+"""The reader's commands: ask, search, show, runs; each shows what one may see."""
 
 import logging
 from collections.abc import Iterable

@@ -208,7 +208,7 @@ class LexicalIndex:
             ).hits
             places = [place for _, place in hits]
             rows = self._searcher.fast_field_values("row", places) if hits else []
-            return np.array(rows, np.int64).tolist()
+            return [int(row) for row in np.array(rows, np.int64)]
         except (ValueError, OSError) as error:
             raise IndexBrokenError(
                 f"The lexical index cannot be read: {error}"

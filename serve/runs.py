@@ -290,7 +290,8 @@ def _counted(runs: list[Run], rest: str) -> list[_Said]:
     of_that = _matching(runs, what) if what else runs
     if not (among and of_that):
         return []
-    found = [run for run in of_that if run in among]
+    own = set(among)
+    found = [run for run in of_that if run in own]
     days = f" in {span.name}" if span else ""
     if not what:
         text = f"{among[0].source} has {len(among)} runs{days}."
@@ -310,7 +311,7 @@ def _counted(runs: list[Run], rest: str) -> list[_Said]:
 
 
 def _taken_apart(rest: str, newest: date) -> tuple[str, Span | None]:
-    """Return what is counted and in which days, of all that follows ``how many runs``."""
+    """Return what is counted, and in which days, of a question's rest."""
     span, text = None, rest
     for match in _WHEN.finditer(rest):
         if found := span_of(match[1], newest):
