@@ -14,6 +14,7 @@ import numpy as np
 
 from dunegpt.errors import UsageError
 from dunegpt.index import diversity
+from dunegpt.index.definitions import definitions
 from dunegpt.index.fuse import fused
 from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.priors import prior
@@ -25,7 +26,7 @@ from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import Mask, Rows
 from dunegpt.index.view import Filters, View
-from dunegpt.index.words import words
+from dunegpt.index.words import symbols, words
 from dunegpt.types import Access, Document, FoundBy, Hit
 
 MAX_QUESTION = 4000
@@ -302,12 +303,24 @@ class Searcher:
         for place, facts in enumerate(self.snapshot.documents[documents[:_PRIORS]]):
             day = date.fromordinal(int(facts["day"])) if facts["day"] else None
             keys[place] += prior(day, statuses[facts["status"]], today)
+        for place in self._defining(question, found, router):
+            keys[place] += 2 * _ABOVE
         order = np.argsort(-keys, kind="stable")
         spread = diversity.spread([documents[place] for place in order], keys[order])
         order = order[spread]
         reranked = frozenset(found.rows[: len(read)].tolist())
         rows, scores = found.rows[order], found.scores[order]
         return Found(rows, scores, found.found_by, reranked), notes
+
+    def _defining(self, question: str, found: Found, router: Router) -> list[int]:
+        """Return the places of rows that define a name of code in the question."""
+        if not symbols(question):
+            return []
+        rows = found.rows[:_CANDIDATES].tolist()
+        passages = self.snapshot.store.passages(rows)
+        numbers = {number for number, _ in passages.values()}
+        documents = {s.number: s.document for s in router.documents(numbers)}
+        return list(definitions(question, rows, passages, documents))
 
     def _reread(
         self, question: str, found: Found, router: Router

@@ -39,7 +39,7 @@ class Rules:
 
 
 class Round:
-    """One run."""
+    """One run; what it asked for alone is not taken from a list again."""
 
     def __init__(
         self, site: Site, maker: Maker, scope: Scope, memory: Memory, rules: Rules
@@ -47,6 +47,7 @@ class Round:
         self._site, self._maker = site, maker
         self._scope, self._memory, self._rules = scope, memory, rules
         self._anew = False
+        self._alone: set[int] = set()
         self._today = datetime.fromisoformat(memory.started_at()).astimezone(UTC).date()
         # A log may be ahead of UTC, and an entry dated by hand.
         self._end = self._today + timedelta(days=2)
@@ -162,7 +163,8 @@ class Round:
             yield from self._span(half, end)
             return
         for entry in listed.entries:
-            yield from self._taken(entry)
+            if entry.number not in self._alone:
+                yield from self._taken(entry)
         for name, why in listed.problems:
             place = name if name.isdigit() else f"days-{first}..{end}"
             failed = self._maker.id(place)
@@ -194,6 +196,7 @@ class Round:
             yield Whole(name, frozenset(), _GONE)
             self._known.pop(number, None)
             return
+        self._alone.add(number)
         yield from self._taken(entry, is_alone=True)
         yield Whole(name, frozenset({name}))
 

@@ -117,7 +117,8 @@ class Git:
         """Return the full name of the commit that a ref names here.
 
         Raises:
-            SourceFormatError: There is no repository, or no commit of that name.
+            SourceFormatError: There is no repository, no commit of that name, or not
+                its whole history.
         """
         wanted = f"{ref}^{{commit}}"
         found = self._run(
@@ -127,6 +128,11 @@ class Git:
             raise SourceFormatError(
                 f"{self.folder} has no commit at {ref!r}: {_said(found.stderr)}",
                 hint="Check path and ref, or is it empty? Nothing was removed.",
+            )
+        if self._good("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise SourceFormatError(
+                f"{self.folder} is a shallow copy: who changed what last is not in it.",
+                hint="Take a whole copy (git fetch --unshallow); nothing was removed.",
             )
         return found.stdout.decode().strip()
 
@@ -209,8 +215,7 @@ class Git:
         if left:
             raise SourceFormatError(
                 f"The history of {self.folder} is not whole: {len(left)} files were"
-                " never changed in it.",
-                hint="Is it a shallow copy? Take a whole one; nothing was removed.",
+                " never changed in it."
             )
         return found
 
