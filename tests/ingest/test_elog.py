@@ -77,7 +77,8 @@ def test_a_title_from_the_first_words(site: LogSite) -> None:
 
 
 def test_access_is_required(tmp_path: Path) -> None:
-    for access in ({}, {"access": []}):
+    tables: list[dict[str, Any]] = [{}, {"access": []}]
+    for access in tables:
         table = SourceTable(type="elog", url="http://log.test", **access)
         with pytest.raises(ConfigError, match="access"):
             open_source("log", Settings(data_dir=tmp_path, sources={"log": table}))
@@ -309,7 +310,7 @@ def test_an_entry_that_cannot_be_read_is_in_the_ledger(site: LogSite) -> None:
         text = element(own, **how)
         return text.replace("timestamp=", "stamp=") if own is entry else text
 
-    site.model.element = broken  # type: ignore[method-assign]
+    site.model.element = broken  # type: ignore[method-assign,assignment]
     report = site.crawl()
     assert (report.error, report.removed) == ("", 0)
     assert list(site.failures()) == [f"log:{entry.number}"]

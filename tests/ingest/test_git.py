@@ -1,6 +1,7 @@
 """A real git repository: edits, renames, rewritten history, what is no plain file."""
 
 import shutil
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pytest
 
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
-from dunegpt.ingest import git_program
 from dunegpt.ingest.catalog import Catalog, Hidden
 from dunegpt.ingest.crawl import CrawlReport, crawl
 from dunegpt.ingest.source import open_source
@@ -445,13 +445,13 @@ def test_a_token_is_told_to_nobody(
     monkeypatch.setenv("GIT_TOKEN_X", "geheim-4711")
     kept.configure(token_env="GIT_TOKEN_X")
     seen: list[list[str]] = []
-    run = git_program.subprocess.run
+    run = subprocess.run
 
     def noted(command: list[str], **more: Any) -> Any:
         seen.append(command)
         return run(command, **more)
 
-    monkeypatch.setattr(git_program.subprocess, "run", noted)
+    monkeypatch.setattr(subprocess, "run", noted)
     assert kept.crawl().error == ""
     assert seen and "geheim" not in str(seen)
     kept.configure(token_env=None, token_file=str(tmp_path / "open"))
