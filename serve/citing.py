@@ -1,7 +1,8 @@
 """Where a quote stands: the page, the line, and the address that opens them.
 
-A PDF opens at its page, text and code at the line of the quote, anything else on our
-own page about the document if the settings name a server, else in its home system.
+A PDF opens at its page. Anything else opens on our own page about the document, if
+the settings name a server, else in its home system: code at the line of the quote, a
+section of text at its first line.
 """
 
 import re
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 
 from dunegpt.config import Settings
 from dunegpt.index.search import Searcher
-from dunegpt.ingest.extract.kinds import has_sections, is_line_for_line
+from dunegpt.ingest.extract.kinds import has_sections, is_source
 from dunegpt.serve.sentences import sentences
 from dunegpt.types import Citation, FileRef, Hit, Page
 
@@ -69,7 +70,7 @@ def _line(quote: str, page: Page, file: FileRef, start: int) -> int:
         file: Of the page.
         start: Where the passage begins on its first page: a text may be there twice.
     """
-    if not is_line_for_line(file.name):
+    if not is_source(file.name):
         return page.line if has_sections(file.name) else 0
     pattern = re.compile(r"\s+".join(map(re.escape, quote.split())))
     found = pattern.search(page.text, start) or pattern.search(page.text)

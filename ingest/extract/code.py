@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from dunegpt.ingest.extract.clean import clean
 from dunegpt.ingest.extract.encoding import decode
 from dunegpt.ingest.extract.task import Task
-from dunegpt.ingest.extract.text import blank, parts
+from dunegpt.ingest.extract.text import parts
 from dunegpt.types import Page
 
 _BRACES = (
@@ -53,9 +53,14 @@ def pages(task: Task) -> Iterator[Page]:
         for part, line in parts(lines[first - 1 : last], first):
             number += 1
             body = clean("\n".join(part), keep_layout=True)
-            begin = line + blank(part)
+            begin = line + _blank(part)
             label = f"{PurePosixPath(task.name).name}, line {begin}"
             yield Page(number, name, body, label, begin)
+
+
+def _blank(lines: list[str]) -> int:
+    """Return how many lines before the first that says something: a page lacks them."""
+    return next((n for n, line in enumerate(lines) if clean(line)), 0)
 
 
 def _blocks(

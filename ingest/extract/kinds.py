@@ -43,7 +43,7 @@ _STARTS = {
 }
 _SOURCE = "text/x-source"
 _SOURCE_NAMES = frozenset({"Makefile", "CMakeLists.txt", "Dockerfile"})
-_SECTIONS = frozenset({".md", ".markdown", ".rst", ".tex", ".ltx"})
+_SECTIONS = frozenset({"", ".txt", ".md", ".markdown", ".rst", ".tex", ".ltx"})
 _CODE = (
     ".py .c .cc .cpp .cxx .h .hh .hpp .hxx .icc .cu .f .f90 .f77 .for .java .js .ts"
     " .go .rs .rb .pl .pm .r .jl .m .sh .bash .zsh .tcl .sql .cmake .fcl .yaml .yml"
@@ -95,12 +95,6 @@ def is_source(name: str) -> bool:
     """Return whether a file of that name is source code or settings."""
     path = PurePosixPath(name)
     return _ENDINGS.get(path.suffix.lower()) == _SOURCE or path.name in _SOURCE_NAMES
-
-
-def is_line_for_line(name: str) -> bool:
-    """Return whether the text of a page has the lines of a file of that name."""
-    ending = PurePosixPath(name).suffix.lower()
-    return is_source(name) or ending in {"", ".txt", ".log"}
 
 
 def has_sections(name: str) -> bool:

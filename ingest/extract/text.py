@@ -19,14 +19,8 @@ def pages(task: Task) -> Iterator[Page]:
         for part, line in parts(sheet.split("\n"), first):
             number += 1
             text = clean("\n".join(part), keep_layout=True)
-            begin = line + blank(part)
-            yield Page(number, "", text, f"line {begin}", begin)
+            yield Page(number, "", text, f"line {line}", line)
         first += sheet.count("\n")
-
-
-def blank(lines: list[str]) -> int:
-    """Return how many lines before the first that says something; 0 if none does."""
-    return next((n for n, line in enumerate(lines) if clean(line)), 0)
 
 
 def parts(lines: list[str], first: int) -> Iterator[tuple[list[str], int]]:

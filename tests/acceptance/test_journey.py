@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from dunegpt import cli
+from tests.acceptance.logbook import Logbook, logbook
 from tests.acceptance.world import (
     ACCOUNTS,
     BOARD,
@@ -73,10 +74,17 @@ def docdb() -> Iterator[Doors]:
 
 
 @pytest.fixture
+def shiftlog(tmp_path: Path) -> Iterator[Logbook]:
+    with logbook(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
 def config(
     tmp_path: Path,
     model: IndicoModel,
     docdb: Doors,
+    shiftlog: Logbook,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
@@ -112,6 +120,7 @@ def config(
         token_env = ["TOKEN_MIA", "TOKEN_MO"]
         principals = ["larch:member"]
         audiences = [{{principals = ["larch:board"], token_env = "TOKEN_OTTO"}}]
+        {shiftlog.settings()}
         """
     )
     return path
@@ -216,20 +225,27 @@ def place(fact: Fact) -> tuple[int, int]:
 
 
 def test_journey(
-    run: Run, config: Path, model: IndicoModel, docdb: Doors, tmp_path: Path
+    run: Run,
+    config: Path,
+    model: IndicoModel,
+    docdb: Doors,
+    shiftlog: Logbook,
+    tmp_path: Path,
 ) -> None:
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
     reports = fill_docdb(docdb.model, DOCUMENTS)
+    logged = shiftlog.fill()
     killed(config, "crawl", after_s=4)
     records = crawl(run)
-    assert [r["error"] for r in records] == ["", "", ""]
+    assert {r["error"] for r in records} == {""}
     state = run("status", "--json").json
     assert sum(s["versions"] for s in state["sources"]) >= 5000
     killed(config, "index", after_s=4)
     index = run("index", "--json").json
     assert index["documents"] >= 3500
-    for fact in (*one_of_each(facts), *one_of_each(reports)):
+    for fact in (*one_of_each(facts), *one_of_each(reports), *logged):
         assert_told(run, fact)
+    shiftlog.assert_runs(run)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
     event_of(model, restricted).readers = GROUP
@@ -245,12 +261,15 @@ def test_journey(
     assert_told(run, replace(deleted, readers=frozenset()))
 
     change_docdb(run, docdb.model, reports)
+    renewed = shiftlog.change(run, assert_told)
 
     added = add_talk(model, event_of(model, restricted), GROUP)
     run("notice", "larch", added.id)
     crawl(run, "larch")
     run("index")
     assert_told(run, replace(added, readers=frozenset({"member"})))
+    for fact in renewed:
+        assert_told(run, fact)
 
     forgotten = first([f for f in facts if f.id != restricted.id], "board")
     proof = run("forget", forgotten.id, "--prove", "--json").json
