@@ -47,7 +47,7 @@ class Run:
         read: Files that were fetched.
         missing: Things of the source that the catalog lacks or has otherwise.
         leaks: Documents and files with a reader that is not theirs.
-        stale: Things that are gone at home and still shown to those who could read them.
+        stale: Things that are gone at home and still shown to their readers.
     """
 
     what: str
