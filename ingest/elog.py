@@ -119,6 +119,7 @@ class ElogSource:
         for origin, client in self._clients.items():
             client.recall((memory.get("spent") or {}).get(origin) or [])
         options = self._options
+        yield from self._for_new_readers(memory)
         try:
             if self._site and not options.whole:
                 rules = Rules(options.first_day, options.recent_days)
@@ -145,6 +146,18 @@ class ElogSource:
         if self._site is None:
             raise FetchError(f"{file.name} is not among the exported files.")
         return self._site.file(file.url, limit)
+
+    def _for_new_readers(self, memory: Memory) -> Iterator[Item]:
+        """Yield all that is known if the settings name other readers than before.
+
+        Old entries are read again only in turn: without this they would stay open.
+        """
+        readers = sorted(self._maker.access)
+        if memory.get("readers") != readers:
+            for name in sorted(memory.tops()):
+                if stored := memory.document(name):
+                    yield self._maker.for_readers(stored)
+        memory.put("readers", readers)
 
     # ── exports ───────────────────────────────────────────────────────────────────
 

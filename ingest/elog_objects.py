@@ -7,7 +7,7 @@ author, category, form, fields, text, comments, related entries. Does not ask an
 import hashlib
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urljoin
 
@@ -73,6 +73,16 @@ class Maker:
         """Return the sha256 of the page of an entry."""
         return hashlib.sha256(self.body(entry)).hexdigest()
 
+    def for_readers(self, stored: Document) -> Document:
+        """Return a document as stored, for whom the settings say now."""
+        files = (
+            replace(file, access=self.access, evidence=self.evidence)
+            for file in stored.files
+        )
+        return replace(
+            stored, access=self.access, evidence=self.evidence, files=tuple(files)
+        )
+
     def document(self, entry: Entry, files: tuple[FileRef, ...]) -> Document:
         """Return the document of an entry with the files of its attachments."""
         return Document(
@@ -89,13 +99,15 @@ class Maker:
         )
 
     def _text(self, entry: Entry) -> FileRef:
+        body = self.body(entry)
         return FileRef(
             key=ENTRY_FILE,
             name=f"entry-{entry.number}.html",
             media_type="text/html",
             url=self.url(entry.number),
             access=self.access,
-            body=self.body(entry),
+            checksum=f"sha256:{hashlib.sha256(body).hexdigest()}",
+            body=body,
             evidence=self.evidence,
         )
 

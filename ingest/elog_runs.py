@@ -5,6 +5,7 @@ file, so that a run is found, cited and closed as any text is. Does not ask anyt
 """
 
 import csv
+import hashlib
 import io
 import json
 from calendar import month_name
@@ -220,13 +221,15 @@ def _month(
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(run.row for run in runs)
+    body = out.getvalue().encode()
     file = FileRef(
         key=RUNS_FILE,
         name=f"runs-{month}.csv",
         media_type="text/csv",
         url=url,
         access=access,
-        body=out.getvalue().encode(),
+        checksum=f"sha256:{hashlib.sha256(body).hexdigest()}",
+        body=body,
         evidence=evidence,
     )
     year, number = month.split("-")

@@ -138,28 +138,28 @@ def test_an_increment_reads_what_changed(kept: Kept) -> None:
 
 
 def test_a_commit_that_changes_everything_is_no_loss(kept: Kept) -> None:
-    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(40)})
+    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(25)})
     kept.crawl()
-    kept.repository.commit({f"n/f{n}.md": f"New text {n}.\n" for n in range(40)})
+    kept.repository.commit({f"n/f{n}.md": f"New text {n}.\n" for n in range(25)})
     report = kept.crawl()
-    assert (report.error, report.new, report.removed) == ("", 40, 40)
+    assert (report.error, report.new, report.removed) == ("", 25, 25)
     kept.assert_true()
 
 
 def test_files_that_are_deleted_in_mass_are_a_loss(kept: Kept) -> None:
-    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(40)})
+    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(25)})
     kept.crawl()
     shutil.rmtree(kept.repository.folder / "n")
     kept.repository.commit({"README.md": "Changed.\n"})
     report = kept.crawl()
-    assert "40 of 43 documents are gone" in report.error
-    assert (report.hidden, report.removed) == (40, 1)
+    assert "25 of 28 documents are gone" in report.error
+    assert (report.hidden, report.removed) == (25, 1)
     assert kept.documents().keys() == {"README.md", "src/Drift.cc", "fcl/larch.fcl"}
     assert kept.crawl(accept_loss=True).error == ""
 
 
 def test_a_rewritten_history_is_told_and_is_no_loss(kept: Kept) -> None:
-    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(40)})
+    kept.repository.commit({f"n/f{n}.md": f"Text {n}.\n" for n in range(25)})
     kept.crawl()
     old = kept.documents()
     git = kept.repository.git
@@ -169,7 +169,7 @@ def test_a_rewritten_history_is_told_and_is_no_loss(kept: Kept) -> None:
     report = kept.crawl()
     assert report.error == ""
     assert "was written anew" in " ".join(report.warnings)
-    assert (report.new, report.removed) == (43, 43)
+    assert (report.new, report.removed) == (28, 28)
     new = kept.documents()
     assert new.keys() == old.keys()
     assert all(new[p].supersedes == old[p].id for p in new)
@@ -200,6 +200,13 @@ def test_what_was_taken_back_comes_back(kept: Kept) -> None:
     assert {p: d.id for p, d in kept.documents().items()} == {
         p: d.id for p, d in before.items()
     }
+
+
+def test_without_a_web_view_the_file_itself_is_opened(kept: Kept) -> None:
+    kept.configure(web=None)
+    kept.crawl()
+    url = kept.documents()["src/Drift.cc"].url
+    assert url == f"{kept.repository.folder.as_uri()}/src/Drift.cc"
 
 
 def test_a_merge_shows_what_it_made(kept: Kept) -> None:
