@@ -1,17 +1,19 @@
 """One run over a logbook behind an address: which days are read, and what is gone.
 
 Each run reads the last days whole; once a day a thirtieth of all older days is read
-again, for entries that came late, were edited or deleted there. An entry that a list no
-longer has is asked for alone before it is taken for gone: it may have moved to another
-day. Does not know how the log is asked.
+again, for entries that came late, were edited or deleted there. A number that was
+passed over is asked for alone, once: it may be of an entry that came late. What a list
+no longer has is asked for alone, too, before it is taken for gone: it may have moved to
+another day. Whatever goes wrong with one entry alone stops no run. Does not know how
+the log is asked.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from dunegpt.errors import SourceFormatError
+from dunegpt.errors import FetchError, SourceBusyError, SourceError, SourceFormatError
 from dunegpt.ingest.elog_entries import Entry
 from dunegpt.ingest.elog_objects import ENTRY_FILE, Maker
 from dunegpt.ingest.elog_site import Site
@@ -39,7 +41,7 @@ class Rules:
 
 
 class Round:
-    """One run; what it asked for alone is not taken from a list again."""
+    """One run."""
 
     def __init__(
         self, site: Site, maker: Maker, scope: Scope, memory: Memory, rules: Rules
@@ -47,7 +49,7 @@ class Round:
         self._site, self._maker = site, maker
         self._scope, self._memory, self._rules = scope, memory, rules
         self._anew = False
-        self._alone: set[int] = set()
+        self._done_with: set[int] = set()
         self._today = datetime.fromisoformat(memory.started_at()).astimezone(UTC).date()
         # A log may be ahead of UTC, and an entry dated by hand.
         self._end = self._today + timedelta(days=2)
@@ -64,7 +66,6 @@ class Round:
         Raises:
             SourceError: A list cannot be trusted.
         """
-        yield from self._named()
         read = self._memory.get("read")
         if self._scope.since:
             yield from self._span(self._scope.since, self._end)
@@ -73,6 +74,9 @@ class Round:
         else:
             yield from self._recent(date.fromisoformat(read))
             yield from self._older()
+        # After a list: by then it is known that the log answers, and whom.
+        yield from self._named()
+        yield from self._passed_over()
 
     # ── which days ────────────────────────────────────────────────────────────────
 
@@ -98,14 +102,14 @@ class Round:
             few = count < self._site.limit // 4
             days = min(days * 2, _LONGEST_SPAN) if few else max(days // 2, 1)
         self._memory.put("full", None)
-        self._done()
+        self._note_read()
         self._anew = False
 
     def _recent(self, read: date) -> Iterator[Item]:
         """Read the last days, and all since the last good run."""
         days = timedelta(days=self._rules.recent_days)
         yield from self._span(min(self._today, read) - days, self._end)
-        self._done()
+        self._note_read()
 
     def _older(self) -> Iterator[Item]:
         """Read a thirtieth of the older days again, once a day."""
@@ -126,7 +130,7 @@ class Round:
         done = {"day": self._today.isoformat(), "to": max(begin, end).isoformat()}
         self._memory.put("rolled", done)
 
-    def _done(self) -> None:
+    def _note_read(self) -> None:
         self._memory.put("read", self._today.isoformat())
 
     def _named(self) -> Iterator[Item]:
@@ -137,8 +141,27 @@ class Round:
                 whole_id = self._maker.id(own)
                 yield from self._span(*map(date.fromisoformat, days.groups()))
                 yield Whole(whole_id, frozenset())
+            elif own.isdigit() and int(own) in self._done_with:
+                yield Whole(self._maker.id(own), frozenset({self._maker.id(own)}))
             elif own.isdigit():
-                yield from self._one(int(own))
+                entry, why = self._asked(int(own))
+                if why:
+                    failed = self._maker.id(own)
+                    yield Failure(failed, "list", SourceError.__name__, why)
+                else:
+                    yield from self._one(int(own), entry)
+
+    def _passed_over(self) -> Iterator[Item]:
+        """Look at numbers that no list has, below the highest that one has."""
+        highest = max(self._known, default=0)
+        before = self._memory.get("highest")
+        if before is not None:
+            passed = (n for n in range(before + 1, highest) if n not in self._known)
+            for number in list(passed)[:_ASKED_ALONE]:
+                entry, _ = self._asked(number)
+                if entry:
+                    yield from self._one(number, entry)
+        self._memory.put("highest", highest)
 
     # ── what is there ─────────────────────────────────────────────────────────────
 
@@ -163,8 +186,7 @@ class Round:
             yield from self._span(half, end)
             return
         for entry in listed.entries:
-            if entry.number not in self._alone:
-                yield from self._taken(entry)
+            yield from self._taken(entry)
         for name, why in listed.problems:
             place = name if name.isdigit() else f"days-{first}..{end}"
             failed = self._maker.id(place)
@@ -182,55 +204,75 @@ class Round:
             if day and first <= day < end and number not in there
         ]
         for number in missing:
-            if len(missing) <= _ASKED_ALONE:
-                yield from self._one(number)
-            else:
+            if len(missing) > _ASKED_ALONE:
                 # So many at once are for the crawl to judge.
                 yield Whole(self._maker.id(number), frozenset(), _GONE)
+            else:
+                # The list is believed: an answer can only show where the entry is now.
+                entry, _ = self._asked(number)
+                yield from self._one(number, entry)
 
-    def _one(self, number: int) -> Iterator[Item]:
-        """Ask for one entry alone; yield it, and that it is or is not there."""
-        entry = self._site.entry(number)
+    def _asked(self, number: int) -> tuple[Entry | None, str]:
+        """Return an entry that was asked for alone, and why that could not be told.
+
+        Raises:
+            SourceBusyError: The log asks to come back later.
+        """
+        try:
+            return self._site.entry(number), ""
+        except SourceBusyError:
+            raise
+        except SourceError as error:
+            return None, f"{error}"
+
+    def _one(self, number: int, entry: Entry | None) -> Iterator[Item]:
+        """Yield an entry that was asked for alone, and that it is or is not there."""
         name = self._maker.id(number)
         if entry is None:
             yield Whole(name, frozenset(), _GONE)
             self._known.pop(number, None)
             return
-        self._alone.add(number)
         yield from self._taken(entry, is_alone=True)
         yield Whole(name, frozenset({name}))
 
     def _taken(self, entry: Entry, *, is_alone: bool = False) -> Iterator[Item]:
         """Yield an entry with its attachments; ask for them if they were not listed."""
-        files = self._maker.attachments(entry)
-        if entry.promised > len(entry.attachments):
-            kept = () if self._anew or is_alone else self._kept(entry)
-            if kept:
-                files = kept
-            elif not is_alone:
-                alone = self._site.entry(entry.number)
-                files = self._maker.attachments(alone) if alone else files
-            if len(files) < entry.promised:
-                where = f"{self._maker.id(entry.number)}#attachments"
-                why = f"{len(files)} of {entry.promised} attachments have an address."
-                yield Failure(where, "fetch", "FetchError", why)
+        files, why = self._files(entry, is_alone=is_alone)
+        if why:
+            where = f"{self._maker.id(entry.number)}#attachments"
+            yield Failure(where, "fetch", FetchError.__name__, why)
         self._known[entry.number] = entry.time.date()
+        self._done_with.add(entry.number)
         yield self._maker.document(entry, files)
 
-    def _kept(self, entry: Entry) -> tuple[FileRef, ...]:
-        """Return the attachments as stored, if neither text nor number has changed."""
+    def _files(
+        self, entry: Entry, *, is_alone: bool
+    ) -> tuple[tuple[FileRef, ...], str]:
+        """Return the attachments of an entry, and what is missing of them."""
+        files = self._maker.attachments(entry)
+        if entry.promised <= len(entry.attachments):
+            return files, ""
+        kept, is_same = self._kept(entry)
+        if is_same and not (self._anew or is_alone) and len(kept) == entry.promised:
+            return kept, ""
+        why = ""
+        if not is_alone:
+            alone, why = self._asked(entry.number)
+            files = self._maker.attachments(alone) if alone else files
+        if len(files) >= entry.promised:
+            return files, ""
+        missing = f"{len(files)} of {entry.promised} attachments have an address."
+        return files or kept, why or missing
+
+    def _kept(self, entry: Entry) -> tuple[tuple[FileRef, ...], bool]:
+        """Return the attachments as stored, and whether the text is as it was."""
         stored = self._memory.document(self._maker.id(entry.number))
         if stored is None:
-            return ()
-        own = {file.key: file for file in stored.files}
+            return (), False
+        own = {f.key: f for f in self._maker.for_readers(stored).files}
         text = own.pop(ENTRY_FILE, None)
-        same = text is not None and text.sha256 == self._maker.digest(entry)
-        if not same or len(own) != entry.promised:
-            return ()
-        access, evidence = self._maker.access, self._maker.evidence
-        return tuple(
-            replace(file, access=access, evidence=evidence) for file in own.values()
-        )
+        is_same = text is not None and text.sha256 == self._maker.digest(entry)
+        return tuple(own.values()), is_same
 
 
 def _age(begun: str, now: str) -> timedelta:

@@ -143,6 +143,52 @@ def test_late_edited_and_deleted_entries(site: LogSite) -> None:
     site.assert_true()
 
 
+def test_a_late_entry_is_seen_when_the_next_one_comes(site: LogSite) -> None:
+    site.crawl()
+    late = site.model.add("2024-08-08", "Found in a drawer.")
+    site.crawl()
+    assert late.number not in site.entries()
+    after = site.model.recent()
+    site.crawl()
+    assert {late.number, after.number} <= site.entries()
+    site.model.asked.clear()
+    site.crawl()
+    assert not [a for a in site.model.asked if "xml_get" in a]
+
+
+@pytest.mark.parametrize("fault", ["page", "login", "error", "text", "empty"])
+def test_a_log_that_answers_oddly_for_what_is_deleted(
+    site: LogSite, fault: str
+) -> None:
+    """The list is believed: the run goes on, and what it lacks is gone."""
+    gone = site.model.recent(2)
+    site.crawl()
+    del site.model.entries[gone.number]
+    site.model.faults = {f"e={gone.number}": fault}
+    report = site.crawl()
+    assert (report.error, report.removed) == ("", 1)
+    site.assert_true()
+
+
+@pytest.mark.parametrize("fault", ["page", "login", "error", "text", "empty"])
+def test_one_entry_that_cannot_be_asked_for_stops_nothing(
+    site: LogSite, fault: str
+) -> None:
+    entry = site.model.recent(2)
+    entry.files["a.txt"] = b"alpha"
+    site.crawl()
+    site.model.faults = {f"e={entry.number}": fault}
+    entry.text = "Edited."
+    notices.leave(site.settings.data, "log", ["8001", str(entry.number)])
+    report = site.crawl()
+    assert (report.error, report.removed) == ("", 0)
+    assert {n.partition("#")[0] for n in site.failures()} == {f"log:{entry.number}"}
+    site.assert_true()
+    site.model.faults = {}
+    assert site.crawl(full=True).failed == 0
+    assert site.failures() == {}
+
+
 def test_an_entry_moved_to_another_day_is_not_gone(site: LogSite) -> None:
     moved = site.model.recent(1)
     site.crawl()
@@ -171,11 +217,11 @@ def test_older_days_are_read_again_in_turn(
 
 def test_full_and_since_look_at_what_they_say(site: LogSite) -> None:
     site.crawl()
-    late = site.model.add("2024-06-06")
-    later = site.model.add("2025-06-06")
-    site.crawl(since=date(2025, 6, 1))
-    assert later.number in site.entries() and late.number not in site.entries()
-    assert site.crawl(full=True).new == 1
+    for number in (8001, 8002):
+        site.model.entries[number].text += " Edited."
+    assert site.crawl(since=date(2025, 11, 1)).changed == 1
+    assert "Edited" not in site.text("log:8001")
+    assert site.crawl(full=True).changed == 1
     site.assert_true()
 
 
