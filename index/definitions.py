@@ -42,5 +42,9 @@ def _defines(passage: Passage, file: str, name: str) -> bool:
     if heading == wanted or heading.endswith((f"::{wanted}", f".{wanted}")):
         return True
     own = re.escape(name)
-    line = rf"^\s*{own}\s*:" if file.endswith(".fcl") else rf"^\s*{_KEYWORDS}\s+{own}\b"
+    line = rf"^\s*{_KEYWORDS}\s+{own}\b"
+    if file.endswith(".fcl"):
+        # Written whole, or as the last of tables within each other.
+        last = re.escape(name.rpartition(".")[2])
+        line = rf"^\s*(?:{own}|{last})\s*:"
     return bool(re.search(rf"{line}(?!\s*;)", passage.text, re.M))

@@ -256,7 +256,10 @@ class GitSource:
             why = f"The file's name is not UTF-8: {error.reason}."
             return Failure(failed, "fetch", FetchError.__name__, why)
         most = self._options.max_file_kb << 10
-        if entry.size_bytes is None or entry.size_bytes > most:
+        if entry.size_bytes is None:
+            why = "The file's content is not in the repository, or is damaged."
+            return Failure(failed, "fetch", FetchError.__name__, why)
+        if entry.size_bytes > most:
             why = f"The file has {entry.size_bytes:,} bytes; at most {most:,} are read."
             return Failure(failed, "fetch", FetchError.__name__, why)
         return None

@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One entry of a tree; ``size_bytes`` is None for what is no file's content."""
+    """One entry of a tree; ``size_bytes`` is None where there is no content."""
 
     path: bytes
     mode: str
@@ -178,7 +178,7 @@ class Git:
             if line:
                 facts, _, path = line.partition(b"\t")
                 mode, _, name, size = facts.decode().split()
-                yield TreeEntry(path, mode, name, int(size) if size != "-" else None)
+                yield TreeEntry(path, mode, name, int(size) if size.isdigit() else None)
 
     def last_changes(self, commit: str, paths: set[bytes]) -> dict[bytes, Change]:
         """Return for each path the commit that made it what it is at a commit.

@@ -67,6 +67,16 @@ physics.producers.caldata: {
   LogLevel: 1
 }
 """
+NESTED = """physics: {
+  producers: {
+    # Finds hits.
+    gaushit: {
+      module_type: "GausHitFinder"
+      Threshold: 3
+    }
+  }
+}
+"""
 NOTE = """# Notes
 
 The function computeDriftVelocity, or `drift_time_of`, was checked by hand. See
@@ -81,6 +91,7 @@ FILES: dict[str, str | bytes] = {
     "larch/Drift.cc": SOURCE,
     "python/hits.py": CALLS,
     "fcl/prep.fcl": FCL,
+    "fcl/reco.fcl": NESTED,
     "notes.md": NOTE,
     "plain.txt": "One line.\n\n\nAnother line, further down.\n",
 }
@@ -133,6 +144,7 @@ def code(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Indexe
         ("HitFinder.find_hits", "hits.py", "HitFinder.find_hits"),
         ("HitFinder", "hits.py", ""),
         ("physics.producers.caldata", "prep.fcl", ""),
+        ("physics.producers.gaushit", "reco.fcl", ""),
     ],
 )
 def test_a_name_finds_its_definition_first(
