@@ -27,7 +27,7 @@ class Served(LogSite):
         self.broken: dict[str, str] = {}
         self.once: dict[str, str] = {}
         url = f"{self.server.url}/ECL/larch"
-        self.configure(url=url, timeout_s=0.4, max_file_mb=1, list_limit=50)
+        self.configure(url=url, timeout_s=20, max_file_mb=1, list_limit=50)
 
     def crawl(self, **how: Any) -> CrawlReport:
         return crawl("log", self.settings, **how)
@@ -58,6 +58,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 @pytest.mark.slow
 def test_attachments(site: Served) -> None:
+    site.configure(timeout_s=0.8)
     for fault in [*LASTING, *PASSING]:
         entry = site.model.recent()
         entry.files[f"{fault}.txt"] = b"all is well\n"
@@ -79,6 +80,7 @@ def test_attachments(site: Served) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [*LASTING, *LOGIN])
 def test_lists(site: Served, fault: str) -> None:
+    site.configure(timeout_s=0.8)
     site.crawl()
     before = site.essence()
     site.broken["xml_search"] = fault
