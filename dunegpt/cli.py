@@ -75,6 +75,7 @@ for command in (
     reading.ask,
     reading.search,
     reading.show,
+    reading.runs,
     operating.access,
     operating.status,
     operating.forget,

@@ -26,6 +26,7 @@ from dunegpt.schemas import (
     PersonShape,
     ReadersShape,
     ReferenceShape,
+    RunsShape,
     SearchShape,
     SentenceShape,
     ShownShape,
@@ -220,6 +221,20 @@ def _print_related(shown: ShownShape) -> None:
         out.print(f"  cited by      {escape(f'{citing.document.title} ({where})')}")
     if (more := len(shown.cited_by) - _RELATED) > 0:
         out.print(f"  cited by      {more} more: --json lists all")
+
+
+def print_runs(found: RunsShape) -> None:
+    """Print a line for each run: number, times, beam, state, comment, document."""
+    for note in found.notes:
+        err.print(escape(note), style="yellow")
+    if not found.runs:
+        out.print("No run found that you may see.")
+    for run in found.runs:
+        ended = str(run.stop) if run.stop else "(no end)"
+        facts = [f"beam {run.beam}" if run.beam else "", run.state, run.comment]
+        about = "; ".join(filter(None, facts))
+        line = f"{run.run}  {run.start} - {ended}  {about}"
+        out.print(f"{escape(line)}  [dim]{escape(run.document)} p. {run.page}[/dim]")
 
 
 def print_access(rows: list[ReadersShape]) -> None:

@@ -129,13 +129,14 @@ class ReferenceShape(_Shape):
         key = citation.hit.passage.file_key
         kinds = [f.media_type for f in citation.hit.document.files if f.key == key]
         unit = _PAGES.get(kinds[0] if kinds else "", "section")
+        place = f"{unit} {citation.page}"
         return cls(
             number=citation.number,
             cited=citation.cited,
             document=DocumentShape.of(citation.hit.document),
             file=key,
             page=citation.page,
-            place=f"{unit} {citation.page}",
+            place=f"line {citation.line}" if citation.line else place,
             url=citation.url,
             quote=citation.quote,
             score=round(citation.hit.score, 4),
@@ -401,6 +402,29 @@ class CrawlShape(_Shape):
     failures: list[FailureShape]
 
 
+class RunShape(_Shape):
+    """One run, as its row in a table says; ``page`` of ``document`` holds the row."""
+
+    source: str
+    run: int
+    start: dt.datetime
+    stop: dt.datetime | None
+    beam: str
+    state: str
+    comment: str
+    document: str
+    page: int
+    url: str
+
+
+class RunsShape(_Shape):
+    """What ``dunegpt runs --json`` prints, the oldest run first."""
+
+    snapshot: str
+    notes: list[str]
+    runs: list[RunShape]
+
+
 class ExtractedPageShape(_Shape):
     """One page in ``dunegpt extract``."""
 
@@ -491,6 +515,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "extract": ExtractShape,
     "index": IndexRunShape,
     "principals": PersonShape,
+    "runs": RunsShape,
     "search": SearchShape,
     "show": ShowShape,
     "status": StatusShape,

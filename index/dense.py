@@ -130,7 +130,7 @@ class DenseIndex:
             return True
         looked = probes(count / len(self), self._lists.nlist) / self._lists.nlist
         scan_ns = 1.5 * len(self) + 130 * count
-        return scan_ns <= 3e6 + 17 * looked * self.covered
+        return bool(scan_ns <= 3e6 + 17 * looked * self.covered)
 
     def _listed(
         self, vector: Vectors, allowed: Mask, count: int, k: int

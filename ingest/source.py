@@ -11,7 +11,9 @@ from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
 from dunegpt.ingest.docdb import DocDBSource
 from dunegpt.ingest.edms import EdmsSource
+from dunegpt.ingest.elog import ElogSource
 from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.git import GitSource
 from dunegpt.ingest.indico import IndicoSource
 from dunegpt.ingest.items import Item, Memory, Scope
 from dunegpt.types import FileRef
@@ -57,7 +59,9 @@ class Source(Protocol):
 SOURCES: dict[str, Callable[[str, SourceTable, Settings], Source]] = {
     "docdb": DocDBSource,
     "edms": EdmsSource,
+    "elog": ElogSource,
     "folder": FolderSource,
+    "git": GitSource,
     "indico": IndicoSource,
 }
 

@@ -18,6 +18,7 @@ import pytest
 
 from dunegpt import cli
 from tests.acceptance import edms as edms_steps
+from tests.acceptance.logbook import Logbook, logbook
 from tests.acceptance.world import (
     ACCOUNTS,
     BOARD,
@@ -81,11 +82,18 @@ def edms() -> Iterator[EdmsDoors]:
 
 
 @pytest.fixture
-def config(
+def shiftlog(tmp_path: Path) -> Iterator[Logbook]:
+    with logbook(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def config(  # noqa: PLR0917 - a server for each source
     tmp_path: Path,
     model: IndicoModel,
     docdb: Doors,
     edms: EdmsDoors,
+    shiftlog: Logbook,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
@@ -123,6 +131,7 @@ def config(
         token_env = ["TOKEN_MIA", "TOKEN_MO"]
         principals = ["larch:member"]
         audiences = [{{principals = ["larch:board"], token_env = "TOKEN_OTTO"}}]
+        {shiftlog.settings()}
         """
     )
     return path
@@ -227,29 +236,33 @@ def place(fact: Fact) -> tuple[int, int]:
     return int(number), int(version)
 
 
-def test_journey(
+def test_journey(  # noqa: PLR0917 - a server for each source
     run: Run,
     config: Path,
     model: IndicoModel,
     docdb: Doors,
     edms: EdmsDoors,
+    shiftlog: Logbook,
     tmp_path: Path,
 ) -> None:
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
     reports = fill_docdb(docdb.model, DOCUMENTS)
     sheets = edms_steps.fill(edms.model, SHEETS)
     cited = edms_steps.cite(edms.model, tmp_path / "notes")
+    logged = shiftlog.fill()
     killed(config, "crawl", after_s=4)
     records = crawl(run)
-    assert not any(r["error"] for r in records)
+    assert {r["error"] for r in records} == {""}
     state = run("status", "--json").json
     assert sum(s["versions"] for s in state["sources"]) >= 5000
     killed(config, "index", after_s=4)
     index = run("index", "--json").json
     assert index["documents"] >= 3500
-    for fact in (*one_of_each(facts), *one_of_each(reports), *one_of_each(sheets)):
+    shown = (*one_of_each(facts), *one_of_each(reports), *one_of_each(sheets))
+    for fact in (*shown, *logged):
         assert_told(run, fact)
     edms_steps.assert_standing(run, edms.model, sheets)
+    shiftlog.assert_runs(run)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
     event_of(model, restricted).readers = GROUP
@@ -268,6 +281,7 @@ def test_journey(
     for fact in edms_steps.change(run, edms.model, sheets):
         assert_told(run, fact)
     assert edms.leaks == []
+    renewed = shiftlog.change(run, assert_told)
 
     added = add_talk(model, event_of(model, restricted), GROUP)
     run("notice", "larch", added.id)
@@ -275,6 +289,8 @@ def test_journey(
     run("index")
     assert_told(run, replace(added, readers=frozenset({"member"})))
     assert_told(run, cited)
+    for fact in renewed:
+        assert_told(run, fact)
 
     forgotten = first([f for f in facts if f.id != restricted.id], "board")
     proof = run("forget", forgotten.id, "--prove", "--json").json
