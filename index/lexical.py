@@ -37,6 +37,7 @@ _CACHED_CLAUSES = 64
 _CACHED_WORDS = 50_000
 _LAST_DAY = 4_000_000
 _SAMPLE = 32
+_LEAST_SAMPLED = 0.03
 _LEAST_SHARE = 0.2
 _FACTS = ("document", "access", "source", "kind", "status", "day")
 
@@ -251,9 +252,10 @@ class LexicalIndex:
         count = self._searcher.doc_freq("body", word)
         if count == 0 or count > self._ever - clause.visible:
             return bool(count)  # all rows that may not be found cannot have it
-        sample, _ = self._best(self._query({word: 1}, []), _SAMPLE)
-        if clause.rows is not None and clause.rows[sample].any():
-            return True
+        if clause.rows is not None and clause.visible > _LEAST_SAMPLED * self._ever:
+            sample, _ = self._best(self._query({word: 1}, []), _SAMPLE)
+            if clause.rows[sample].any():
+                return True
         query = self._query({word: 1}, self._clauses(clause))
         return bool(self._searcher.search(query, 1, count=False).hits)
 

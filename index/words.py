@@ -66,7 +66,13 @@ def symbols(text: str) -> list[str]:
     return found
 
 
-def _forms(compound: str) -> Iterator[str]:
+@lru_cache(maxsize=100_000)
+def _forms(compound: str) -> tuple[str, ...]:
+    """Return how a compound is indexed; most of a text's were there before."""
+    return tuple(_each_form(compound))
+
+
+def _each_form(compound: str) -> Iterator[str]:
     parts = _PART.findall(compound)
     if len(parts) == 1:
         yield from _word(compound.lower())
