@@ -81,29 +81,33 @@ class Round:
     # ── which days ────────────────────────────────────────────────────────────────
 
     def _all(self) -> Iterator[Item]:
-        """Read all days; a run that was killed is gone on with for a day."""
+        """Read all days: first those that a killed run had not come to.
+
+        Then the others, too: they may have changed since.
+        """
         self._anew = True
         kept = self._memory.get("full") or {}
-        begun = kept.get("at", self._memory.started_at())
         first = self._rules.first_day
-        if _age(begun, self._memory.started_at()) < timedelta(days=1) and kept:
-            first = date.fromisoformat(kept["to"])
-        else:
-            begun = self._memory.started_at()
+        turn = min(date.fromisoformat(kept["to"]), self._end) if kept else first
+        for begin, end in ((max(turn, first), self._end), (first, turn)):
+            yield from self._days(begin, end)
+        self._memory.put("full", None)
+        self._note_read()
+        self._anew = False
+
+    def _days(self, first: date, last: date) -> Iterator[Item]:
+        """Read the days from one to before another, as many at once as fit a list."""
         days = _FIRST_SPAN
-        while first < self._end:
-            end = min(first + timedelta(days=days), self._end)
+        while first < last:
+            end = min(first + timedelta(days=days), last)
             count = 0
             for item in self._span(first, end):
                 count += 1
                 yield item
-            self._memory.put("full", {"at": begun, "to": end.isoformat()})
+            self._memory.put("full", {"to": end.isoformat()})
             first = end
             few = count < self._site.limit // 4
             days = min(days * 2, _LONGEST_SPAN) if few else max(days // 2, 1)
-        self._memory.put("full", None)
-        self._note_read()
-        self._anew = False
 
     def _recent(self, read: date) -> Iterator[Item]:
         """Read the last days, and all since the last good run."""
@@ -273,7 +277,3 @@ class Round:
         text = own.pop(ENTRY_FILE, None)
         is_same = text is not None and text.sha256 == self._maker.digest(entry)
         return tuple(own.values()), is_same
-
-
-def _age(begun: str, now: str) -> timedelta:
-    return datetime.fromisoformat(now) - datetime.fromisoformat(begun)

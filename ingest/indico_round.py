@@ -145,6 +145,9 @@ class Round:
     def _everything(self, expected: int) -> Iterator[Item]:
         """Read the slices that a full pass, maybe begun by a killed run, lacks."""
         begun = self._memory.get("full")
+        if not self._memory.tops():
+            # Nothing was found in what was read, so there is nothing to go on with.
+            self._save([replace(part, read_at="") for part in self._slices()])
         while unread := [part for part in self._slices() if not part.read_at]:
             yield from self._read_slice(unread[0])
         yield from self._sweep(begun)

@@ -529,6 +529,11 @@ def run_history(history: list[tuple[Any, ...]]) -> None:
         assert site.essence() == clean.essence()
 
 
+def test_a_full_crawl_that_is_gone_on_with_sees_what_changed_meanwhile() -> None:
+    run_history([("crawl", False), ("add", 0), ("die", 7, True), ("add", 0)])
+    run_history([("add", 400), ("crawl", False), ("die", 7, True), ("edit", 0)])
+
+
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 

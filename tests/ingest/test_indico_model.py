@@ -535,6 +535,14 @@ def change(model: IndicoModel, what: str, which: int, readers: Any) -> None:  # 
         event.published = not event.published
 
 
+def test_an_event_after_a_kill_at_the_end_of_an_empty_crawl(tmp_path: Path) -> None:
+    with Site(tmp_path / "data") as site:
+        site.crawl_and_die(4, full=True)
+        change(site.model, "new", 0, None)
+        report = site.crawl(full=True)
+        assert (report.error, report.new) == ("", 1)
+
+
 @pytest.mark.slow
 @given(steps=STEPS)
 @settings(
