@@ -29,7 +29,7 @@ class Served(Site):
         url = f"{self.server.url}/cgi-bin"
         self.doors.url = self.server.url
         door = self.table["doors"][0] | {"url": f"{url}/sso"}
-        more = {"timeout_s": 0.4, "max_file_mb": 1}
+        more = {"timeout_s": 1.0, "max_file_mb": 1}
         self.configure(url=url, doors=[door], **more)
 
     def crawl(self, **how: Any) -> CrawlReport:

@@ -29,7 +29,7 @@ class Served(EdmsSite):
         super().__init__(folder)
         self.server = FaultServer(self._answer)
         self.broken: dict[str, str] = {}
-        self.configure(url=self.server.url, timeout_s=0.4)
+        self.configure(url=self.server.url, timeout_s=1.0)
 
     def crawl(self, **how: Any) -> CrawlReport:
         return crawl("edms", self.settings, **how)
