@@ -465,6 +465,29 @@ class DiffShape(_Shape):
     changed: list[str]
 
 
+class CheckedShape(_Shape):
+    """One thing that a model server was asked to do."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class LLMServerShape(_Shape):
+    """One model server, tried."""
+
+    name: str
+    model: str
+    ok: bool
+    checks: list[CheckedShape]
+
+
+class LLMCheckShape(_Shape):
+    """What ``dunegpt llm check --json`` prints."""
+
+    servers: list[LLMServerShape]
+
+
 class MetricShape(_Shape):
     """A mean over questions, with the ends of its 95 % interval."""
 
@@ -480,6 +503,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "forget": ForgetShape,
     "extract": ExtractShape,
     "index": IndexRunShape,
+    "llm-check": LLMCheckShape,
     "principals": PersonShape,
     "search": SearchShape,
     "show": ShowShape,

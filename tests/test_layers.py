@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
 LAYERS = ["types", "errors", "config", "log", "schemas", *FOLDERS[:4]]
-LAYERS += ["output", "options", "reading", "operating", "snapshots", "cli"]
+LAYERS += ["output", "options", "reading", "operating", "snapshots", "llms", "cli"]
 
 
 def layer_of(module: str) -> int:
