@@ -15,6 +15,7 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -151,6 +152,14 @@ class LLMTable(_Table):
     context_tokens: int = Field(8192, ge=1024)
     at_once: int = Field(8, ge=1)
     serve: ServeTable | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        address = urlsplit(url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise ValueError("is no address that begins with http:// or https://")
+        return url
 
     @model_validator(mode="after")
     def _can_be_used(self) -> "LLMTable":

@@ -63,6 +63,8 @@ class Queue:
                 self._inside[person] -= 1
                 if not self._inside[person]:
                     del self._inside[person]
+                if not self._inside and not self._waiting:
+                    self._served.clear()
                 self._changed.notify_all()
 
     def _enter(self, person: str) -> None:
@@ -70,7 +72,7 @@ class Queue:
             self._count += 1
             place = _Place(person, self._count)
             own = sum(other.person == person for other in self._waiting)
-            if self._is_full() and (len(self._waiting) >= self._most):
+            if self._is_full() and len(self._waiting) >= self._most:
                 raise _overloaded("too many people wait for it")
             if self._is_full() and own >= self._each:
                 raise _overloaded("too many questions of yours wait for it")
@@ -82,7 +84,6 @@ class Queue:
                 self._served[person] = self._count
             finally:
                 self._waiting.remove(place)
-                self._forget()
                 self._changed.notify_all()
 
     def _is_full(self) -> bool:
@@ -94,11 +95,6 @@ class Queue:
     def _rank(self, place: _Place) -> tuple[int, int, int]:
         person = place.person
         return self._inside[person], self._served.get(person, 0), place.number
-
-    def _forget(self) -> None:
-        """Forget when people had their turns once nobody waits."""
-        if not self._waiting:
-            self._served.clear()
 
 
 def _overloaded(why: str) -> ModelError:
