@@ -67,7 +67,9 @@ def told_apart(
         raise
     except Exception as error:  # the door to a server
         fault = fault_of(error, begun=begun())
-        raise model_error(name, fault, _detail(error, table, fault), key) from error
+        raise model_error(
+            name, fault, _detail(name, error, table, fault), key
+        ) from error
 
 
 def model_error(
@@ -153,7 +155,7 @@ def _said(error: BaseException) -> str:
     return str(getattr(error, "message", "") or error)
 
 
-def _detail(error: Exception, table: LLMTable, fault: ModelFault) -> str:
+def _detail(name: str, error: Exception, table: LLMTable, fault: ModelFault) -> str:
     """Return what the server or the connection said, cut short."""
     causes = _causes(error)
     for cause in causes:
@@ -161,7 +163,7 @@ def _detail(error: Exception, table: LLMTable, fault: ModelFault) -> str:
         if status is not None:
             return f"status {status}: {_said(cause)[:200]}"
     if fault in {ModelFault.SILENT, ModelFault.STALLED}:
-        return f"{table.timeout_s:g} s"
+        return f"[llm.{name}] timeout_s = {table.timeout_s:g}"
     if isinstance(error, ValidationError):
         return f"{error.error_count()} mistakes in its JSON"
     return _said(causes[-1])[:200]

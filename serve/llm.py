@@ -4,8 +4,9 @@ Uses langchain's chat models: that of OpenAI's protocol for vLLM, Ollama, llama.
 most others, and one of our own for Argo. Knows no documents and no second server.
 """
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 from pydantic import BaseModel, SecretStr
@@ -22,6 +23,8 @@ Messages = Sequence[tuple[str, str]]
 
 _Shape = TypeVar("_Shape", bound=BaseModel)
 _CONNECT_S = 5.0
+_WHOLE = 10
+"""So many times as long as to the next word an answer may take as a whole."""
 _MEDIA_TYPES = ("text/event-stream", "application/json", "text/plain")
 
 
@@ -96,9 +99,42 @@ def _client(table: LLMTable) -> httpx.Client:
 
 
 def _is_an_answer(response: httpx.Response) -> None:
+    """Refuse what is no answer, and watch over what is.
+
+    Raises:
+        NotAnAnswerError: It is a web page, or the like.
+    """
     kind = response.headers.get("content-type", "")
     if response.status_code == 200 and not kind.startswith(_MEDIA_TYPES):
         raise NotAnAnswerError(f"it sent {kind.partition(';')[0] or 'no media type'}")
+    if kind.startswith("text/event-stream"):
+        limit_s = float(response.request.extensions["timeout"]["read"])
+        response.stream = _Watched(response.stream, limit_s)
+
+
+class _Watched(httpx.SyncByteStream):
+    """A stream that ends where nothing but signs of life come for too long.
+
+    Some servers send them each half minute while they do nothing, so that no read times
+    out. An answer as a whole has ten times as long.
+    """
+
+    def __init__(self, stream: object, limit_s: float) -> None:
+        self._stream = cast("httpx.SyncByteStream", stream)
+        self._limit_s = limit_s
+
+    def __iter__(self) -> Iterator[bytes]:
+        begun = last = time.monotonic()
+        for content in self._stream:
+            now = time.monotonic()
+            if not content.lstrip().startswith(b":"):
+                last = now
+            if now - last > self._limit_s or now - begun > _WHOLE * self._limit_s:
+                raise httpx.ReadTimeout("it went on for too long")
+            yield content
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _open(table: LLMTable, key: str, client: httpx.Client) -> "BaseChatModel":

@@ -57,7 +57,7 @@ def call(
 
 
 def table(url: str, more: str = "", name: str = "own") -> str:
-    return f'[llm.{name}]\nbase_url = "{url}"\nmodel = "fake"\ntimeout_s = 2\n{more}\n'
+    return f'[llm.{name}]\nbase_url = "{url}"\nmodel = "fake"\ntimeout_s = 20\n{more}\n'
 
 
 def test_a_good_server(call: Call) -> None:

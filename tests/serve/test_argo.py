@@ -16,7 +16,7 @@ TEXT = "Die Kälte beträgt -186 °C in Übergröße."
 
 
 def table(argo: FakeArgo, **more: Any) -> LLMTable:
-    keys = {"model": "gpt4o", "user": "ada", "timeout_s": 0.3, "kind": "argo"}
+    keys = {"model": "gpt4o", "user": "ada", "timeout_s": 20, "kind": "argo"}
     return LLMTable(**{**keys, "base_url": argo.url, **more})
 
 
@@ -37,7 +37,7 @@ def test_every_family_is_asked_as_it_wants(model: str) -> None:
 
 def test_text_comes_in_pieces() -> None:
     with fake_argo("slow: argon ") as argo:
-        stream = llm.stream("argo", table(argo, timeout_s=20), "", ASKED)
+        stream = llm.stream("argo", table(argo), "", ASKED)
         with closing(stream) as pieces:
             assert "argon".startswith(next(pieces)[:5])
             assert not argo.left.is_set()
@@ -47,7 +47,7 @@ def test_text_comes_in_pieces() -> None:
 @pytest.mark.parametrize(
     ("reply", "more", "expected"),
     [
-        ("hang", {}, ModelFault.SILENT),
+        ("hang", {"timeout_s": 0.3}, ModelFault.SILENT),
         ("", {}, ModelFault.EMPTY),
         ("drop: The field", {}, ModelFault.BROKE_OFF),
         ("html", {}, ModelFault.NONSENSE),
@@ -55,7 +55,7 @@ def test_text_comes_in_pieces() -> None:
         ("x", {"user": "no body"}, ModelFault.KEY),
     ],
 )
-def test_faults(reply: str, more: dict[str, str], expected: ModelFault) -> None:
+def test_faults(reply: str, more: dict[str, Any], expected: ModelFault) -> None:
     with fake_argo(reply) as argo, pytest.raises(ModelError) as caught:
         told(argo, **more)
     assert caught.value.fault is expected

@@ -49,7 +49,7 @@ class Servers:
         """Return settings with these servers; `more` is by name."""
         tables = {}
         for name, model in zip("abc", self.each, strict=False):
-            keys = {"base_url": model.url, "model": "fake", "timeout_s": 0.5}
+            keys = {"base_url": model.url, "model": "fake", "timeout_s": 20}
             tables[name] = LLMTable(**{**keys, **more.get(name, {})})
         return settings.model_copy(update={"llm": tables})
 
@@ -76,7 +76,8 @@ def told(
 def test_the_next_server_answers(notes: Settings, fault: str) -> None:
     with ExitStack() as stack:
         servers = Servers(stack, fault, GOOD)
-        said, notices, end = told(servers.settings(notes))
+        limit = {"timeout_s": 0.5 if fault in {"hang", "stall:"} else 20}
+        said, notices, end = told(servers.settings(notes, a=limit))
         assert servers.asked == [1, 1]
     assert said == ["The drift field is 475 V/cm."]
     assert (end.outcome, end.mode) == (Outcome.ANSWERED, Mode.GENERATED)
@@ -108,7 +109,8 @@ def test_two_models_are_never_mixed(notes: Settings, fault: str) -> None:
     broken = f"{fault}: {GOOD} The far detector is a"
     with ExitStack() as stack:
         servers = Servers(stack, broken, "The far detector has another field [1].")
-        said, notices, end = told(servers.settings(notes))
+        limit = {"timeout_s": 2 if fault == "stall" else 20}
+        said, notices, end = told(servers.settings(notes, a=limit))
         assert servers.asked == [1, 0]
     assert said == ["The drift field is 475 V/cm.", FACT]
     assert (end.outcome, end.mode) == (Outcome.MODEL_UNAVAILABLE, Mode.EXTRACTIVE)
@@ -154,7 +156,7 @@ def test_one_that_fails_again_and_again_is_left_out(notes: Settings) -> None:
 def test_a_full_queue_is_an_unavailable_model(notes: Settings) -> None:
     with ExitStack() as stack:
         servers = Servers(stack, f"slow: {GOOD} ")
-        mine = servers.settings(notes, a={"at_once": 1})
+        mine = servers.settings(notes, a={"at_once": 1, "timeout_s": 2})
         models = Models(mine)
         first = answer(QUESTION, mine, reader=PUBLIC, models=models, person="ada")
         with closing(first):

@@ -18,16 +18,16 @@ SECRET = "s3cret-key"
 
 
 def table(url: str, **more: Any) -> LLMTable:
-    return LLMTable(**{"base_url": url, "model": "fake", "timeout_s": 0.3, **more})
+    return LLMTable(**{"base_url": url, "model": "fake", "timeout_s": 20, **more})
 
 
 def told(model: FakeModel, key: str = "") -> str:
     return "".join(llm.stream("fake", table(model.url), key, HELLO))
 
 
-def fault(reply: str) -> ModelError:
+def fault(reply: str, **more: Any) -> ModelError:
     with fake_model([reply]) as model, pytest.raises(ModelError) as caught:
-        told(model, SECRET)
+        list(llm.stream("fake", table(model.url, **more), SECRET, HELLO))
     assert len(model.requests) == 1  # nothing is tried twice behind our back
     assert "'fake'" in str(caught.value)
     assert "Hello" not in str(caught.value)
@@ -56,9 +56,6 @@ def test_text_comes_as_it_is_written() -> None:
         ("500", ModelFault.REFUSES),
         ("503", ModelFault.OVERLOADED),
         ("long", ModelFault.TOO_LONG),
-        ("hang", ModelFault.SILENT),
-        ("stall: ", ModelFault.SILENT),
-        ("stall: The field", ModelFault.STALLED),
         ("drop: The field", ModelFault.BROKE_OFF),
         ("no end: The field", ModelFault.BROKE_OFF),
         ("tells: The field", ModelFault.BROKE_OFF),
@@ -75,6 +72,26 @@ def test_faults_are_told_apart(reply: str, expected: ModelFault) -> None:
     assert error.retryable is (expected not in lasting | {ModelFault.TOO_LONG})
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("hang", ModelFault.SILENT),
+        ("stall: ", ModelFault.SILENT),
+        ("stall: The field", ModelFault.STALLED),
+        ("pings: ", ModelFault.SILENT),
+        ("pings: The field", ModelFault.STALLED),
+        ("slow: The field", ModelFault.STALLED),
+    ],
+)
+def test_what_never_ends(
+    reply: str, expected: ModelFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "_WHOLE", 1.5)
+    error = fault(reply, timeout_s=1)
+    assert error.fault is expected
+    assert "timeout_s = 1" in str(error)
+
+
 def test_nobody_listens() -> None:
     with fake_model(["x"]) as gone:
         pass
@@ -87,9 +104,9 @@ def test_somebody_listens_who_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
         with pytest.raises(ModelError) as caught:
-            list(llm.stream("fake", table(url), "", HELLO))
+            list(llm.stream("fake", table(url, timeout_s=0.3), "", HELLO))
     assert caught.value.fault is ModelFault.SILENT
-    assert "0.3 s" in str(caught.value)
+    assert "timeout_s = 0.3" in str(caught.value)
 
 
 def test_what_came_before_a_fault_was_given() -> None:
@@ -111,9 +128,7 @@ def test_a_key_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_closing_the_stream_stops_the_server() -> None:
     with fake_model(["slow: The field is 475 V/cm. "]) as model:
-        with closing(
-            llm.stream("fake", table(model.url, timeout_s=20), "", HELLO)
-        ) as pieces:
+        with closing(llm.stream("fake", table(model.url), "", HELLO)) as pieces:
             assert next(pieces)
             assert not model.left.is_set()
         assert model.left.wait(20)

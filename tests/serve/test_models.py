@@ -23,7 +23,7 @@ class Clock:
 
 
 def of(url: str, clock: Clock | None = None, **more: Any) -> Models:
-    table = LLMTable(**{"base_url": url, "model": "fake", "timeout_s": 5, **more})
+    table = LLMTable(**{"base_url": url, "model": "fake", "timeout_s": 20, **more})
     return Models(Settings(llm={"fake": table}), clock or Clock())
 
 
@@ -115,7 +115,7 @@ def test_a_key_comes_from_a_file_of_ones_own(tmp_path: Any) -> None:
 
 def test_too_many_at_a_server_are_told_so() -> None:
     with fake_model(["slow: Yes. "]) as model:
-        models = of(model.url, at_once=1, timeout_s=0.2)
+        models = of(model.url, at_once=1, timeout_s=1)
         with closing(models.stream("fake", HELLO, "ada")) as pieces:
             next(pieces)
             assert fault(models) is ModelFault.OVERLOADED

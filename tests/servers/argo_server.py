@@ -94,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             for start in range(0, len(content), 5):  # cuts letters of two bytes
                 self.wfile.write(content[start : start + 5])
                 self.wfile.flush()
+                self.argo.stopping.wait(0.005)  # or all would come as one piece
             while reply.startswith("slow") and not self.argo.stopping.wait(0.02):
                 self.wfile.write(content)
         except (BrokenPipeError, ConnectionResetError):

@@ -24,12 +24,13 @@ STATUSES = {
     "long": (400, TOO_LONG),
 }
 _PIECE = 7
-_BEGUN = ("drop", "no end", "stall", "slow", "tells", "held")
+_BEGUN = ("drop", "no end", "stall", "slow", "tells", "held", "pings")
 """Faults that have a text:
 
 drop    is written, then the connection breaks
 no end  is written, then the stream ends as if that were all
 tells   is written, then comes an event that tells of an error
+pings   is written, then come signs of life, and nothing else
 stall   is written, then comes nothing more
 slow    is written again and again, until the client leaves
 held    is written once `released` is set
@@ -147,6 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._write("" if reply == "empty" else text)
         while fault == "slow" and not self.model.stopping.wait(0.02):
             self._write(text)
+        while fault == "pings" and not self.model.stopping.wait(0.02):
+            self.wfile.write(b": I live\n\n")
+            self.wfile.flush()
         if fault == "stall":
             self.model.stopping.wait(60)
         elif fault == "tells":
