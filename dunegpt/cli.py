@@ -76,6 +76,7 @@ for command in (
     reading.ask,
     reading.search,
     reading.show,
+    reading.runs,
     operating.access,
     operating.status,
     operating.forget,

@@ -330,9 +330,15 @@ def read_secret(variable: str, file: Path | None = None) -> str:
         raise ConfigError(f"Cannot read the secret file {file}: {error}") from error
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Return the environment for a program that is started, with more variables."""
-    return {**os.environ, **more}
+def child_environment(*without: str, **more: str) -> dict[str, str]:
+    """Return the environment of a child program.
+
+    Args:
+        without: Variables that begin so are left out: they would steer it.
+        more: What it is told besides.
+    """
+    own = {k: v for k, v in os.environ.items() if not k.startswith(without)}
+    return own | more
 
 
 def cache_dir() -> Path:

@@ -13,7 +13,8 @@ import typer
 
 from dunegpt import options, output
 from dunegpt.config import Settings
-from dunegpt.errors import ConfigError, UsageError
+from dunegpt.errors import ConfigError, DuneGPTError, UsageError
+from dunegpt.polling import Rounds
 from dunegpt.schemas import (
     AccessShape,
     CrawlShape,
@@ -23,7 +24,7 @@ from dunegpt.schemas import (
 )
 
 
-def crawl(  # noqa: PLR0917 - its options are its arguments
+def crawl(  # noqa: PLR0913, PLR0917 - its options are its arguments
     sources: Annotated[
         list[str] | None, typer.Argument(help="Names of sources; all if none.")
     ] = None,
@@ -32,15 +33,20 @@ def crawl(  # noqa: PLR0917 - its options are its arguments
     limit: options.LimitOption = 0,
     dry_run: options.DryRunOption = False,
     accept_loss: options.AcceptLossOption = False,
+    every: options.EveryOption = 0,
+    and_index: options.AndIndexOption = False,
     as_json: options.JSONOption = False,
 ) -> None:
     """Bring the catalog up to date with the configured sources.
 
     Without options it looks where changes are likely, and over all within a month; the
     first run looks at everything. Exit code 1 if any source failed or raised an alarm.
+    With `--every` it goes on until it is interrupted; a round that fails is told, and
+    the next one tries again.
 
     Examples: `dunegpt crawl`; `dunegpt crawl indico.fnal.gov --full`;
-    `dunegpt crawl --since 2026-01-01`; `dunegpt crawl --dry-run --limit 100 --json`
+    `dunegpt crawl --since 2026-01-01`; `dunegpt crawl --dry-run --limit 100 --json`;
+    `dunegpt crawl dune-log --every 1 --index`
     """
     settings = options.settings()
     names = sources or list(settings.sources)
@@ -52,23 +58,47 @@ def crawl(  # noqa: PLR0917 - its options are its arguments
     if unknown := [name for name in names if name not in settings.sources]:
         known = ", ".join(settings.sources) or "none"
         raise ConfigError(f"No source is called {unknown[0]!r}; configured: {known}.")
-    failed = False
+    if dry_run and and_index:
+        raise UsageError("--index means nothing with --dry-run.")
+    how = {"since": since.date() if since else None, "limit": limit}
+    how |= {"full": full, "dry_run": dry_run, "accept_loss": accept_loss}
+    if not every:
+        failed = _round(names, settings, and_index, as_json=as_json, **how)
+        raise typer.Exit(1 if failed else 0)
+    with Rounds(every * 60).until_ended() as rounds:
+        for _ in rounds:
+            try:
+                _round(names, settings, and_index, as_json=as_json, **how)
+            except DuneGPTError as error:
+                output.complain(f"{error} {error.hint}".strip(), "bold red")
+    output.complain("Stopped.")
+
+
+def _round(
+    names: list[str],
+    settings: Settings,
+    and_index: bool,
+    *,
+    as_json: bool,
+    **how: Any,
+) -> bool:
+    """Return whether any of the sources, crawled and told of, failed or warned.
+
+    With ``and_index`` the index is brought up to date too, if anything has changed.
+    """
+    failed = changed = False
     for name in names:
-        shape = _crawl_one(
-            name,
-            settings,
-            full=full,
-            since=since.date() if since else None,
-            limit=limit,
-            dry_run=dry_run,
-            accept_loss=accept_loss,
-        )
+        shape = _crawl_one(name, settings, **how)
         failed |= bool(shape.error or shape.warnings)
+        changed |= bool(shape.new + shape.changed + shape.removed + shape.hidden)
         if as_json:
             options.print_json(shape, one_line=True)
         else:
             output.print_crawl(shape)
-    raise typer.Exit(1 if failed else 0)
+    is_missing = not (settings.data / "snapshots" / "current").exists()
+    if and_index and (changed or is_missing):
+        index(as_json=as_json)
+    return failed
 
 
 def _crawl_one(name: str, settings: Settings, **how: Any) -> CrawlShape:

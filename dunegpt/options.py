@@ -84,6 +84,12 @@ AcceptLossOption = Annotated[
         "--accept-loss", help="Take for gone what is gone, even if it is much."
     ),
 ]
+EveryOption = Annotated[
+    float, typer.Option("--every", min=0, metavar="MINUTES", help="Again and again.")
+]
+AndIndexOption = Annotated[
+    bool, typer.Option("--index", help="Index what has changed after each round.")
+]
 
 
 class Call:

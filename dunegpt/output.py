@@ -27,6 +27,7 @@ from dunegpt.schemas import (
     PersonShape,
     ReadersShape,
     ReferenceShape,
+    RunsShape,
     SearchShape,
     SentenceShape,
     ShownShape,
@@ -35,6 +36,7 @@ from dunegpt.schemas import (
     StatusShape,
     VerifyShape,
 )
+from dunegpt.statuses import told
 from dunegpt.types import Box, Outcome
 
 out = Console(highlight=False, emoji=False, soft_wrap=True)
@@ -146,7 +148,7 @@ def _older(newest: str) -> str:
 def _head(document: DocumentShape) -> str:
     people = ", ".join(document.authors[:3])
     people += " et al." if len(document.authors) > 3 else ""
-    facts = [people, str(document.date or ""), document.status, document.id]
+    facts = [people, str(document.date or ""), told(document.status), document.id]
     return escape(", ".join([document.title, *filter(None, facts)]))
 
 
@@ -181,7 +183,7 @@ def print_show(shown: ShownShape) -> None:
         "id": document.id,
         "authors": ", ".join(document.authors),
         "date": str(document.date or ""),
-        "status": document.status,
+        "status": told(document.status),
         "link": document.url,
         "supersedes": shown.supersedes,
         "superseded by": shown.superseded_by,
@@ -220,6 +222,20 @@ def _print_related(shown: ShownShape) -> None:
         out.print(f"  cited by      {escape(f'{citing.document.title} ({where})')}")
     if (more := len(shown.cited_by) - _RELATED) > 0:
         out.print(f"  cited by      {more} more: --json lists all")
+
+
+def print_runs(found: RunsShape) -> None:
+    """Print a line for each run: number, times, beam, state, comment, document."""
+    for note in found.notes:
+        err.print(escape(note), style="yellow")
+    if not found.runs:
+        out.print("No run found that you may see.")
+    for run in found.runs:
+        ended = str(run.stop) if run.stop else "(no end)"
+        facts = [f"beam {run.beam}" if run.beam else "", run.state, run.comment]
+        about = "; ".join(filter(None, facts))
+        line = f"{run.run}  {run.start} - {ended}  {about}"
+        out.print(f"{escape(line)}  [dim]{escape(run.document)} p. {run.page}[/dim]")
 
 
 def print_access(rows: list[ReadersShape]) -> None:
@@ -358,6 +374,7 @@ def _print_source(source: SourceShape) -> None:
         "last error": source.last_error,
         "not shown to us": withheld,
         "notices": f"{source.notices} wait" if source.notices else "",
+        "untried": source.untried,
     }
     out.print(f"[bold]{escape(source.name)}[/bold]")
     for name, text in lines.items():

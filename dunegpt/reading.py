@@ -1,7 +1,8 @@
-"""The reader's commands: ask, search, show; each shows what its reader may see."""
+"""The reader's commands: ask, search, show, runs; each shows what one may see."""
 
 import logging
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,8 @@ from dunegpt.schemas import (
     HitShape,
     PageShape,
     ReferenceShape,
+    RunShape,
+    RunsShape,
     SearchShape,
     SentenceShape,
     ShownShape,
@@ -175,6 +178,63 @@ def show(
     if page and not any(each.pages for each in shown):
         output.complain(f"{name} has no page {page}.")
         raise typer.Exit(options.EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+
+
+def runs(  # noqa: PLR0913, PLR0917 - its options are its arguments
+    source: options.SourceOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    state: Annotated[str, typer.Option(help="Of the detector, or part of it.")] = "",
+    beam: Annotated[str, typer.Option(help="on, off, or as the table says.")] = "",
+    run: Annotated[int | None, typer.Option(min=0, help="Its number.")] = None,
+    last: Annotated[bool, typer.Option("--last", help="Only the newest one.")] = False,
+    as_principals: options.AsOption = "",
+    as_json: options.JSONOption = False,
+) -> None:
+    """List runs from the tables of logs, exactly as they stand there, oldest first.
+
+    Examples: `dunegpt runs --beam on --last`; `dunegpt runs --run 28871`;
+    `dunegpt runs --since 2026-10-01 --until 2026-10-31 --state "LArTPC running"`
+
+    Exit code 3 if there is none that you may see.
+    """
+    from dunegpt.index.runs import Runs  # noqa: PLC0415 - start-up time
+    from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
+
+    settings, reader, _ = _for_reading(None, as_principals)
+    with closing(open_searcher(settings)) as searcher:
+        table = Runs(searcher.snapshot, searcher.narrowing, reader)
+        found = table.select(
+            sources=source or (),
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            state=state,
+            beam=beam,
+            number=run,
+        )
+        shape = RunsShape(
+            snapshot=searcher.snapshot.id,
+            notes=list(filter(None, [searcher.narrowing.notice])),
+            runs=[_run_shape(table, each) for each in (found[-1:] if last else found)],
+        )
+    options.print_json(shape) if as_json else output.print_runs(shape)
+    raise typer.Exit(0 if shape.runs else options.EXIT_CODES[Outcome.NOT_IN_DOCUMENTS])
+
+
+def _run_shape(table: Any, run: Any) -> RunShape:
+    document, url = table.address(run)
+    return RunShape(
+        source=run.source,
+        run=run.number,
+        start=run.start,
+        stop=run.stop,
+        beam=run.beam,
+        state=run.state,
+        comment=run.comment,
+        document=document,
+        page=run.page,
+        url=url,
+    )
 
 
 def _for_reading(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from dunegpt.statuses import standing
 from dunegpt.types import (
     Citation,
     Cited,
@@ -26,13 +27,19 @@ class _Shape(BaseModel):
 
 
 class DocumentShape(_Shape):
-    """A document, as every command shows it."""
+    """A document, as every command shows it.
+
+    Attributes:
+        standing: What its status means: ``approved``, ``not approved``, ``withdrawn``,
+            or empty if it tells nothing.
+    """
 
     id: str
     title: str
     authors: list[str]
     date: dt.date | None
     status: str
+    standing: str
     source: str
     kind: str
     url: str
@@ -46,6 +53,7 @@ class DocumentShape(_Shape):
             authors=list(document.authors),
             date=document.date,
             status=document.status,
+            standing=standing(document.status),
             source=document.source,
             kind=document.kind,
             url=document.url,
@@ -121,13 +129,14 @@ class ReferenceShape(_Shape):
         key = citation.hit.passage.file_key
         kinds = [f.media_type for f in citation.hit.document.files if f.key == key]
         unit = _PAGES.get(kinds[0] if kinds else "", "section")
+        place = f"{unit} {citation.page}"
         return cls(
             number=citation.number,
             cited=citation.cited,
             document=DocumentShape.of(citation.hit.document),
             file=key,
             page=citation.page,
-            place=f"{unit} {citation.page}",
+            place=f"line {citation.line}" if citation.line else place,
             url=citation.url,
             quote=citation.quote,
             score=round(citation.hit.score, 4),
@@ -188,6 +197,7 @@ class SourceShape(_Shape):
         age_h: Hours since the last good run; null if there was none.
         withheld: What exists at the source and is not shown to the account, by kind.
         notices: Change notices that wait for a crawl.
+        untried: What of this kind of source was never tried on a real one.
     """
 
     name: str
@@ -205,6 +215,7 @@ class SourceShape(_Shape):
     last_error: str
     withheld: dict[str, int]
     notices: int
+    untried: str
 
 
 class IndexShape(_Shape):
@@ -391,6 +402,29 @@ class CrawlShape(_Shape):
     failures: list[FailureShape]
 
 
+class RunShape(_Shape):
+    """One run, as its row in a table says; ``page`` of ``document`` holds the row."""
+
+    source: str
+    run: int
+    start: dt.datetime
+    stop: dt.datetime | None
+    beam: str
+    state: str
+    comment: str
+    document: str
+    page: int
+    url: str
+
+
+class RunsShape(_Shape):
+    """What ``dunegpt runs --json`` prints, the oldest run first."""
+
+    snapshot: str
+    notes: list[str]
+    runs: list[RunShape]
+
+
 class ExtractedPageShape(_Shape):
     """One page in ``dunegpt extract``."""
 
@@ -505,6 +539,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "index": IndexRunShape,
     "llm-check": LLMCheckShape,
     "principals": PersonShape,
+    "runs": RunsShape,
     "search": SearchShape,
     "show": ShowShape,
     "status": StatusShape,

@@ -258,6 +258,7 @@ class Citation:
         page: Number of the page that the quote begins on.
         url: Opens that page where the home system can, else the document.
         cited: Whether a sentence of the answer carries its mark.
+        line: Of the file, on which the quote begins; 0 where lines mean nothing.
     """
 
     number: int
@@ -266,6 +267,7 @@ class Citation:
     page: int
     url: str
     cited: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _CACHED_CLAUSES = 64
 _CACHED_WORDS = 50_000
 _LAST_DAY = 4_000_000
 _SAMPLE = 32
+_LEAST_SAMPLED = 0.03
 _LEAST_SHARE = 0.2
 _FACTS = ("document", "access", "source", "kind", "status", "day")
 
@@ -193,6 +194,35 @@ class LexicalIndex:
         found, scores = self._run(query, clause, max(len(rows), 1), only)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
+    def newest_with_all(self, text: str, clause: Clause, k: int) -> list[int]:
+        """Return the rows that have all words of a text, the newest days first.
+
+        Words by which passages are found beside their own count, too.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        own = dict.fromkeys(words(text)[:_MAX_WORDS])
+        if not own or not all(self._known(word, clause) for word in own):
+            return []
+        must = [
+            tantivy.Query.term_query(self._schema, "body", word, "freq") for word in own
+        ]
+        asked = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, q) for q in (*must, *self._clauses(clause))]
+        )
+        try:
+            hits = self._searcher.search(
+                asked, k, count=False, order_by_field="day"
+            ).hits
+            places = [place for _, place in hits]
+            rows = self._searcher.fast_field_values("row", places) if hits else []
+            return [int(row) for row in np.array(rows, np.int64)]
+        except (ValueError, OSError) as error:
+            raise IndexBrokenError(
+                f"The lexical index cannot be read: {error}"
+            ) from error
+
     def weights(self, text: str, clause: Clause) -> dict[str, float]:
         """Return the inverse document frequency of each word of a text.
 
@@ -222,9 +252,10 @@ class LexicalIndex:
         count = self._searcher.doc_freq("body", word)
         if count == 0 or count > self._ever - clause.visible:
             return bool(count)  # all rows that may not be found cannot have it
-        sample, _ = self._best(self._query({word: 1}, []), _SAMPLE)
-        if clause.rows is not None and clause.rows[sample].any():
-            return True
+        if clause.rows is not None and clause.visible > _LEAST_SAMPLED * self._ever:
+            sample, _ = self._best(self._query({word: 1}, []), _SAMPLE)
+            if clause.rows[sample].any():
+                return True
         query = self._query({word: 1}, self._clauses(clause))
         return bool(self._searcher.search(query, 1, count=False).hits)
 

@@ -38,8 +38,10 @@ from dunegpt.index.store_writer import StoreWriter
 from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import VectorFile
+from dunegpt.index.words import humps
 from dunegpt.ingest import references
 from dunegpt.ingest.blobs import link, storage_errors, sync_folder, write_whole
+from dunegpt.ingest.extract.kinds import is_source
 from dunegpt.ingest.references import ReferenceWriter
 from dunegpt.types import Document, Page, Passage, narrow
 
@@ -203,7 +205,8 @@ class Packer:
     def _indexed(self, document: Document, passages: Sequence[Passage]) -> list[str]:
         """Return the words by which each passage is found: more than its own.
 
-        The first passage of a file has the file's name, too.
+        The first passage of a file has the file's name, too; a passage of code has the
+        parts of its names in camel case.
         """
         names = {file.key: file.name for file in document.files}
         texts: list[str] = []
@@ -212,6 +215,11 @@ class Packer:
                 f"{context(document.title, p.heading, p.lead)}\n{p.text}" for p in own
             ]
             more = self._synonyms.added(lines)
+            if is_source(names.get(key, "")):
+                more = [
+                    " ".join([m, *dict.fromkeys(humps(line))])
+                    for m, line in zip(more, lines, strict=True)
+                ]
             more[0] = f"{names.get(key, '')} {more[0]}"
             texts += [f"{line}\n{m}" for line, m in zip(lines, more, strict=True)]
         return texts

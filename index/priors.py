@@ -8,16 +8,14 @@ the snapshot, so that one snapshot always ranks alike.
 
 from datetime import date
 
+from dunegpt.statuses import standing
+
 RECENCY = 0.01
 STATUS = 0.01
 EPSILON = RECENCY + STATUS
 """Scores that differ by more keep their order."""
 
 _HALF_LIFE_DAYS = 5 * 365.25
-_GOOD = frozenset({"approved", "released", "final", "published", "baselined"})
-_BAD = frozenset(
-    {"obsolete", "superseded", "withdrawn", "rejected", "cancelled", "canceled"}
-)
 
 
 def prior(day: date | None, status: str, today: date) -> float:
@@ -33,6 +31,5 @@ def prior(day: date | None, status: str, today: date) -> float:
     if day:
         age_days = max(0, (today - day).days)
         recency = 0.5 ** (age_days / _HALF_LIFE_DAYS)
-    status = status.casefold()
-    standing = 1.0 if status in _GOOD else 0.0 if status in _BAD else 0.5
-    return RECENCY * (recency - 0.5) + STATUS * (standing - 0.5)
+    worth = {"approved": 1.0, "withdrawn": 0.0}.get(standing(status), 0.5)
+    return RECENCY * (recency - 0.5) + STATUS * (worth - 0.5)

@@ -14,6 +14,7 @@ import numpy as np
 
 from dunegpt.errors import UsageError
 from dunegpt.index import diversity
+from dunegpt.index.definitions import definitions
 from dunegpt.index.fuse import fused
 from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.priors import prior
@@ -26,6 +27,7 @@ from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import Mask, Rows
 from dunegpt.index.view import Filters, View
+from dunegpt.index.words import symbols, words
 from dunegpt.types import Access, Cited, Citing, Document, FoundBy, Hit
 
 MAX_QUESTION = 4000
@@ -144,6 +146,38 @@ class Searcher:
         """Return the weight of each word of a text, as a reader may know it."""
         view = View(self.snapshot, self.narrowing, reader)
         return self.snapshot.lexical.weights(text, view.clause)
+
+    def newest_with_all(self, text: str, reader: Access, kind: str) -> Hit | None:
+        """Return the newest passage of one kind of document that has all words.
+
+        Returns: Of equal days the one whose title, which may end with a time, or else
+            whose id is last; None if no passage has all words, synonyms not counted.
+
+        Raises:
+            IndexBrokenError: A part of the index cannot be read.
+        """
+        view, router = self._for(reader)
+        view.apply(Filters(kinds=(kind,)))
+        wanted = set(words(text))
+        if not wanted or not view.rows.any():
+            return None
+        rows = self.snapshot.lexical.newest_with_all(text, view.clause, _CANDIDATES)
+        best: tuple[str, Hit] | None = None
+        for row in rows:
+            number, passage = self.snapshot.store.passages([row])[row]
+            [stored] = router.documents([number])
+            document = router.as_seen(stored)
+            day = str(document.date or "")
+            if best and day < best[0][: len(day)]:
+                break
+            own = f"{context(document.title, passage.heading)}\n{passage.text}"
+            if not view.rows[row] or not wanted <= set(words(own)):
+                continue
+            key = f"{day} {document.title[-18:]} {document.id:>40}"
+            if best is None or key > best[0]:
+                hit = Hit(row, passage, document, 1.0, 1, FoundBy.LEXICAL)
+                best = key, hit
+        return best[1] if best else None
 
     def close(self) -> None:
         """Release the snapshot."""
@@ -284,12 +318,24 @@ class Searcher:
         for place, facts in enumerate(self.snapshot.documents[documents[:_PRIORS]]):
             day = date.fromordinal(int(facts["day"])) if facts["day"] else None
             keys[place] += prior(day, statuses[facts["status"]], today)
+        for place in self._defining(question, found, router):
+            keys[place] += 2 * _ABOVE
         order = np.argsort(-keys, kind="stable")
         spread = diversity.spread([documents[place] for place in order], keys[order])
         order = order[spread]
         reranked = frozenset(found.rows[: len(read)].tolist())
         rows, scores = found.rows[order], found.scores[order]
         return Found(rows, scores, found.found_by, reranked), notes
+
+    def _defining(self, question: str, found: Found, router: Router) -> list[int]:
+        """Return the places of rows that define a name of code in the question."""
+        if not symbols(question):
+            return []
+        rows = found.rows[:_CANDIDATES].tolist()
+        passages = self.snapshot.store.passages(rows)
+        numbers = {number for number, _ in passages.values()}
+        documents = {s.number: s.document for s in router.documents(numbers)}
+        return list(definitions(question, rows, passages, documents))
 
     def _reread(
         self, question: str, found: Found, router: Router

@@ -12,6 +12,7 @@ from dunegpt.errors import DuneGPTError, StorageError
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.ingest import notices
 from dunegpt.ingest.catalog import Catalog, Observed
+from dunegpt.ingest.source import untried
 from dunegpt.schemas import (
     FailureShape,
     IndexShape,
@@ -108,6 +109,7 @@ def _source(
         last_error=last["record"]["error"] if last else "",
         withheld=catalog.recall(name, "withheld") or {},
         notices=len(notices.waiting(settings.data, name)),
+        untried=untried(name, settings),
     )
 
 

@@ -7,7 +7,7 @@ hidden first and purged later. Knows no source and no index.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -198,6 +198,21 @@ class Catalog(Ledger):
                 )
                 count += int(done.rowcount)
         return count
+
+    def superseded(self, source: str, by: Collection[str]) -> set[str]:
+        """Return the ids that some documents of a source supersede, hidden ones not.
+
+        Args:
+            source: Whose documents.
+            by: Only what one of these supersedes.
+        """
+        older = _documents.c.fields["supersedes"].as_string()
+        where = (_documents.c.source == source) & _documents.c.hidden_at.is_(None)
+        with self._look() as db:
+            rows = db.execute(
+                sa.select(_documents.c.id, older).where(where, older != "")
+            )
+            return {old for new, old in rows if new in by}
 
     def hidden(self, source: str, state: Hidden) -> set[str]:
         """Return the ids of a source's documents that are hidden for one reason."""

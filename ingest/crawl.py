@@ -36,6 +36,7 @@ _GUARD_OBJECTS = 20
 _GUARD_SHARE = 0.05
 _RETRIES = 100
 _PUBLISH_EVERY_S = 300.0
+_REPLACED = "replaced by another at the source"
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class CrawlReport:
         mode: ``full``, ``since`` or ``increment``.
         partial: Whether it was stopped by ``--limit``.
         known: Documents of the source before the run.
-        removed: Documents gone at the source; hidden now, purged later.
+        removed: Documents gone or replaced at the source; hidden now, purged later.
         hidden: Documents gone at the source in a way that is suspicious: hidden from
             readers, kept until a person confirms.
         kept: Documents gone in a way that is often taken back: hidden, kept.
@@ -315,7 +316,7 @@ class _Run:
             for lost, of in ((len(suspects), known), (gone_tops, tops))
         )
         if accept_loss or not (too_many or (self.alarms and suspects)):
-            self.report.removed = self.catalog.confirm_hidden(name)
+            self.report.removed += self.catalog.confirm_hidden(name)
         else:
             self.report.hidden = len(suspects)
             self.report.error = (
@@ -362,7 +363,8 @@ class _Run:
     def _lose_others(self, whole: Whole) -> None:
         """Hide what is known in a place and no longer there.
 
-        What lies at or below an object that could not be listed is not gone.
+        What lies at or below an object that could not be listed is not gone. What was
+        replaced is no loss: the guard does not count it.
         """
         gone = {
             document_id
@@ -370,6 +372,12 @@ class _Run:
             - whole.ids
             if not any(is_at_or_below(document_id, f) for f in self.failed["list"])
         }
+        if whole.replaces and gone:
+            name = self.source.name
+            replaced = gone & self.catalog.superseded(name, whole.ids)
+            hidden = self.catalog.hide(replaced, why=_REPLACED, state=Hidden.GONE)
+            self.report.removed += hidden
+            gone -= replaced
         state = Hidden.KEPT if whole.keep else Hidden.SUSPECT
         count = self.catalog.hide(gone, why=whole.reason, state=state)
         self.report.kept += count if whole.keep else 0

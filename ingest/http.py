@@ -69,6 +69,14 @@ class _BusyError(Exception):
         self.wait_s = wait_s
 
 
+@dataclass(slots=True)
+class _Pace:
+    """When the requests to a site were made."""
+
+    last: float
+    spent: deque[float]
+
+
 class PoliteClient:
     """Asks one site, at its pace."""
 
@@ -89,9 +97,8 @@ class PoliteClient:
         self._delay_s = delay_s
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._last = -delay_s
+        self._pace = _Pace(-delay_s, deque())
         self._per_hour = per_hour
-        self._spent: deque[float] = deque()
         self._http = httpx.Client(
             headers={"User-Agent": agent},
             timeout=timeout_s,
@@ -111,6 +118,13 @@ class PoliteClient:
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
+
+    def keep_pace_with(self, other: "PoliteClient") -> None:
+        """Count requests of another client of this site as own ones, and it these.
+
+        Two clients share neither a connection nor a cookie, and yet are one guest.
+        """
+        self._pace = other._pace
 
     def get(
         self,
@@ -134,9 +148,34 @@ class PoliteClient:
             SourceLoginError: A challenge page of a protection service came.
             SourceFormatError: The answer has no end.
         """
+        return self._asked(path, params, _headers(token, headers), None)
+
+    def post(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Answer:
+        """Return the answer to a POST, after retries while the site is busy.
+
+        A status 500 with XML is an answer: a fault of a web service. Never send what
+        changes something: it may be sent more than once.
+
+        Args:
+            path: Below the site's address.
+            content: To send.
+            headers: To send besides: its type, a login.
+
+        Raises:
+            SourceError: As `get`.
+        """
+        return self._asked(path, None, dict(headers), content)
+
+    def _asked(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None,
+        headers: dict[str, str],
+        content: bytes | None,
+    ) -> Answer:
         try:
-            url, sent = f"{self.url}{path}", _headers(token, headers)
-            return self._retry(self._get_once, url, params, sent)
+            url = f"{self.url}{path}"
+            return self._retry(self._ask_once, url, params, headers, content)
         except _BusyError as error:
             raise SourceUnreachableError(
                 f"{self.url} does not answer: {error}."
@@ -182,22 +221,24 @@ class PoliteClient:
 
     def recall(self, spent: Sequence[float]) -> None:
         """Count requests of an earlier run, by their times, as `spent` gives them."""
-        self._spent.extend(sorted(spent))
+        self._pace.spent.extend(sorted(spent))
 
     def spent(self) -> list[float]:
         """Return when the last hour's requests were made, in seconds since 1970."""
         self._drop_old()
-        return [round(moment, 1) for moment in self._spent]
+        return [round(moment, 1) for moment in self._pace.spent]
 
     def _drop_old(self) -> None:
-        while self._spent and self._spent[0] <= time.time() - _HOUR_S:
-            self._spent.popleft()
+        spent = self._pace.spent
+        while spent and spent[0] <= time.time() - _HOUR_S:
+            spent.popleft()
 
     def _keep_budget(self) -> None:
         """Wait while the hour's requests are used up."""
         self._drop_old()
-        if self._per_hour and len(self._spent) >= self._per_hour:
-            wait = max(self._spent[0] + _HOUR_S - time.time(), 0)
+        spent = self._pace.spent
+        if self._per_hour and len(spent) >= self._per_hour:
+            wait = max(spent[0] + _HOUR_S - time.time(), 0)
             log.warning(
                 "%s: the %d requests of this hour are used; going on in %.0f s",
                 self.url,
@@ -205,28 +246,36 @@ class PoliteClient:
                 wait,
             )
             self._sleep(wait)
-            self._spent.popleft()
-        self._spent.append(time.time())
+            spent.popleft()
+        spent.append(time.time())
 
     @contextmanager
     def _request(
-        self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]
+        self,
+        url: str,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
     ) -> Iterator[httpx.Response]:
         """Give the head of an answer, after the pause that is due.
 
         Raises:
             _BusyError: Nothing came, or a status that asks to come again.
         """
-        wait = self._last + self._delay_s - time.monotonic()
+        wait = self._pace.last + self._delay_s - time.monotonic()
         if wait > 0:
             self._sleep(wait)
         self._keep_budget()
         self.requests += 1
         try:
-            with self._http.stream("GET", url, params=params, headers=headers) as reply:
+            method = "GET" if content is None else "POST"
+            with self._http.stream(
+                method, url, params=params, headers=headers, content=content
+            ) as reply:
                 log.debug("%s %s", reply.status_code, reply.url.path)
                 _check_challenge(reply)
-                if reply.status_code in _BUSY:
+                is_fault = content is not None and _is_xml_500(reply)
+                if reply.status_code in _BUSY and not is_fault:
                     wait_s = _retry_after(reply)
                     if wait_s > _LONGEST_WAIT_S:
                         raise SourceBusyError(
@@ -237,12 +286,16 @@ class PoliteClient:
         except httpx.TransportError as error:
             raise _BusyError(_words(error)) from error
         finally:
-            self._last = time.monotonic()
+            self._pace.last = time.monotonic()
 
-    def _get_once(
-        self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]
+    def _ask_once(
+        self,
+        url: str,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        content: bytes | None,
     ) -> Answer:
-        with self._request(url, params, headers) as reply:
+        with self._request(url, params, headers, content) as reply:
             body = b"".join(self._bounded(reply, _MAX_ANSWER_BYTES))
             return Answer(reply.status_code, dict(reply.headers), body)
 
@@ -357,6 +410,11 @@ def _words(error: Exception) -> str:
 
 def _is_json(reply: httpx.Response) -> bool:
     return "json" in reply.headers.get("content-type", "")
+
+
+def _is_xml_500(reply: httpx.Response) -> bool:
+    kind = reply.headers.get("content-type", "")
+    return reply.status_code == 500 and "xml" in kind and "html" not in kind
 
 
 def _retry_after(reply: httpx.Response) -> float:

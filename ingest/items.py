@@ -81,12 +81,15 @@ class Whole:
         ids: Of every document that exists there.
         reason: Why the others are gone, for the tombstone.
         keep: What is gone may well come back: hide it, and never purge it.
+        replaces: What another document there supersedes was replaced by it: that is no
+            loss. For places that keep no older versions.
     """
 
     holder: str
     ids: frozenset[str]
     reason: str = "gone at the source"
     keep: bool = False
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,10 @@ from typing import Protocol
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
 from dunegpt.ingest.docdb import DocDBSource
+from dunegpt.ingest.edms import EdmsSource
+from dunegpt.ingest.elog import ElogSource
 from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.git import GitSource
 from dunegpt.ingest.indico import IndicoSource
 from dunegpt.ingest.items import Item, Memory, Scope
 from dunegpt.types import FileRef
@@ -55,7 +58,10 @@ class Source(Protocol):
 
 SOURCES: dict[str, Callable[[str, SourceTable, Settings], Source]] = {
     "docdb": DocDBSource,
+    "edms": EdmsSource,
+    "elog": ElogSource,
     "folder": FolderSource,
+    "git": GitSource,
     "indico": IndicoSource,
 }
 
@@ -74,3 +80,13 @@ def open_source(name: str, settings: Settings) -> Source:
         known = ", ".join(SOURCES)
         raise ConfigError(f"[sources.{name}] type {table.type!r}: known are {known}.")
     return SOURCES[table.type](name, table, settings)
+
+
+def untried(name: str, settings: Settings) -> str:
+    """Return what of a source's kind was never tried on a real one; mostly nothing.
+
+    A class says so by a constant, ``UNTRIED``.
+    """
+    table = settings.sources.get(name)
+    kind = SOURCES.get(table.type) if table else None
+    return str(getattr(kind, "UNTRIED", ""))

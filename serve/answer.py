@@ -1,8 +1,9 @@
 """A question to a stream of events: references, sentences with citations, the outcome.
 
-The references and their numbers come from the search alone; a model can use them,
-never change them. Without a model, or when it is down, the answer is the documents'
-own best sentences. When nothing answers, it says so.
+What a table of runs says exactly is answered from it. For all else the references and
+their numbers come from the search alone; a model can use them, never change them.
+Without a model, or when it is down, the answer is the documents' own best sentences.
+When nothing answers, it says so.
 """
 
 import re
@@ -11,8 +12,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from urllib.parse import quote as quote_url
-from urllib.parse import urlencode
 
 from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import (
@@ -29,11 +28,14 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
 from dunegpt.ingest import overlay
+from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import REFUSAL, may_read, messages
+from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import Verifier
+from dunegpt.statuses import told
 from dunegpt.types import (
     Access,
     AnswerEvent,
@@ -105,6 +107,10 @@ def answer(
     """
     try:
         with closing(open_searcher(settings)) as searcher:
+            told = answer_from_runs(question, searcher, reader, filters, settings)
+            if told:
+                yield from told
+                return
             found = searcher.search(question, reader, filters, k)
             if not found.question and not found.unknown:
                 raise UsageError(
@@ -233,7 +239,7 @@ class _Answer:
         best = self.candidates[0].score if self.candidates else 0.0
         said: set[str] = set()
         for candidate in self.candidates:
-            text = _flat(candidate.text)
+            text = flat(candidate.text)
             if candidate.score < max(LEAST_SENTENCE, _NEAR_BEST * best):
                 break
             if text.casefold() in said or len(said) == _MOST_SENTENCES:
@@ -327,28 +333,6 @@ class _Answer:
         return Finished(outcome, mode, final)
 
 
-def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Citation:
-    """Return a reference, numbered as its hit, that opens the page of its quote.
-
-    A PDF is opened at its page; anything else on our own page about the document if
-    the settings name a server, else in its home system.
-    """
-    quote = quote or next(sentences(hit.passage.text), hit.passage.text)
-    page = _page_of(quote, hit, searcher)
-    file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
-    if file.media_type == "application/pdf":
-        url = f"{file.url}#page={page}"
-    elif settings.server.url:
-        base = settings.server.url.rstrip("/")
-        query = urlencode({"file": file.key, "page": page})
-        url = f"{base}/view/{quote_url(hit.document.id, safe='/:')}?{query}"
-    else:
-        # A document without a page of its own is opened at the file.
-        own = {other.url for other in hit.document.files}
-        url = file.url if hit.document.url in own else hit.document.url
-    return Citation(hit.rank, hit, quote, page, url)
-
-
 def streamed_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Yield whole sentences, with the marks that follow them, from pieces of text."""
     text = ""
@@ -382,24 +366,8 @@ def _card(hit: Hit) -> str:
     """Return a sentence on a document, from what its home system says of it."""
     document = hit.document
     people = f" by {', '.join(document.authors)}" if document.authors else ""
-    facts = [f"dated {document.date}" if document.date else "", document.status]
+    facts = [f"dated {document.date}" if document.date else "", told(document.status)]
     about = ", ".join(filter(None, facts))
     return (
         f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
     )
-
-
-def _page_of(quote: str, hit: Hit, searcher: Searcher) -> int:
-    passage = hit.passage
-    if passage.first_page == passage.last_page:
-        return passage.first_page
-    flat = _flat(quote)
-    for page in searcher.snapshot.store.pages(hit.document.id, passage.file_key):
-        inside = passage.first_page <= page.number <= passage.last_page
-        if inside and flat in _flat(page.text):
-            return page.number
-    return passage.first_page
-
-
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()

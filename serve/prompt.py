@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dunegpt.config import LLMTable
 from dunegpt.index.texts import context
+from dunegpt.statuses import told
 from dunegpt.types import PUBLIC, Citation, Hit
 
 REFUSAL = "NOT IN THE DOCUMENTS"
@@ -60,7 +61,7 @@ def messages(
 def _passage(citation: Citation) -> str:
     hit = citation.hit
     document = hit.document
-    facts = [document.id, str(document.date or "undated"), document.status]
+    facts = [document.id, str(document.date or "undated"), told(document.status)]
     head = context(document.title, hit.passage.heading)
     about = ", ".join(filter(None, facts))
     return f"[{citation.number}] {head} ({about})\n{hit.passage.text}"

@@ -161,19 +161,18 @@ def missing(sentence: str, source: str) -> list[str]:
     """Return the numbers, with their units, and the dates that a source has not.
 
     A number that has a unit in both must be the same amount, in whatever unit. Where
-    the source has it bare, as in a table, the unit must stand somewhere in the source.
+    the source has it bare, as in a table, the unit must stand by itself in the source.
     """
     wanted, days, times = _read(sentence)
     have, their_days, their_times = _read(source)
     years = {day.year for day in their_days}
     gone = [day.text for day in days if not any(_same_day(day, d) for d in their_days)]
     gone += [time for time in times if time not in their_times]
-    units = {unit for q in have if (unit := q.unit)}
     for quantity in wanted:
         if quantity.text.casefold() == "one":
             continue
         is_year = not quantity.unit and quantity.value in years
-        if not (is_year or any(_backs(quantity, q, units, source) for q in have)):
+        if not (is_year or any(_backs(quantity, q, source) for q in have)):
             gone.append(quantity.text)
     return gone
 
@@ -286,7 +285,7 @@ def _with_units_of_ranges(
     return made
 
 
-def _backs(asked: Quantity, have: Quantity, units: set[str], source: str) -> bool:
+def _backs(asked: Quantity, have: Quantity, source: str) -> bool:
     """Return whether a number in the source is the one of the sentence."""
     if not asked.unit:
         return _near(asked, have, 1.0, 1.0)
@@ -297,8 +296,13 @@ def _backs(asked: Quantity, have: Quantity, units: set[str], source: str) -> boo
                 return _near_on_scales(asked, have)
             return _near(asked, have, one[1], other[1])
         return asked.unit == have.unit and _near(asked, have, 1.0, 1.0)
-    named = asked.unit in units or asked.unit in source
-    return named and _near(asked, have, 1.0, 1.0)
+    return _near(asked, have, 1.0, 1.0) and _is_named(asked.unit, source)
+
+
+def _is_named(unit: str, source: str) -> bool:
+    """Return whether a source has a unit by itself, as the head of a table does."""
+    alone = rf"(?<![\w.])(?<!\d\s)(?<!\d-){re.escape(unit)}(?!\w)"
+    return re.search(alone, source) is not None
 
 
 def _near(asked: Quantity, have: Quantity, mine: float, theirs: float) -> bool:

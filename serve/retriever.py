@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from dunegpt.config import Settings
 from dunegpt.index.search import Searcher
 from dunegpt.index.view import Filters
-from dunegpt.serve.answer import citation
+from dunegpt.serve.citing import citation
 from dunegpt.types import Access, Citation, parts_of_id
 
 

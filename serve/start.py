@@ -8,7 +8,7 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dunegpt.config import LLMTable, ServeTable, Settings, environment
+from dunegpt.config import LLMTable, ServeTable, Settings, child_environment
 from dunegpt.errors import ConfigError
 
 _LLAMA_CPP = Path(__file__).with_name("llama_cpp.py")
@@ -72,10 +72,10 @@ def _variables(serve: ServeTable, key: str) -> dict[str, str]:
         more["HF_HUB_OFFLINE"] = "1"
     if key:
         more |= {"VLLM_API_KEY": key, "LLAMA_API_KEY": key}
-    given = environment()
+    given = child_environment()
     if not serve.gpus:
         more |= {k: v for k, v in _ON_THE_PROCESSOR.items() if k not in given}
-    return environment(**more)
+    return child_environment(**more)
 
 
 def _place(name: str, table: LLMTable, key: str) -> tuple[str, int]:

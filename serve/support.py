@@ -15,9 +15,9 @@ from dunegpt.index.words import words
 from dunegpt.serve.sentences import framed, sentences
 from dunegpt.types import Hit
 
-LEAST_SUPPORT = 0.52
+LEAST_SUPPORT = 0.44
 """Of a sentence by the passages that it cites."""
-ATTACHED_SUPPORT = 0.65
+ATTACHED_SUPPORT = 0.6
 """Of a sentence by a passage that is found for it afterwards."""
 
 _NEGATIONS = re.compile(
@@ -48,7 +48,7 @@ class Support:
             encoder: Of the index; without one, words alone decide.
         """
         self._encoder = encoder
-        self._texts = {hit.rank: _windows(hit.passage.text) for hit in hits}
+        self._sentences = {h.rank: list(sentences(h.passage.text)) for h in hits}
         self._words = {hit.rank: frozenset(words(framed(hit))) for hit in hits}
         self._vectors: dict[int, npt.NDArray[np.float32]] = {}
 
@@ -73,13 +73,13 @@ class Support:
     def denies(self, sentence: str, cited: Sequence[int]) -> bool:
         """Return whether one of sentence and source says no where the other does not.
 
-        Only where a window of the source has most of the sentence's words.
+        Only where one sentence of the source has most of the sentence's words.
         """
         own = set(words(_NEGATIONS.sub(" ", sentence)))
         says_no = bool(_STRONG.search(sentence))
         best, near = 0.0, ""
         for number in cited:
-            for text in self._texts[number]:
+            for text in self._sentences[number]:
                 theirs = set(words(text))
                 share = len(own & theirs) / max(len(own), 1)
                 if share > best:
@@ -93,12 +93,12 @@ class Support:
     def _of_passage(self, number: int) -> npt.NDArray[np.float32]:
         if number not in self._vectors:
             assert self._encoder is not None
-            texts = self._texts[number]
-            self._vectors[number] = self._encoder.documents(texts or [""])
+            texts = _windows(self._sentences[number]) or [""]
+            self._vectors[number] = self._encoder.documents(texts)
         return self._vectors[number]
 
 
-def _windows(text: str) -> list[str]:
-    """Return the sentences of a passage, and each with the one that follows it."""
-    own = list(sentences(text))
-    return own + [" ".join(own[n : n + _WINDOW]) for n in range(len(own) - _WINDOW + 1)]
+def _windows(own: list[str]) -> list[str]:
+    """Return sentences, and each with the one that follows it."""
+    pairs = (own[n : n + _WINDOW] for n in range(len(own) - _WINDOW + 1))
+    return own + [" ".join(pair) for pair in pairs]

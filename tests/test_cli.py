@@ -24,6 +24,7 @@ from dunegpt.schemas import (
     ForgetShape,
     IndexRunShape,
     PersonShape,
+    RunsShape,
     SearchShape,
     ShowShape,
     StatusShape,
@@ -308,6 +309,44 @@ def test_as(run: Run, indexed: str, command: str) -> None:
     assert seen.code == 0
     assert "Secret wombats" in seen.out
     seen.read(SHAPES[command])
+
+
+def test_runs(run: Run, config_file: Write, tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text(
+        '[{"id": 8812, "timestamp": "2026-10-03 04:00", "text": "Quiet [shift]."}]'
+    )
+    (tmp_path / "runs.csv").write_text(
+        "run,start,stop,beam,state,comment\n"
+        "7,2026-10-03 04:12:00,2026-10-03 05:12:00,on,LArTPC [full],quiet\n"
+        "8,2026-10-04 04:12:00,,off,cosmics,\n"
+    )
+    file = str(
+        config_file(
+            '[sources.log]\ntype = "elog"\npath = "log.json"\n'
+            'access = ["log:shift"]\nruns_file = "runs.csv"\n'
+        )
+    )
+    assert run("--config", file, "crawl", "log", "--index").code == 0
+    own = ("--config", file, "runs", "--as", "log:shift")
+    shown = run(*own)
+    assert "7  2026-10-03 04:12:00 - 2026-10-03 05:12:00  beam on; LArTPC [full]" in (
+        shown.out
+    )
+    assert "8  2026-10-04 04:12:00 - (no end)  beam off; cosmics" in shown.out
+    [found] = run(*own, "--beam", "on", "--last", "--json").read(RunsShape).runs
+    assert (found.run, found.state, found.document) == (
+        7,
+        "LArTPC [full]",
+        "log:runs-2026-10",
+    )
+    assert found.page == 1 and found.url.endswith("/runs.csv")
+    for options in (["--run", "9"], ["--state", "x"], ["--since", "2027-01-01"]):
+        nothing = run(*own, *options)
+        assert (nothing.code, nothing.out) == (3, "No run found that you may see.\n")
+    hidden = run("--config", file, "runs", "--json")
+    assert (hidden.code, hidden.read(RunsShape).runs) == (3, [])
+    assert run("--config", file, "crawl", "--dry-run", "--index").code == 2
+    assert run("--config", file, "crawl", "--every", "-1").code == 2
 
 
 def test_cli_principals(run: Run, indexed: str, config_file: Write) -> None:

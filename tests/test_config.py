@@ -7,6 +7,7 @@ import pytest
 
 from dunegpt.config import Settings, example, load_settings, read_secret
 from dunegpt.errors import ConfigError
+from dunegpt.ingest import elog, git
 
 
 @pytest.fixture
@@ -177,6 +178,9 @@ def test_example_names_every_setting() -> None:
         assert name in found
         if isinstance(defaults, dict) and name not in {"sources", "llm"}:
             assert found[name].keys() == defaults.keys()
+    for name, options in (("dune-log", elog._Options), ("dunesw", git._Options)):
+        own = found["sources"][name].keys()
+        assert own == options.model_fields.keys() - {"id_prefix"}, name
     Path("dunegpt.toml").write_text(text, encoding="utf-8")
     table = load_settings().llm["local"]
     assert table.model_dump().keys() == found["llm"]["local"].keys()

@@ -53,8 +53,14 @@ def pages(task: Task) -> Iterator[Page]:
         for part, line in parts(lines[first - 1 : last], first):
             number += 1
             body = clean("\n".join(part), keep_layout=True)
-            label = f"{PurePosixPath(task.name).name}, line {line}"
-            yield Page(number, name, body, label, line)
+            begin = line + _blank(part)
+            label = f"{PurePosixPath(task.name).name}, line {begin}"
+            yield Page(number, name, body, label, begin)
+
+
+def _blank(lines: list[str]) -> int:
+    """Return how many lines before the first that says something: a page lacks them."""
+    return next((n for n, line in enumerate(lines) if clean(line)), 0)
 
 
 def _blocks(

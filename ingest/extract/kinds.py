@@ -41,13 +41,16 @@ _STARTS = {
     b"BZh": "application/x-tar",
     b"\xfd7zXZ\0": "application/x-tar",
 }
+_SOURCE = "text/x-source"
+_SOURCE_NAMES = frozenset({"Makefile", "CMakeLists.txt", "Dockerfile"})
+_SECTIONS = frozenset({"", ".txt", ".md", ".markdown", ".rst", ".tex", ".ltx"})
 _CODE = (
     ".py .c .cc .cpp .cxx .h .hh .hpp .hxx .icc .cu .f .f90 .f77 .for .java .js .ts"
     " .go .rs .rb .pl .pm .r .jl .m .sh .bash .zsh .tcl .sql .cmake .fcl .yaml .yml"
     " .toml .ini .cfg .json .xml .xsd .gdml .scala .kt .swift .lua .proto .make .mk"
 ).split()
 _ENDINGS = {
-    **dict.fromkeys(_CODE, "text/x-source"),
+    **dict.fromkeys(_CODE, _SOURCE),
     ".md": "text/markdown",
     ".markdown": "text/markdown",
     ".rst": "text/x-rst",
@@ -88,6 +91,20 @@ def media_type(path: Path, name: str, claimed: str) -> str:
     return _text(head, name, claimed)
 
 
+def is_source(name: str) -> bool:
+    """Return whether a file of that name is source code or settings."""
+    path = PurePosixPath(name)
+    return _ENDINGS.get(path.suffix.lower()) == _SOURCE or path.name in _SOURCE_NAMES
+
+
+def has_sections(name: str) -> bool:
+    """Return whether a page of such a file is a section, with the line it begins on.
+
+    Its text leaves lines of the file out, or makes others of them.
+    """
+    return PurePosixPath(name).suffix.lower() in _SECTIONS
+
+
 def _binary(path: Path, head: bytes) -> str:
     """Return the type that magic bytes tell, or an empty text."""
     if _is_pdf(head):
@@ -117,10 +134,10 @@ def _text(head: bytes, name: str, claimed: str) -> str:
         return "message/rfc822"
     if head.startswith(b"From ") and _MAIL.search(head[:1000]):
         return "application/mbox"
-    if PurePosixPath(name).name in {"Makefile", "CMakeLists.txt", "Dockerfile"}:
-        return "text/x-source"
+    if PurePosixPath(name).name in _SOURCE_NAMES:
+        return _SOURCE
     if head.startswith(b"#!") and not ending:
-        return "text/x-source"
+        return _SOURCE
     if claimed.startswith("text/") and claimed in FORMATS:
         return claimed
     textual = claimed.startswith(("text/", "message/")) or claimed in {

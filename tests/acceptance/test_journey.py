@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from dunegpt import cli
+from tests.acceptance import edms as edms_steps
+from tests.acceptance.logbook import Logbook, logbook
 from tests.acceptance.world import (
     ACCOUNTS,
     BOARD,
@@ -33,10 +35,11 @@ from tests.acceptance.world import (
 )
 from tests.servers.docdb_doors import Doors
 from tests.servers.docdb_model import DocDBModel
+from tests.servers.edms_soap import EdmsDoors
 from tests.servers.faults import FaultServer
 from tests.servers.indico_model import Event, IndicoModel
 
-EVENTS, NOTES, DOCUMENTS = 1250, 150, 120
+EVENTS, NOTES, DOCUMENTS, SHEETS = 1250, 150, 120, 60
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,31 @@ def docdb() -> Iterator[Doors]:
 
 
 @pytest.fixture
-def config(
+def edms() -> Iterator[EdmsDoors]:
+    with edms_steps.served() as doors:
+        yield doors
+
+
+@pytest.fixture
+def shiftlog(tmp_path: Path) -> Iterator[Logbook]:
+    with logbook(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def config(  # noqa: PLR0917 - a server for each source
     tmp_path: Path,
     model: IndicoModel,
     docdb: Doors,
+    edms: EdmsDoors,
+    shiftlog: Logbook,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     for name in ACCOUNTS:
         monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
     monkeypatch.setenv("DOCDB_COOKIE", "session=service")
+    monkeypatch.setenv("EDMS_PASSWORD", edms.users["svc"])
     (tmp_path / "notes").mkdir()
     path = tmp_path / "dunegpt.toml"
     path.write_text(
@@ -103,6 +121,7 @@ def config(
         kind = "cookie"
         url = "{docdb.url}/cgi-bin/sso"
         cookie_env = "DOCDB_COOKIE"
+        {edms_steps.table(edms)}
         [sources.larch]
         type = "indico"
         url = "{model.url}"
@@ -112,6 +131,7 @@ def config(
         token_env = ["TOKEN_MIA", "TOKEN_MO"]
         principals = ["larch:member"]
         audiences = [{{principals = ["larch:board"], token_env = "TOKEN_OTTO"}}]
+        {shiftlog.settings()}
         """
     )
     return path
@@ -157,6 +177,7 @@ def assert_told(run: Run, fact: Fact) -> None:
             assert fact.value not in told, (person, fact)
             nothing = fact.id.replace("larch:", "larch:9").replace("N-", "N-9")
             nothing = nothing.replace("docdb:", "docdb:999")
+            nothing = nothing.replace("edms:", "edms:999")
             unknown = run("show", "--as", names, nothing, good=False)
             assert _blank(shown, fact.id) == _blank(unknown, nothing)
 
@@ -215,21 +236,33 @@ def place(fact: Fact) -> tuple[int, int]:
     return int(number), int(version)
 
 
-def test_journey(
-    run: Run, config: Path, model: IndicoModel, docdb: Doors, tmp_path: Path
+def test_journey(  # noqa: PLR0917 - a server for each source
+    run: Run,
+    config: Path,
+    model: IndicoModel,
+    docdb: Doors,
+    edms: EdmsDoors,
+    shiftlog: Logbook,
+    tmp_path: Path,
 ) -> None:
     facts = fill(model, EVENTS) + write_notes(tmp_path / "notes", NOTES)
     reports = fill_docdb(docdb.model, DOCUMENTS)
+    sheets = edms_steps.fill(edms.model, SHEETS)
+    cited = edms_steps.cite(edms.model, tmp_path / "notes")
+    logged = shiftlog.fill()
     killed(config, "crawl", after_s=4)
     records = crawl(run)
-    assert [r["error"] for r in records] == ["", "", ""]
+    assert {r["error"] for r in records} == {""}
     state = run("status", "--json").json
     assert sum(s["versions"] for s in state["sources"]) >= 5000
     killed(config, "index", after_s=4)
     index = run("index", "--json").json
     assert index["documents"] >= 3500
-    for fact in (*one_of_each(facts), *one_of_each(reports)):
+    shown = (*one_of_each(facts), *one_of_each(reports), *one_of_each(sheets))
+    for fact in (*shown, *logged):
         assert_told(run, fact)
+    edms_steps.assert_standing(run, edms.model, sheets)
+    shiftlog.assert_runs(run)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
     event_of(model, restricted).readers = GROUP
@@ -245,12 +278,19 @@ def test_journey(
     assert_told(run, replace(deleted, readers=frozenset()))
 
     change_docdb(run, docdb.model, reports)
+    for fact in edms_steps.change(run, edms.model, sheets):
+        assert_told(run, fact)
+    assert edms.leaks == []
+    renewed = shiftlog.change(run, assert_told)
 
     added = add_talk(model, event_of(model, restricted), GROUP)
     run("notice", "larch", added.id)
     crawl(run, "larch")
     run("index")
     assert_told(run, replace(added, readers=frozenset({"member"})))
+    assert_told(run, cited)
+    for fact in renewed:
+        assert_told(run, fact)
 
     forgotten = first([f for f in facts if f.id != restricted.id], "board")
     proof = run("forget", forgotten.id, "--prove", "--json").json

@@ -14,7 +14,9 @@ ACCOUNTS = ("mia", "mo", "otto")
 GROUP, BOARD = frozenset({"mia", "mo"}), frozenset({"otto"})
 PEOPLE = {
     "visitor": frozenset({"public"}),
-    "member": frozenset({"larch:member", "notes:member", "docdb:All"}),
+    "member": frozenset(
+        {"larch:member", "notes:member", "docdb:All", "edms:CENF-LBNF-DUNE"}
+    ),
     "board": frozenset({"larch:board", "docdb:Board"}),
 }
 _READERS: tuple[Readers, ...] = (None, None, GROUP, BOARD, frozenset({"mia"}))

@@ -146,5 +146,6 @@ def test_an_equal_file_for_equal_rows(tmp_path: Path, vectors: Vectors) -> None:
 
 
 def test_probes() -> None:
-    assert [probes(s, 4096) for s in (1, 0.5, 0.1, 0.01)] == [128, 128, 640, 4096]
+    found = [probes(s, 4096) for s in (1, 0.5, 0.2, 0.1, 0.01)]
+    assert found == [128, 128, 512, 1152, 4096]
     assert probes(1, 20) == 20

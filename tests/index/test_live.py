@@ -119,7 +119,7 @@ def test_a_broken_one_is_refused(
         path.write_bytes(content)
     else:
         path = folder / "manifest.json"
-        path.write_text(path.read_text().replace('"format": 3', '"format": 4'))
+        path.write_text(path.read_text().replace('"format": 4', '"format": 5'))
     assert not served.look()
     assert served.refused
     assert found(served) == ["The valve is at 5 bar."]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunegpt.index.words import words
+from dunegpt.index.words import humps, symbols, words
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,15 @@ from dunegpt.index.words import words
         ("", []),
         ("?! … 🚀 --- ___", []),
         ("what is it and why", []),
+        (
+            "PDSPTPCRawDecoder::produce",
+            ["pdsptpcrawdecoder::produce", "pdsptpcrawdecod", "produc"],
+        ),
+        (
+            "physics.producers.caldata",
+            ["physics.producers.caldata", "physic", "produc", "caldata"],
+        ),
+        ("note: this", ["note"]),
     ],
 )
 def test_words(text: str, expected: list[str]) -> None:
@@ -41,3 +50,33 @@ def test_compound_is_found_by_itself_and_by_its_parts() -> None:
     for asked in ("dune-DOC-12345-v3", "12345", "DUNE doc"):
         assert set(words(asked)) <= indexed
     assert not set(words("12346")) & indexed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("computeDriftVelocity", "compute Drift Velocity"),
+        ("PDSPTPCRawDecoder", "PDSPTPC Raw Decoder"),
+        ("drift_velocity", ""),
+        ("plain words, 475 V/cm, run005141", ""),
+        ("hitFinder2Pass", "hit Finder 2 Pass"),
+    ],
+)
+def test_humps(text: str, expected: str) -> None:
+    assert " ".join(humps(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("computeDriftVelocity", ["computeDriftVelocity"]),
+        ("where is PDSPTPCRawDecoder::produce?", ["PDSPTPCRawDecoder::produce"]),
+        ("what does produce() return", ["produce"]),
+        ("drift_velocity", ["drift_velocity"]),
+        ("decoder->unpack", ["decoder.unpack"]),
+        ("What is the drift velocity at 500 V/cm?", []),
+        ("e-log entry 8812", []),
+    ],
+)
+def test_symbols(question: str, expected: list[str]) -> None:
+    assert symbols(question) == expected

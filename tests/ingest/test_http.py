@@ -311,3 +311,66 @@ def test_own_answers() -> None:
         assert (site.read("/own"), site.read("/ok")) == (b"mine", BODY)
         for client in site.clients:
             client.close()
+
+
+# ── questions with a body ─────────────────────────────────────────────────────────────
+
+
+def test_post(site: Site) -> None:
+    answer = site.client().post("/ok", b"<x/>", headers={"Content-Type": "text/xml"})
+    assert (answer.status, answer.body) == (200, BODY)
+    [request] = site.server.requests
+    assert request.body == b"<x/>"
+    assert request.headers["content-type"] == "text/xml"
+
+
+@pytest.mark.parametrize("path", ["/flaky", "/busy", "/drop-once"])
+def test_post_again(site: Site, path: str) -> None:
+    """What is sent only asks, so it may be sent again, whole."""
+    assert site.client().post(path, b"<x/>", headers={}).status == 200
+    assert [request.body for request in site.server.requests] == [b"<x/>"] * 2
+
+
+@pytest.mark.parametrize("path", ["/drop", "/error"])
+def test_post_in_vain(site: Site, path: str) -> None:
+    with pytest.raises(SourceUnreachableError):
+        site.client().post(path, b"<x/>", headers={})
+    assert len(site.server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_answer"),
+    [("text/xml", True), ("application/soap+xml", True), ("application/xhtml+xml", 0)],
+)
+def test_a_fault_is_an_answer(kind: str, is_answer: bool) -> None:
+    """A web service tells faults with status 500; asking again tells no more."""
+    if kind == "application/xhtml+xml":
+        kind += "; text/html"
+    reply = Reply(500, b"<Fault/>", {"Content-Type": kind})
+    with FaultServer(lambda request: reply) as server:
+        site = Site(server)
+        client = site.client()
+        if is_answer:
+            assert client.post("/ws", b"", headers={}).status == 500
+            assert len(server.requests) == 1
+        else:
+            with pytest.raises(SourceUnreachableError):
+                client.post("/ws", b"", headers={})
+        with pytest.raises(SourceUnreachableError):
+            client.get("/ws")
+        client.close()
+
+
+def test_two_clients_are_one_guest(site: Site) -> None:
+    """They share pace and budget, and neither a cookie nor a connection."""
+    first = PoliteClient(site.server.url, delay_s=50, sleep=site.slept.append)
+    second = PoliteClient(site.server.url, delay_s=50, sleep=site.slept.append)
+    second.keep_pace_with(first)
+    site.clients += [first, second]
+    first.get("/ok")
+    second.get("/ok")
+    assert len(site.slept) == 1
+    assert site.slept[0] > 40
+    assert first.spent() == second.spent()
+    assert len(first.spent()) == 2
+    assert (first.requests, second.requests) == (1, 1)

@@ -55,6 +55,44 @@ def test_a_holder_that_is_gone_takes_its_parts(
     catalog.close()
 
 
+@pytest.mark.parametrize("replaces", [True, False])
+def test_what_was_replaced_is_no_loss(
+    plain: Settings, source: FakeSource, replaces: bool
+) -> None:
+    """Only in a place that says so: elsewhere older versions stay, and may be lost."""
+    old = [source.add(number) for number in range(60)]
+    run(plain)
+    new = [
+        replace(source.add(f"n{number}"), supersedes=before.id)
+        for number, before in enumerate(old[:50])
+    ]
+    source.lists_all = False
+    there = frozenset({d.id for d in new} | {d.id for d in old[55:]})
+    source.items = [*new, *old[55:], Whole("", there, replaces=replaces)]
+    report = run(plain)
+    if replaces:
+        # 50 were replaced, 5 are gone.
+        assert (report.removed, report.hidden, report.error) == (55, 0, "")
+    else:
+        assert (report.removed, report.hidden) == (0, 55)
+    assert stored(plain).keys() == there
+    source.items[0] = replace(new[0], supersedes="")
+    assert run(plain).changed == 1
+
+
+def test_replaced_by_what_is_gone_too_is_a_loss(
+    plain: Settings, source: FakeSource
+) -> None:
+    old = [source.add(number) for number in range(30)]
+    kept = source.add("kept")
+    run(plain)
+    new = [replace(source.add(f"n{d.id}"), supersedes=d.id) for d in old]
+    source.lists_all = False
+    source.items = [*new, kept, Whole("", frozenset({kept.id}), replaces=True)]
+    report = run(plain)
+    assert (report.removed, report.hidden) == (0, 60)
+
+
 def test_what_is_often_taken_back_is_kept(plain: Settings, event: FakeSource) -> None:
     top = event.add("1")
     event.items.append(Whole("fake:1", frozenset({top.id}), "withdrawn", keep=True))

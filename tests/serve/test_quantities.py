@@ -67,6 +67,8 @@ def test_there(sentence: str, source: str) -> None:
         ("35 ms", "35 s"),
         ("3 Hz", "3 m"),
         ("57 m", "Voltage (kV)\n57"),
+        ("57 m", "57 of them, each 5 m long"),
+        ("1 m wide", "1-cm wide, 5-m long"),
         ("10 kt", "10 t"),
         ("5 ppm", "5 ppb"),
         ("87 K", "87 °C"),

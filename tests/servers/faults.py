@@ -21,6 +21,7 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,15 @@ class FaultServer:
 
 def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(parts.path, dict(parse_qsl(parts.query)), headers)
+            query = dict(parse_qsl(parts.query))
+            request = Request(parts.path, query, headers, body)
             server.requests.append(request)
             reply = server.reply(request)
             if reply.before():

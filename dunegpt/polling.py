@@ -1,0 +1,54 @@
+"""Rounds at minute intervals, until somebody ends them: `dunegpt crawl --every`.
+
+Knows the clock and the signals, not what a round does.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Rounds:
+    """Counts out rounds; a signal to end breaks off a round, or the wait for the next.
+
+    A round that is broken off is like one that was killed: the next run goes on.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._ended = threading.Event()
+        self._is_in_round = False
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield 1, 2, ... when a round is due; a long one delays the next, no more."""
+        number = 0
+        while not self._ended.is_set():
+            number += 1
+            begun = time.monotonic()
+            self._is_in_round = True
+            yield number
+            self._is_in_round = False
+            self._ended.wait(max(begun + self._every_s - time.monotonic(), 0))
+
+    @contextmanager
+    def until_ended(self) -> Iterator["Rounds"]:
+        """Take SIGINT and SIGTERM for the wish to end; give them back afterwards."""
+        before = {s: signal.signal(s, self._end) for s in _SIGNALS}
+        try:
+            yield self
+        except KeyboardInterrupt:
+            self._ended.set()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._ended.set()
+        if self._is_in_round:
+            raise KeyboardInterrupt
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
