@@ -372,6 +372,7 @@ def _print_source(source: SourceShape) -> None:
         "failures": f"{kinds} ({errors})" if kinds else "none",
         "last good run": f"{source.last_good_run or 'never'}{age}",
         "last error": source.last_error,
+        "warnings": "; ".join(source.warnings),
         "not shown to us": withheld,
         "notices": f"{source.notices} wait" if source.notices else "",
         "untried": source.untried,

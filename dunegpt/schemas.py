@@ -197,6 +197,7 @@ class SourceShape(_Shape):
         age_h: Hours since the last good run; null if there was none.
         withheld: What exists at the source and is not shown to the account, by kind.
         notices: Change notices that wait for a crawl.
+        warnings: What an operator must look at, though the last run was a good one.
         untried: What of this kind of source was never tried on a real one.
     """
 
@@ -213,6 +214,7 @@ class SourceShape(_Shape):
     last_good_run: str
     age_h: float | None
     last_error: str
+    warnings: list[str]
     withheld: dict[str, int]
     notices: int
     untried: str

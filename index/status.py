@@ -107,6 +107,7 @@ def _source(
         last_good_run=good["finished_at"] if good else "",
         age_h=round(age.total_seconds() / 3600, 2) if age is not None else None,
         last_error=last["record"]["error"] if last else "",
+        warnings=last["record"].get("warnings", []) if last else [],
         withheld=catalog.recall(name, "withheld") or {},
         notices=len(notices.waiting(settings.data, name)),
         untried=untried(name, settings),

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dunegpt.config import Settings
+from dunegpt.config import EmbedTable, Settings
 from dunegpt.errors import IndexBrokenError, StorageError, UsageError
 from dunegpt.index import snapshots
 from dunegpt.index.build import build
@@ -21,10 +22,14 @@ from tests.index.corpus import PUBLIC, document, fill, readers
 WORDS = ["argon", "purity", "cathode"]
 
 
-@pytest.fixture
-def made(settings: Settings) -> list[str]:
-    """Return the ids of three snapshots: each has one document more, one changed."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+@pytest.fixture(scope="module")
+def template(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path
+) -> tuple[Path, list[str]]:
+    """Give a data folder with three snapshots, and their ids, made once."""
+    data = tmp_path_factory.mktemp("template") / "data"
+    data.mkdir()
+    settings = Settings(data_dir=data, embed=EmbedTable(model=str(tiny_encoder)))
     ids = []
     for version in range(1, 4):
         texts = [f"{word} {version if n == 0 else 0}" for n, word in enumerate(WORDS)]
@@ -37,7 +42,16 @@ def made(settings: Settings) -> list[str]:
         ]
         fill(settings, corpus)
         ids.append(build(settings).snapshot)
-    return ids
+    return data, ids
+
+
+@pytest.fixture
+def made(settings: Settings, template: tuple[Path, list[str]]) -> list[str]:
+    """Return the ids of three snapshots: each has one document more, one changed."""
+    data, ids = template
+    # Unlike shutil, cp keeps the files that the snapshots share one file.
+    subprocess.run(["cp", "-a", str(data), str(settings.data)], check=True)
+    return list(ids)
 
 
 def current(settings: Settings) -> str:

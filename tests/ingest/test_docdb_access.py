@@ -12,6 +12,7 @@ import pytest
 
 from dunegpt import cli
 from dunegpt.errors import StorageError
+from dunegpt.index.status import status
 from dunegpt.ingest import overlay
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import CrawlReport
@@ -119,6 +120,8 @@ def test_the_list_shows_less(site: Site) -> None:
     [warning] = report.warnings
     assert "2-v1 is not shown to Board" in warning
     assert site.access()["docdb:2:1"] == {ALL}
+    [told] = status(site.settings).sources
+    assert told.warnings == [warning]
 
 
 def test_the_list_shows_more(site: Site) -> None:
