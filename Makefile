@@ -3,8 +3,8 @@
 # make test-real  install and start the real parts (root), and test with them
 # make acceptance the journey: thousands of documents, three people who ask
 # make check      what each commit must pass: ruff, mypy, the fast tests
-# make llm        a small model server for a machine without a GPU, in .llm (3.5 GB);
-#                 LLM=llama.cpp takes that instead of vLLM (0.2 GB)
+# make llm        a small model server for a machine without a GPU, in .llm (4 GB);
+#                 LLM=llama.cpp takes that instead of vLLM (0.3 GB)
 # make schemas    write docs/schemas again after a change of dunegpt/schemas.py
 #
 # PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
