@@ -261,7 +261,7 @@ def _statuses(runs: list[Run], span: Span | None) -> list[_Said]:
         return []
     ends = (found[0], found[-1])
     text = (
-        f"In {span.name}, {found[0].source} has {len(found)} runs, from"
+        f"In {span.name}, {found[0].source} has {_runs(len(found))}, from"
         f" {ends[0].number} ({ends[0].start}) to {ends[1].number} ({ends[1].start})."
     )
     said = [_Said(text, ends)]
@@ -273,7 +273,7 @@ def _statuses(runs: list[Run], span: Span | None) -> list[_Said]:
             continue
         for value, own in list(values.items())[:_MOST_STATES]:
             told = (
-                f"{name} {value}: {len(own)} runs, the first {own[0].number}"
+                f"{name} {value}: {_runs(len(own))}, the first {own[0].number}"
                 f" ({own[0].start}), the last {own[-1].number} ({own[-1].start})."
             )
             said.append(_Said(told, (own[0], own[-1])))
@@ -294,16 +294,16 @@ def _counted(runs: list[Run], rest: str) -> list[_Said]:
     found = [run for run in of_that if run in own]
     days = f" in {span.name}" if span else ""
     if not what:
-        text = f"{among[0].source} has {len(among)} runs{days}."
+        text = f"{among[0].source} has {_runs(len(among))}{days}."
     elif found:
         text = (
-            f"{len(found)} of the {len(among)} runs of {among[0].source}{days}"
+            f"{len(found)} of the {_runs(len(among))} of {among[0].source}{days}"
             f" were with {_plain(what)}: the first is {found[0].number}"
             f" ({found[0].start}), the last {found[-1].number} ({found[-1].start})."
         )
     else:
         text = (
-            f"None of the {len(among)} runs of {among[0].source}{days} was with"
+            f"None of the {_runs(len(among))} of {among[0].source}{days} was with"
             f" {_plain(what)}."
         )
     ends = found or among
@@ -374,3 +374,7 @@ def _from_entry(
     )
     citations = [replace(citation(hit, quote, searcher, settings), cited=True)]
     return [*_opened(citations, searcher), Sentence(text, (1,)), _ended(citations)]
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
