@@ -27,10 +27,11 @@ _CHARACTERS_PER_TOKEN = 3.0
 
 
 def may_read(hit: Hit, table: LLMTable) -> bool:
-    """Return whether a passage may be sent to a model server."""
+    """Return whether a passage, with its document's title, may be sent to a server."""
     file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
     allowed = {*table.may_read, PUBLIC}
-    return "*" in allowed or bool(file.access & allowed)
+    opens = hit.document.access & allowed and file.access & allowed
+    return "*" in allowed or bool(opens)
 
 
 def messages(
