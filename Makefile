@@ -3,16 +3,19 @@
 # make test-real  install and start the real parts (root), and test with them
 # make acceptance the journey: thousands of documents, three people who ask
 # make check      what each commit must pass: ruff, mypy, the fast tests
+# make llm        a small model server for a machine without a GPU, in .llm (4 GB);
+#                 LLM=llama.cpp takes that instead of vLLM (0.3 GB)
 # make schemas    write docs/schemas again after a change of dunegpt/schemas.py
 #
 # PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
 
 PYTHON ?= python3
 PIP_ARGS ?=
+LLM ?= vllm
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
 
-.PHONY: demo install test test-real acceptance check schemas clean
+.PHONY: demo install test test-real acceptance check llm schemas clean
 
 install: .venv/installed
 
@@ -51,6 +54,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 -m "not slow" --ignore=tests/real --ignore=tests/acceptance
+
+llm: install
+	@$(BIN)/python examples/set_up_llm.py $(LLM)
 
 schemas: install
 	$(BIN)/python docs/schemas/write.py

@@ -14,6 +14,7 @@ import typer.exceptions
 from dunegpt import (
     __version__,
     config,
+    llms,
     operating,
     options,
     output,
@@ -84,6 +85,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(snapshots.app, name="snapshot")
+app.add_typer(llms.app, name="llm")
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import stat
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -108,21 +109,64 @@ class ExtractTable(_Table):
         return self.workers or os.cpu_count() or 1
 
 
-class LLMTable(_Table):
-    """One ``[llm.NAME]``: a server that speaks the OpenAI protocol, vLLM first."""
+class ServeTable(_Table):
+    """``[llm.NAME.serve]``: how ``dunegpt llm serve`` starts vLLM, or llama.cpp.
 
+    Attributes:
+        environment: Folder of the Python environment that has the program.
+        program: llama.cpp is run through ``xllamacpp``.
+        weights: Folder or file of the model; empty: by its name, from a hub.
+        gpus: Over so many the model is spread; 0: on the processor.
+        gpu_memory: Share of each one's memory.
+        arguments: Given to the program as they are, after ours.
+    """
+
+    environment: Path
+    program: Literal["vllm", "llama.cpp"] = "vllm"
+    weights: str = ""
+    gpus: int = Field(1, ge=0)
+    gpu_memory: float = Field(0.9, gt=0, le=1)
+    prefix_caching: bool = True
+    arguments: tuple[str, ...] = ()
+
+
+class LLMTable(_Table):
+    """One ``[llm.NAME]``: a model server; vLLM first.
+
+    Attributes:
+        kind: ``openai`` for its protocol, which most speak; ``argo`` for Argonne's.
+        user: Whose name Argo is told.
+        timeout_s: To the first word, and between two.
+        at_once: So many answers it writes at a time; others wait for their turn.
+    """
+
+    kind: Literal["openai", "argo"] = "openai"
     base_url: str
     model: str
+    user: str = ""
     api_key_env: str = ""
+    api_key_file: str = ""
     may_read: tuple[str, ...] = (PUBLIC,)
     timeout_s: float = Field(60, gt=0)
     max_tokens: int = Field(600, ge=16)
     context_tokens: int = Field(8192, ge=1024)
+    at_once: int = Field(8, ge=1)
+    serve: ServeTable | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        address = urlsplit(url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise ValueError("is no address that begins with http:// or https://")
+        return url
 
     @model_validator(mode="after")
-    def _leaves_room(self) -> "LLMTable":
+    def _can_be_used(self) -> "LLMTable":
         if self.max_tokens * 2 > self.context_tokens:
             raise ValueError("max_tokens may be at most half of context_tokens")
+        if self.kind == "argo" and not self.user:
+            raise ValueError("Argo needs a user")
         return self
 
 
@@ -211,6 +255,16 @@ class Settings(BaseSettings):
         """Return ``path`` absolute: relative ones start at the settings file."""
         return (self.config_dir / Path(path).expanduser()).resolve()
 
+    def model_key(self, name: str) -> str:
+        """Return the key of a model server; empty if it has none.
+
+        Raises:
+            ConfigError: It cannot be had, or others may read it.
+        """
+        table = self.llm[name]
+        file = self.path(table.api_key_file) if table.api_key_file else None
+        return read_secret(table.api_key_env, file)
+
     def reader(self) -> Access:
         """Return the principals of the command line's reader."""
         return access_set(self.cli.principals) | {PUBLIC}
@@ -260,7 +314,7 @@ def read_secret(variable: str, file: Path | None = None) -> str:
         if not value:
             raise ConfigError(
                 f"The environment variable {variable} is not set.",
-                hint=f"Set {variable}, or take token_env out of the settings.",
+                hint=f"Set {variable}, or take its name out of the settings.",
             )
         return value
     if file is None:
@@ -276,7 +330,7 @@ def read_secret(variable: str, file: Path | None = None) -> str:
         raise ConfigError(f"Cannot read the secret file {file}: {error}") from error
 
 
-def child_environment(without: str, **more: str) -> dict[str, str]:
+def child_environment(*without: str, **more: str) -> dict[str, str]:
     """Return the environment of a child program.
 
     Args:

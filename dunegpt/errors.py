@@ -21,6 +21,40 @@ Extra arguments are keyword-only with defaults, so that each error survives the 
 from a worker process to its parent.
 """
 
+from enum import StrEnum
+
+
+class ModelFault(StrEnum):
+    """What went wrong with a model server; each has its own words and hint."""
+
+    DOWN = "down"
+    REFUSES = "refuses"
+    KEY = "wrong_key"
+    MODEL = "unknown_model"
+    TOO_LONG = "too_long"
+    SILENT = "silent"
+    STALLED = "stalled"
+    BROKE_OFF = "broke_off"
+    EMPTY = "empty"
+    NONSENSE = "nonsense"
+    OVERLOADED = "overloaded"
+    LEFT_OUT = "left_out"
+
+
+_CHECK = "Run 'dunegpt llm check'; --no-llm answers without a model."
+_LATER = "Ask again later; --no-llm answers without a model."
+_MODEL_HINTS = {
+    ModelFault.DOWN: "Start it ('dunegpt llm serve'), or check [llm.*] base_url.",
+    ModelFault.KEY: "Check the key that [llm.*] api_key_env or api_key_file names.",
+    ModelFault.MODEL: "Check [llm.*] model; 'dunegpt llm check' lists what it has.",
+    ModelFault.TOO_LONG: "Set [llm.*] context_tokens to what the server has.",
+    ModelFault.SILENT: "A slow server needs a longer [llm.*] timeout_s.",
+    ModelFault.STALLED: "A slow server needs a longer [llm.*] timeout_s.",
+    ModelFault.OVERLOADED: _LATER,
+    ModelFault.LEFT_OUT: _LATER,
+}
+_FOR_GOOD = {ModelFault.REFUSES, ModelFault.KEY, ModelFault.MODEL, ModelFault.TOO_LONG}
+
 
 class DuneGPTError(Exception):
     """Something went wrong in a way that a person can act on.
@@ -116,7 +150,15 @@ class IndexMismatchError(DuneGPTError):
 
 
 class ModelError(DuneGPTError):
-    """A language model server did not answer as it should."""
+    """A language model server did not answer as it should.
 
-    retryable = True
-    hint = "Check [llm.*] base_url and model; --no-llm answers without a model."
+    Attributes:
+        fault: What went wrong.
+    """
+
+    def __init__(
+        self, message: str = "", *, fault: ModelFault = ModelFault.REFUSES
+    ) -> None:
+        super().__init__(message, hint=_MODEL_HINTS.get(fault, _CHECK))
+        self.fault = fault
+        self.retryable = fault not in _FOR_GOOD

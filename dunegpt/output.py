@@ -23,6 +23,7 @@ from dunegpt.schemas import (
     ExtractShape,
     ForgetShape,
     IndexRunShape,
+    LLMServerShape,
     PersonShape,
     ReadersShape,
     ReferenceShape,
@@ -404,3 +405,11 @@ def print_boxes(name: str, boxes: list[Box]) -> None:
             f"{escape(name)}, page {box.page}: left {box.left:.4f} top {box.top:.4f}"
             f" right {box.right:.4f} bottom {box.bottom:.4f}"
         )
+
+
+def print_llm(server: LLMServerShape) -> None:
+    """Print what a model server did, a line for each thing that was tried."""
+    out.print(escape(f"{server.name} ({server.model})"))
+    for checked in server.checks:
+        word = "[green]ok[/]" if checked.ok else "[red]failed[/]"
+        out.print(f"  {checked.name:<10} {word}  {escape(checked.detail)}")

@@ -90,8 +90,8 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         k=k,
         use_model=not no_llm,
     )
-    events = chain(map(Notice, notices), events)
-    shape = _told(question, events, quiet=as_json)
+    told = chain(map(Notice, notices), events)
+    shape = _told(question, told, quiet=as_json)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
 

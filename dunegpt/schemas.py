@@ -501,6 +501,29 @@ class DiffShape(_Shape):
     changed: list[str]
 
 
+class CheckedShape(_Shape):
+    """One thing that a model server was asked to do."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class LLMServerShape(_Shape):
+    """One model server, tried."""
+
+    name: str
+    model: str
+    ok: bool
+    checks: list[CheckedShape]
+
+
+class LLMCheckShape(_Shape):
+    """What ``dunegpt llm check --json`` prints."""
+
+    servers: list[LLMServerShape]
+
+
 class MetricShape(_Shape):
     """A mean over questions, with the ends of its 95 % interval."""
 
@@ -516,6 +539,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "forget": ForgetShape,
     "extract": ExtractShape,
     "index": IndexRunShape,
+    "llm-check": LLMCheckShape,
     "principals": PersonShape,
     "runs": RunsShape,
     "search": SearchShape,

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import (
@@ -27,16 +28,15 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
 from dunegpt.ingest import overlay
-from dunegpt.serve import llm
 from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
-from dunegpt.serve.prompt import REFUSAL, messages
+from dunegpt.serve.models import Models, Stream
+from dunegpt.serve.prompt import REFUSAL, may_read, messages
 from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import Verifier
 from dunegpt.statuses import told
 from dunegpt.types import (
-    PUBLIC,
     Access,
     AnswerEvent,
     Citation,
@@ -83,8 +83,12 @@ def answer(
     filters: Filters | None = None,
     k: int = 8,
     use_model: bool = True,
-) -> Iterator[AnswerEvent]:
+    models: Models | None = None,
+    person: str = "",
+) -> Generator[AnswerEvent]:
     """Yield references, sentences and notices as they come, then the outcome.
+
+    Closing the generator, when the reader has left, stops the model.
 
     Args:
         question: In words, or the name of a document.
@@ -93,6 +97,9 @@ def answer(
         filters: Which documents to look in.
         k: At most so many references.
         use_model: Whether a model may write the answer.
+        models: The servers of the settings with what is remembered of them, for who
+            answers many questions.
+        person: Who asks, for a fair share of a server.
 
     Raises:
         UsageError: The question is empty, too long, or nothing but filters, or one of
@@ -110,7 +117,14 @@ def answer(
                     "The question has filters only.",
                     hint="Ask something, or list documents with 'dunegpt search'.",
                 )
-            run = _Answer(found.question, reader, settings, searcher, found)
+            run = _Answer(
+                found.question,
+                reader,
+                settings,
+                searcher,
+                found,
+                stream=partial((models or Models(settings)).stream, person=person),
+            )
             yield from run.events(generates=use_model and bool(settings.llm))
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
@@ -127,8 +141,11 @@ class _Answer:
         settings: Settings,
         searcher: Searcher,
         found: SearchResult,
+        *,
+        stream: Stream,
     ) -> None:
         self.question = question
+        self.stream = stream
         self.settings = settings
         self.searcher = searcher
         self.found = found
@@ -238,19 +255,47 @@ class _Answer:
         yield self._finished(outcome, Mode.EXTRACTIVE)
 
     def _generated(self) -> Iterator[AnswerEvent]:
-        """Yield a model's sentences, checked one by one as they come."""
-        name, table = next(iter(self.settings.llm.items()))
-        readable = [c for c in self._citations() if _may_read(c.hit, table)]
-        if not readable:
-            yield Notice(f"No passage found may be sent to the model server {name!r}.")
-            yield from self._fallen_back(Outcome.ANSWERED)
+        """Yield a model's sentences; those of the next server if one wrote none."""
+        outcome = Outcome.ANSWERED
+        for name, table in self.settings.llm.items():
+            readable = [c for c in self._citations() if may_read(c.hit, table)]
+            if not readable:
+                yield Notice(
+                    f"No passage found may be sent to the model server {name!r}."
+                )
+                continue
+            begun = False
+            try:
+                with closing(self._written(name, table, readable)) as written:
+                    for sentence in written:
+                        begun = True
+                        yield sentence
+            except ModelError as error:
+                yield Notice(str(error))
+                outcome = Outcome.MODEL_UNAVAILABLE
+                if begun:  # two models' sentences are never mixed
+                    break
+                continue
+            outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
+            yield self._finished(outcome, Mode.GENERATED)
             return
+        if outcome is Outcome.MODEL_UNAVAILABLE:
+            yield Notice("The answer rests on the documents' own sentences.")
+        yield from self._fallen_back(outcome)
+
+    def _written(
+        self, name: str, table: LLMTable, readable: list[Citation]
+    ) -> Generator[Sentence]:
+        """Yield one server's sentences, checked one by one as they come.
+
+        Raises:
+            ModelError: It did not write to the end.
+        """
         budget = table.context_tokens - table.max_tokens
         prompt, sent = messages(self.question, readable, budget)
-        text = llm.stream(name, table, prompt)
         verifier = Verifier(sent, self.searcher.snapshot.encoder, self.question)
         said: set[str] = set()
-        try:
+        with closing(self.stream(name, prompt)) as text:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
@@ -261,12 +306,6 @@ class _Answer:
                 if sentence.supported:
                     self._cite(sentence)
                 yield sentence
-        except ModelError as error:
-            yield Notice(f"{error} The answer rests on the documents' own sentences.")
-            yield from self._fallen_back(Outcome.MODEL_UNAVAILABLE)
-            return
-        outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
-        yield self._finished(outcome, Mode.GENERATED)
 
     def _cite(self, sentence: Sentence) -> None:
         """Note what a sentence cites; quote the sentences that are most like it."""
@@ -332,10 +371,3 @@ def _card(hit: Hit) -> str:
     return (
         f"{document.id} is “{document.title}”{people}{', ' + about if about else ''}."
     )
-
-
-def _may_read(hit: Hit, table: LLMTable) -> bool:
-    """Return whether a passage may be sent to a model server."""
-    file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
-    allowed = {*table.may_read, PUBLIC}
-    return "*" in allowed or bool(file.access & allowed)

@@ -6,9 +6,10 @@ of a small model. The passages are data; the rules say so. Knows no server.
 
 from collections.abc import Sequence
 
+from dunegpt.config import LLMTable
 from dunegpt.index.texts import context
 from dunegpt.statuses import told
-from dunegpt.types import Citation
+from dunegpt.types import PUBLIC, Citation, Hit
 
 REFUSAL = "NOT IN THE DOCUMENTS"
 
@@ -23,6 +24,14 @@ _RULES = f"""You answer questions of physicists from the numbered passages given
 
 _CHARACTERS_PER_TOKEN = 3.0
 """Of English with numbers, on the safe side; measured 3.9 on DUNE texts."""
+
+
+def may_read(hit: Hit, table: LLMTable) -> bool:
+    """Return whether a passage, with its document's title, may be sent to a server."""
+    file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
+    allowed = {*table.may_read, PUBLIC}
+    opens = hit.document.access & allowed and file.access & allowed
+    return "*" in allowed or bool(opens)
 
 
 def messages(

@@ -74,6 +74,10 @@ def test_relative_paths_start_at_the_file(file: Path) -> None:
         ("sources = 3", "sources"),
         ("[llm.local]\nmodel = 'x'", "llm.local.base_url"),
         ("[llm.local]\nbase_url='u'\nmodel='x'\napi_key='k'", "llm.local.api_key"),
+        ("[llm.local]\nbase_url='x'\nmodel='x'", "llm.local.base_url"),
+        ("[llm.local]\nbase_url='http://[::1'\nmodel='x'", "llm.local.base_url"),
+        ("[llm.argo]\nbase_url='http://x/'\nmodel='x'\nkind='argo'", "needs a user"),
+        ("[llm.a]\nbase_url='http://x'\nmodel='x'\nkind='ollama'", "llm.a.kind"),
         ("this is no TOML", "not TOML"),
         ("[sources.a]\ntype='folder'\n[sources.a]\ntype='folder'", "not TOML"),
         (
@@ -180,3 +184,5 @@ def test_example_names_every_setting() -> None:
     Path("dunegpt.toml").write_text(text, encoding="utf-8")
     table = load_settings().llm["local"]
     assert table.model_dump().keys() == found["llm"]["local"].keys()
+    assert table.serve is not None
+    assert table.serve.model_dump().keys() == found["llm"]["local"]["serve"].keys()

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
 LAYERS = ["types", "errors", "config", "log", "schemas", *FOLDERS[:4]]
-LAYERS += ["output", "options", "polling", "reading", "operating", "snapshots", "cli"]
+LAYERS += ["output", "options", "polling", "reading", "operating", "snapshots"]
+LAYERS += ["llms", "cli"]
 
 
 def layer_of(module: str) -> int:

@@ -1,9 +1,13 @@
 """What a model is told."""
 
+from dataclasses import replace
+
 import pytest
 
-from dunegpt.serve.prompt import REFUSAL, messages
-from tests.serve.references import references
+from dunegpt.config import LLMTable
+from dunegpt.serve.prompt import REFUSAL, may_read, messages
+from dunegpt.types import PUBLIC, Access, FileRef
+from tests.serve.references import hit, references
 
 QUESTION = "What is the drift field?"
 
@@ -41,3 +45,31 @@ def test_first_passages_stay_if_any_does() -> None:
     text = told[1][1]
     assert "[1] Note" in text
     assert "[2] Note" not in text
+
+
+OPEN: Access = frozenset({PUBLIC})
+LAR: Access = frozenset({"n:lar"})
+
+
+@pytest.mark.parametrize(
+    ("document", "file", "allowed", "expected"),
+    [
+        (OPEN, OPEN, ("public",), True),
+        (OPEN, LAR, ("public",), False),
+        (LAR, OPEN, ("public",), False),  # its title would be sent too
+        (LAR, OPEN, ("n:lar",), True),
+        (LAR, LAR, (), False),
+        (LAR, LAR, ("*",), True),
+        (frozenset(), OPEN, ("n:lar",), False),
+    ],
+)
+def test_what_a_server_may_be_sent(
+    document: Access, file: Access, allowed: tuple[str, ...], expected: bool
+) -> None:
+    found = hit("It is 475 V/cm.")
+    own = FileRef("a.txt", "a.txt", "text/plain", "https://notes.test", file)
+    found = replace(
+        found, document=replace(found.document, access=document, files=(own,))
+    )
+    table = LLMTable(base_url="http://127.0.0.1:1/v1", model="fake", may_read=allowed)
+    assert may_read(found, table) is expected

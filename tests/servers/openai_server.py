@@ -1,6 +1,7 @@
 """A small fake of an OpenAI-compatible server on loopback, with scripted replies.
 
-Each reply is a text, which is streamed in pieces, or a fault named for what it does.
+Each reply is a text, which is streamed in pieces, or a fault named for what it does:
+alone (`empty`), or with what is written before it happens (`drop: The field is`).
 What was sent is kept.
 """
 
@@ -12,9 +13,28 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-STATUSES = {"500": 500, "401": 401}
-FAULTS = {*STATUSES, "hang", "drop", "empty", "nonsense", "html"}
+TOO_LONG = "This model's maximum context length is 2048 tokens; your prompt has 9000."
+STATUSES = {
+    "400": (400, "scripted 400"),
+    "401": (401, "scripted 401"),
+    "404": (404, "The model `fake` does not exist."),
+    "429": (429, "scripted 429"),
+    "500": (500, "scripted 500"),
+    "503": (503, "scripted 503"),
+    "long": (400, TOO_LONG),
+}
 _PIECE = 7
+_BEGUN = ("drop", "no end", "stall", "slow", "tells", "held", "pings")
+"""Faults that have a text:
+
+drop    is written, then the connection breaks
+no end  is written, then the stream ends as if that were all
+tells   is written, then comes an event that tells of an error
+pings   is written, then come signs of life, and nothing else
+stall   is written, then comes nothing more
+slow    is written again and again, until the client leaves
+held    is written once `released` is set
+"""
 
 
 @dataclass
@@ -25,12 +45,18 @@ class FakeModel:
         url: For ``[llm.*] base_url``.
         replies: The next ones; the last is given again and again.
         requests: Bodies that came, in order.
+        keys: The Authorization of each.
+        left: Is set when a client closed a stream before its end.
+        released: What `held` waits for.
     """
 
     url: str
     replies: list[str]
     requests: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    left: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -44,7 +70,7 @@ class FakeModel:
 
 @contextmanager
 def fake_model(replies: Sequence[str]) -> Iterator[FakeModel]:
-    """Run a server that gives these replies; a name in `FAULTS` is that fault."""
+    """Run a server that gives these replies, or has these faults."""
 
     class Handler(_Handler):
         pass
@@ -58,6 +84,7 @@ def fake_model(replies: Sequence[str]) -> Iterator[FakeModel]:
         yield model
     finally:
         model.stopping.set()
+        model.released.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -69,23 +96,35 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
+    def do_GET(self) -> None:
+        self._whole(200, {"data": [{"id": "fake"}, {"id": "another"}]})
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.model.paths.append(self.path)
-        self.model.requests.append(json.loads(body))
+        self.model.keys.append(self.headers.get("Authorization", ""))
+        self.model.requests.append(body)
         reply = self.model.next()
         if reply in STATUSES:
-            error = {"error": {"message": f"scripted {reply}"}}
-            self._whole(STATUSES[reply], json.dumps(error), "application/json")
+            status, message = STATUSES[reply]
+            self._whole(status, {"error": {"message": message}})
         elif reply == "html":
             self._whole(200, "<html>Please log in</html>", "text/html")
         elif reply == "hang":
             self.model.stopping.wait(60)
+        elif body.get("stream"):
+            try:
+                self._stream(reply)
+            except (BrokenPipeError, ConnectionResetError):
+                self.model.left.set()
         else:
-            self._stream(reply)
+            self._whole(200, _completion(reply))
         self.close_connection = True
 
-    def _whole(self, status: int, text: str, media_type: str) -> None:
+    def _whole(
+        self, status: int, content: Any, media_type: str = "application/json"
+    ) -> None:
+        text = content if isinstance(content, str) else json.dumps(content)
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(text)))
@@ -93,28 +132,60 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def _stream(self, reply: str) -> None:
+        name, colon, text = reply.partition(":")
+        fault = name if colon and name in _BEGUN else ""
+        text = text.lstrip() if fault else reply
+        if fault == "held":
+            self.model.released.wait(60)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        if reply.startswith("drop"):
+        if fault == "drop":
             self.send_header("Content-Length", "1000000")  # so that an end is a break
         self.end_headers()
         if reply == "nonsense":
             self.wfile.write(b"data: {this is no JSON\n\n")
             return
-        drops, text = reply.startswith("drop"), reply.removeprefix("drop").lstrip(":")
-        for start in range(0, 0 if reply == "empty" else len(text), _PIECE):
-            self._event({"content": text[start : start + _PIECE]}, None)
-        if not drops:
-            self._event({}, "stop")
+        self._write("" if reply == "empty" else text)
+        while fault == "slow" and not self.model.stopping.wait(0.02):
+            self._write(text)
+        while fault == "pings" and not self.model.stopping.wait(0.02):
+            self.wfile.write(b": I live\n\n")
+            self.wfile.flush()
+        if fault == "stall":
+            self.model.stopping.wait(60)
+        elif fault == "tells":
+            self._event({"error": {"message": "scripted", "code": 500}})
+        elif fault in {"", "held"}:
+            self._piece({}, "stop")
             self.wfile.write(b"data: [DONE]\n\n")
 
-    def _event(self, delta: dict[str, str], finish: str | None) -> None:
-        chunk = {
-            "id": "1",
-            "object": "chat.completion.chunk",
-            "created": 0,
-            "model": "fake",
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-        }
-        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+    def _write(self, text: str) -> None:
+        for start in range(0, len(text), _PIECE):
+            self._piece({"content": text[start : start + _PIECE]}, None)
+
+    def _piece(self, delta: dict[str, str], finish: str | None) -> None:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        self._event(
+            {
+                "id": "1",
+                "object": "chat.completion.chunk",
+                "created": 0,
+                "model": "fake",
+                "choices": [choice],
+            }
+        )
+
+    def _event(self, content: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(content)}\n\n".encode())
         self.wfile.flush()
+
+
+def _completion(text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "fake",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
