@@ -13,10 +13,16 @@ from dunegpt.index.encoder import Encoder
 from dunegpt.index.words import words
 from dunegpt.serve import claims
 from dunegpt.serve.quantities import missing as missing_quantities
+from dunegpt.serve.quantities import quantities
 from dunegpt.serve.sentences import framed
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
 from dunegpt.types import Citation, Sentence
 
+_LEAST_WORDS = 2
+_ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
+_ASKS = re.compile(
+    r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
+)
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
@@ -90,7 +96,14 @@ class Verifier:
 
     @staticmethod
     def _says_nothing(sentence: str) -> bool:
-        return not words(sentence)
+        """Return whether a text is a question or a scrap: right words, no statement."""
+        own = [word for word in words(sentence) if word not in _ABOUT_ANSWERS]
+        if not own or _ASKS.search(sentence):
+            return True
+        return len(own) < _LEAST_WORDS and not (
+            any(quantity.unit for quantity in quantities(sentence))
+            or any(claims.missing_names(sentence, ""))
+        )
 
 
 def verified(

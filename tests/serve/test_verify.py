@@ -17,6 +17,8 @@ SOURCES = references(
     ("text", "citations"),
     [
         ("The drift field is 475 V/cm [1].", (1,)),
+        ("475 V/cm [1].", (1,)),
+        ("It was Okonjo [1].", (1,)),
         ("The drift field is 475 V/cm. [1]", (1,)),
         ("The drift field is 475 V / cm [1].", (1,)),
         ("The drift field is 475V/cm [1].", (1,)),
@@ -63,6 +65,10 @@ def test_backed(text: str, citations: tuple[int, ...]) -> None:
         "Laser light enters through 5 m ports [3].",
         "Wombats are known to dig burrows in Tasmania [1].",
         "[1]",
+        "The drift [1].",
+        "The answer is: 475 [1].",
+        "Where the cathode is held [1].",
+        "Is the drift field 475 V/cm [1]?",
     ],
 )
 def test_not_backed(text: str) -> None:
