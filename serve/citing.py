@@ -31,7 +31,9 @@ def citation(hit: Hit, quote: str, searcher: Searcher, settings: Settings) -> Ci
         # A document without a page of its own is opened at the file.
         own = {other.url for other in hit.document.files}
         url = file.url if hit.document.url in own else hit.document.url
-        if line and url == file.url and "#" not in url:
+        # Only what shows a repository knows what a line is.
+        is_of_git = file.checksum.startswith("git:")
+        if is_of_git and line and url == file.url and "#" not in url:
             url = f"{url}#L{line}"
     return Citation(hit.rank, hit, quote, page, url, line=line)
 
