@@ -75,6 +75,8 @@ class _Options(BaseModel):
 class ElogSource:
     """The entries of one log, and its runs by months."""
 
+    UNTRIED = "a real ECL: its questions and answers are as public clients have them"
+
     def __init__(self, name: str, table: SourceTable, settings: Settings) -> None:
         try:
             options = _Options.model_validate(table.model_dump())

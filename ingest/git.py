@@ -86,6 +86,8 @@ class _File:
 class GitSource:
     """The files of one repository at one ref."""
 
+    UNTRIED = "hosts by https or ssh, and tokens: only repositories on this host"
+
     def __init__(self, name: str, table: SourceTable, settings: Settings) -> None:
         try:
             options = _Options.model_validate(table.model_dump())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dunegpt.config import Settings, SourceTable
 from dunegpt.errors import ConfigError
+from dunegpt.index.status import status
 from dunegpt.ingest import elog_round, notices
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.source import open_source
@@ -575,3 +576,9 @@ def test_other_readers_in_the_settings_hold_for_old_entries_at_once(
         assert before[document.id][4] == [f.sha256 for f in document.files]
     site.model.faults = {}
     assert site.crawl().changed == 0
+
+
+def test_status_says_what_was_never_tried(site: LogSite) -> None:
+    site.crawl()
+    [source] = status(site.settings).sources
+    assert "real ECL" in source.untried
