@@ -1,5 +1,6 @@
 """Identifiers in texts, and the table of them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,9 @@ def named(text: str) -> list[tuple[str, str]]:
 def test_forms(text: str, target: str, version: str) -> None:
     assert named(text) == [(target, version)]
     [reference] = found(text)
-    assert text[reference.start : reference.end].strip("<>()[] ,;")
+    written = text[reference.start : reference.end]
+    assert re.findall(r"\d+", target)[-1] in written
+    assert written[-1] not in ".,)>]"
     assert reference.system == reference.target.partition(":")[0].split(".")[0]
 
 
