@@ -92,6 +92,17 @@ class RerankTable(_Table):
     budget_ms: int = Field(500, ge=1)
 
 
+class AnswerTable(_Table):
+    """``[answer]``: what becomes of a model's sentences.
+
+    Attributes:
+        unsupported: ``mark`` shows a sentence that no passage backs, with the reason;
+            ``drop`` leaves it out and counts it.
+    """
+
+    unsupported: Literal["mark", "drop"] = "mark"
+
+
 class ExtractTable(_Table):
     """``[extract]``: the limits of the child process that reads one file."""
 
@@ -216,6 +227,7 @@ class Settings(BaseSettings):
     embed: EmbedTable = EmbedTable()
     index: IndexTable = IndexTable()
     rerank: RerankTable = RerankTable()
+    answer: AnswerTable = AnswerTable()
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
     access: AccessTable = AccessTable()

@@ -22,6 +22,7 @@ from dunegpt.schemas import (
     DocumentShape,
     ExtractShape,
     ForgetShape,
+    HitShape,
     IndexRunShape,
     LLMServerShape,
     PersonShape,
@@ -134,15 +135,20 @@ def print_outcome(answer: AskShape) -> None:
 def print_reference(reference: ReferenceShape) -> None:
     """Print a reference: number, title, authors, date, id, page, link and quote."""
     head = _head(reference.document)
-    older = _older(reference.superseded_by)
+    older = _older(reference)
     out.print(f"[bold][{reference.number}][/bold] {head}, {reference.place}{older}")
     out.print(f"    {escape(reference.url)}", style="blue")
     quote = escape(" ".join(reference.quote.split()))
     out.print(textwrap.indent(f"“{quote}”", "    "), style="dim")
 
 
-def _older(newest: str) -> str:
-    return f" [yellow](superseded by {escape(newest)})[/yellow]" if newest else ""
+def _older(found: ReferenceShape | HitShape) -> str:
+    """Return which version is newer, and of which day, if any is."""
+    newest = [found.superseded_by, str(found.superseded_on or "")]
+    if not found.superseded_by:
+        return ""
+    told = escape(", ".join(filter(None, newest)))
+    return f" [yellow](superseded by {told})[/yellow]"
 
 
 def _head(document: DocumentShape) -> str:
@@ -166,7 +172,7 @@ def print_search(found: SearchShape) -> None:
         )
         out.print(
             f"[bold]{hit.rank}.[/bold] {_head(hit.document)}, {pages}"
-            f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]{_older(hit.superseded_by)}"
+            f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]{_older(hit)}"
         )
         text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
         out.print(textwrap.indent(text, "   "), style="dim")

@@ -73,6 +73,7 @@ class HitShape(_Shape):
     heading: str
     text: str
     superseded_by: str
+    superseded_on: dt.date | None
     also_in: list[str]
 
     @classmethod
@@ -89,6 +90,7 @@ class HitShape(_Shape):
             heading=hit.passage.heading,
             text=hit.passage.text,
             superseded_by=hit.superseded_by,
+            superseded_on=hit.superseded_on,
             also_in=list(hit.also_in),
         )
 
@@ -122,6 +124,7 @@ class ReferenceShape(_Shape):
     quote: str
     score: float
     superseded_by: str
+    superseded_on: dt.date | None
 
     @classmethod
     def of(cls, citation: Citation) -> "ReferenceShape":
@@ -141,6 +144,7 @@ class ReferenceShape(_Shape):
             quote=citation.quote,
             score=round(citation.hit.score, 4),
             superseded_by=citation.hit.superseded_by,
+            superseded_on=citation.hit.superseded_on,
         )
 
 

@@ -235,6 +235,7 @@ class Hit:
         score: 0..1 for lexical, fused and reranked, cosine for dense.
         superseded_by: Id of the newest version of the document that the reader may
             see, if this is an older one.
+        superseded_on: Day of that version, if it has one.
         also_in: Ids of other documents that say the same, left out for this one.
     """
 
@@ -245,6 +246,7 @@ class Hit:
     rank: int
     found_by: FoundBy
     superseded_by: str = ""
+    superseded_on: datetime.date | None = None
     also_in: tuple[str, ...] = ()
 
 

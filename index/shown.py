@@ -85,6 +85,7 @@ class Shown:
                     len(self._hits) + 1,
                     found.way(row),
                     newest.document.id if is_old else "",
+                    newest.document.date if is_old else None,
                 )
             )
             if not is_named:

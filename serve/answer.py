@@ -8,7 +8,7 @@ When nothing answers, it says so.
 
 import re
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -75,7 +75,7 @@ def open_searcher(settings: Settings) -> Searcher:
     return Searcher(snapshot, narrowing, reranker)
 
 
-def answer(
+def answer(  # noqa: PLR0913 - all but two by name
     question: str,
     settings: Settings,
     *,
@@ -84,6 +84,7 @@ def answer(
     k: int = 8,
     use_model: bool = True,
     models: Models | None = None,
+    searcher: Searcher | None = None,
     person: str = "",
 ) -> Generator[AnswerEvent]:
     """Yield references, sentences and notices as they come, then the outcome.
@@ -99,6 +100,7 @@ def answer(
         use_model: Whether a model may write the answer.
         models: The servers of the settings with what is remembered of them, for who
             answers many questions.
+        searcher: An open one, likewise; it stays open.
         person: Who asks, for a fair share of a server.
 
     Raises:
@@ -106,12 +108,12 @@ def answer(
             those has a value that means nothing.
     """
     try:
-        with closing(open_searcher(settings)) as searcher:
-            told = answer_from_runs(question, searcher, reader, filters, settings)
+        with _searcher(settings, searcher) as opened:
+            told = answer_from_runs(question, opened, reader, filters, settings)
             if told:
                 yield from told
                 return
-            found = searcher.search(question, reader, filters, k)
+            found = opened.search(question, reader, filters, k)
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -121,7 +123,7 @@ def answer(
                 found.question,
                 reader,
                 settings,
-                searcher,
+                opened,
                 found,
                 stream=partial((models or Models(settings)).stream, person=person),
             )
@@ -129,6 +131,17 @@ def answer(
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
+
+
+@contextmanager
+def _searcher(settings: Settings, given: Searcher | None) -> Iterator[Searcher]:
+    """Give the searcher that is open already, or one of our own, closed afterwards."""
+    searcher = given or open_searcher(settings)
+    try:
+        yield searcher
+    finally:
+        if given is None:
+            searcher.close()
 
 
 class _Answer:
