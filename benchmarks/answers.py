@@ -31,6 +31,7 @@ from rich.table import Table
 from benchmarks.retrieval import read_lines
 from dunegpt.config import Settings, load_settings
 from dunegpt.serve import answer as answering
+from dunegpt.serve import writing
 from dunegpt.serve.verify import Verifier
 from dunegpt.types import Finished, Notice, References, Sentence
 
@@ -189,7 +190,7 @@ def main() -> None:
     given = parser.parse_args()
     base = load_settings(given.config) if given.config else Settings()
     settings = base.model_copy(update={"data_dir": given.data.resolve()})
-    answering.Verifier = Timed  # type: ignore[attr-defined]
+    writing.Verifier = Timed  # type: ignore[attr-defined]
     asked = [json.loads(line) for line in read_lines(given.questions)]
     asked = [each for each in asked if each.get(given.wording)]
     asked = asked[: given.first or None]

@@ -98,9 +98,17 @@ class AnswerTable(_Table):
     Attributes:
         unsupported: ``mark`` shows a sentence that no passage backs, with the reason;
             ``drop`` leaves it out and counts it.
+        entailment: Folder of an entailment model that reads each sentence beside its
+            source: ``model.onnx``, ``tokenizer.json``, ``config.json``; empty for none.
+        least_entailment: Share that "it follows" must have.
+        judge: Name of a model server that says yes or no to each sentence; empty for
+            none.
     """
 
     unsupported: Literal["mark", "drop"] = "mark"
+    entailment: str = ""
+    least_entailment: float = Field(0.5, ge=0, le=1)
+    judge: str = ""
 
 
 class ExtractTable(_Table):
@@ -244,6 +252,12 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"two sources with the id_prefix {sorted(twice)}")
         return sources
+
+    @model_validator(mode="after")
+    def _judge_is_there(self) -> "Settings":
+        if self.answer.judge and self.answer.judge not in self.llm:
+            raise ValueError(f"[answer] judge: there is no [llm.{self.answer.judge}]")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -18,6 +18,7 @@ from rich.progress import (
 from dunegpt.schemas import (
     AskShape,
     CrawlShape,
+    DifferenceShape,
     DiffShape,
     DocumentShape,
     ExtractShape,
@@ -113,6 +114,15 @@ def print_sentence(sentence: SentenceShape) -> None:
         out.print(text)
     else:
         out.print(f"[dim]{text} (not supported: {escape(sentence.reason)})[/dim]")
+
+
+def print_difference(found: DifferenceShape) -> None:
+    """Print two amounts that documents give for what reads like one quantity."""
+    newer, older = (
+        f"{p.text} [{p.citation}] ({p.date or 'undated'})"
+        for p in (found.newer, found.older)
+    )
+    out.print(f"[yellow]The documents differ:[/yellow] {escape(f'{newer}, {older}')}")
 
 
 def print_outcome(answer: AskShape) -> None:

@@ -1,7 +1,6 @@
 """The reader's commands: ask, search, show, runs; each shows what one may see."""
 
 import logging
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 from itertools import chain
@@ -13,31 +12,25 @@ import typer
 from dunegpt import config, options, output
 from dunegpt.errors import UsageError
 from dunegpt.schemas import (
-    AskShape,
     CitedShape,
     CitingShape,
     DocumentShape,
     FileShape,
     HitShape,
     PageShape,
-    ReferenceShape,
     RunShape,
     RunsShape,
     SearchShape,
-    SentenceShape,
     ShownShape,
     ShowShape,
 )
+from dunegpt.telling import Telling
 from dunegpt.types import (
     Access,
-    AnswerEvent,
     Document,
-    Finished,
     Notice,
     Outcome,
     Page,
-    References,
-    Sentence,
     access_set,
 )
 
@@ -90,8 +83,10 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         k=k,
         use_model=not no_llm,
     )
-    told = chain(map(Notice, notices), events)
-    shape = _told(question, told, quiet=as_json)
+    telling = Telling(quiet=as_json)
+    for event in chain(map(Notice, notices), events):
+        telling.add(event)
+    shape = telling.shape(question)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
 
@@ -270,42 +265,6 @@ def _filters(
         until=until.date() if until else None,
         author=author,
         **{name: tuple(values or ()) for name, values in names.items()},
-    )
-
-
-def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskShape:
-    """Print an answer while it comes, unless quiet; return it whole."""
-    said: list[SentenceShape] = []
-    notices: list[str] = []
-    end: Finished | None = None
-    for event in events:
-        match event:
-            case Sentence():
-                said.append(SentenceShape.of(event))
-                if not quiet:
-                    output.print_sentence(said[-1])
-            case Notice(text):
-                notices.append(text)
-                if not quiet:
-                    output.complain(text, "yellow")
-            case Finished():
-                end = event
-            case References():
-                log.info("%d passages found", len(event.citations))
-    if end is None:
-        raise RuntimeError("the answer has no end")
-    return AskShape(
-        question=question,
-        outcome=end.outcome,
-        mode=end.mode,
-        answer=" ".join(
-            f"{s.text} {''.join(f'[{n}]' for n in s.citations)}".strip()
-            for s in said
-            if s.supported
-        ),
-        sentences=said,
-        references=[ReferenceShape.of(c) for c in end.references],
-        notices=notices,
     )
 
 

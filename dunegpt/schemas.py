@@ -5,6 +5,7 @@ types; knows nothing else.
 """
 
 import datetime as dt
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,7 @@ from dunegpt.types import (
     Citation,
     Cited,
     Citing,
+    Difference,
     Document,
     Hit,
     Mode,
@@ -167,6 +169,27 @@ class SentenceShape(_Shape):
         )
 
 
+class AmountShape(_Shape):
+    """An amount as the document of one reference gives it."""
+
+    citation: int
+    text: str
+    quote: str
+    date: dt.date | None
+
+
+class DifferenceShape(_Shape):
+    """Two documents that give different amounts for what reads like one quantity."""
+
+    newer: AmountShape
+    older: AmountShape
+
+    @classmethod
+    def of(cls, difference: Difference) -> "DifferenceShape":
+        """Return the shape of a difference."""
+        return cls.model_validate(asdict(difference))
+
+
 class AskShape(_Shape):
     """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks."""
 
@@ -175,6 +198,7 @@ class AskShape(_Shape):
     mode: Mode
     answer: str
     sentences: list[SentenceShape]
+    differences: list[DifferenceShape]
     references: list[ReferenceShape]
     notices: list[str]
 

@@ -350,6 +350,36 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount as one document gives it.
+
+    Attributes:
+        citation: Number of the reference.
+        text: As it stands there.
+        quote: The sentence that gives it, verbatim.
+        date: Day of the document; None where unknown.
+    """
+
+    citation: int
+    text: str
+    quote: str
+    date: datetime.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two documents give different amounts for what reads like one quantity.
+
+    Attributes:
+        newer: That of the newer document; of the one found first, if neither is
+            known to be newer.
+    """
+
+    newer: Amount
+    older: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that the reader must know: a model that is down, a stale index."""
 
@@ -369,4 +399,4 @@ class Finished:
     references: tuple[Citation, ...]
 
 
-AnswerEvent: TypeAlias = References | Sentence | Notice | Finished
+AnswerEvent: TypeAlias = References | Sentence | Difference | Notice | Finished

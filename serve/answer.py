@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from dunegpt.config import LLMTable, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import (
     IndexBrokenError,
     IndexMismatchError,
@@ -30,11 +30,12 @@ from dunegpt.index.words import words
 from dunegpt.ingest import overlay
 from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
+from dunegpt.serve.differences import differences
 from dunegpt.serve.models import Models, Stream
-from dunegpt.serve.prompt import REFUSAL, may_read, messages
+from dunegpt.serve.prompt import may_read
 from dunegpt.serve.runs import answer_from_runs
-from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
-from dunegpt.serve.verify import Verifier
+from dunegpt.serve.sentences import Judge, sentences
+from dunegpt.serve.writing import Writer
 from dunegpt.statuses import told
 from dunegpt.types import (
     Access,
@@ -158,7 +159,7 @@ class _Answer:
         stream: Stream,
     ) -> None:
         self.question = question
-        self.stream = stream
+        self.writer = Writer(question, settings, searcher.snapshot.encoder, stream)
         self.settings = settings
         self.searcher = searcher
         self.found = found
@@ -193,7 +194,7 @@ class _Answer:
                 )
             elif not self.found.unknown:
                 yield Notice(reason)
-            yield self._finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
+            yield from self._end(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
             return
         for hit in self._introduced():
             self.cited.add(hit.rank)
@@ -211,7 +212,7 @@ class _Answer:
             yield Notice(reason)
             refused = Outcome.NOT_IN_DOCUMENTS
             is_down = outcome is Outcome.MODEL_UNAVAILABLE
-            yield self._finished(outcome if is_down else refused, Mode.EXTRACTIVE)
+            yield from self._end(outcome if is_down else refused, Mode.EXTRACTIVE)
             return
         yield from self._extracted(outcome)
 
@@ -245,9 +246,7 @@ class _Answer:
                 f" it; the settings say {wanted}. Run 'dunegpt index'."
             )
 
-    def _extracted(
-        self, outcome: Outcome = Outcome.ANSWERED
-    ) -> Iterator[Sentence | Finished]:
+    def _extracted(self, outcome: Outcome = Outcome.ANSWERED) -> Iterator[AnswerEvent]:
         """Yield the best sentences, verbatim; none if none of them answers."""
         best = self.candidates[0].score if self.candidates else 0.0
         said: set[str] = set()
@@ -265,7 +264,7 @@ class _Answer:
             yield Sentence(text, (number,))
         if not self.cited and outcome is Outcome.ANSWERED:
             outcome = Outcome.NOT_IN_DOCUMENTS
-        yield self._finished(outcome, Mode.EXTRACTIVE)
+        yield from self._end(outcome, Mode.EXTRACTIVE)
 
     def _generated(self) -> Iterator[AnswerEvent]:
         """Yield a model's sentences; those of the next server if one wrote none."""
@@ -279,10 +278,12 @@ class _Answer:
                 continue
             begun = False
             try:
-                with closing(self._written(name, table, readable)) as written:
-                    for sentence in written:
-                        begun = True
-                        yield sentence
+                with closing(self.writer.written(name, table, readable)) as written:
+                    for event in written:
+                        begun = begun or isinstance(event, Sentence)
+                        if isinstance(event, Sentence) and event.supported:
+                            self._cite(event)
+                        yield event
             except ModelError as error:
                 yield Notice(str(error))
                 outcome = Outcome.MODEL_UNAVAILABLE
@@ -290,35 +291,11 @@ class _Answer:
                     break
                 continue
             outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
-            yield self._finished(outcome, Mode.GENERATED)
+            yield from self._end(outcome, Mode.GENERATED)
             return
         if outcome is Outcome.MODEL_UNAVAILABLE:
             yield Notice("The answer rests on the documents' own sentences.")
         yield from self._fallen_back(outcome)
-
-    def _written(
-        self, name: str, table: LLMTable, readable: list[Citation]
-    ) -> Generator[Sentence]:
-        """Yield one server's sentences, checked one by one as they come.
-
-        Raises:
-            ModelError: It did not write to the end.
-        """
-        budget = table.context_tokens - table.max_tokens
-        prompt, sent = messages(self.question, readable, budget)
-        verifier = Verifier(sent, self.searcher.snapshot.encoder, self.question)
-        said: set[str] = set()
-        with closing(self.stream(name, prompt)) as text:
-            for piece in streamed_sentences(text):
-                if REFUSAL.casefold() in piece.casefold():
-                    continue
-                sentence = verifier.verified(piece)
-                if sentence.text in said:
-                    continue
-                said.add(sentence.text)
-                if sentence.supported:
-                    self._cite(sentence)
-                yield sentence
 
     def _cite(self, sentence: Sentence) -> None:
         """Note what a sentence cites; quote the sentences that are most like it."""
@@ -339,32 +316,21 @@ class _Answer:
             for hit in self.found.hits
         )
 
-    def _finished(self, outcome: Outcome, mode: Mode) -> Finished:
+    def _end(self, outcome: Outcome, mode: Mode) -> Iterator[AnswerEvent]:
+        """Yield where documents differ from what was cited, then the outcome."""
+        for found in differences(self.candidates) if self.cited else ():
+            amounts = (found.newer, found.older)
+            if self.cited.isdisjoint(amount.citation for amount in amounts):
+                continue
+            for amount in amounts:
+                if amount.citation not in self.cited:
+                    self.quotes[amount.citation] = amount.quote
+                    self.cited.add(amount.citation)
+            yield found
         final = tuple(
             replace(c, cited=c.number in self.cited) for c in self._citations()
         )
-        return Finished(outcome, mode, final)
-
-
-def streamed_sentences(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield whole sentences, with the marks that follow them, from pieces of text."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        text = yield from _whole(text)
-    yield from filter(None, [text.strip()])
-
-
-def _whole(text: str) -> Generator[str, None, str]:
-    """Yield the sentences that a text holds whole; return what is left of it."""
-    start = 0
-    for end in _SENTENCE_END.finditer(text):
-        sentence = text[start : end.end()].strip()
-        if ends_with_abbreviation(sentence):
-            continue
-        yield from filter(None, [sentence])
-        start = end.end()
-    return text[start:]
+        yield Finished(outcome, mode, final)
 
 
 _ASKS_ABOUT_DOCUMENT = re.compile(
@@ -372,7 +338,6 @@ _ASKS_ABOUT_DOCUMENT = re.compile(
     r"|\bwhen was\b.+\b(?:written|published|dated|presented)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")
 
 
 def _card(hit: Hit) -> str:

@@ -8,9 +8,8 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from tokenize import TokenError
-from typing import Any
+
+from dunegpt.serve.units import UNIT, measure
 
 _WORDS = dict(
     zip(
@@ -31,59 +30,6 @@ _TIMES = {
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 
-# Units as written, to what pint calls them; the rest is a prefix and a symbol.
-_NAMED = {
-    "%": "percent", "percent": "percent", "per cent": "percent", "‰": "permille",
-    "ppm": "ppm", "ppb": "ppb", "ppt": "ppt", "°C": "kelvin", "°F": "rankine",
-    "°": "degree", "degrees": "degree", "degree": "degree", "min": "minute",
-    "h": "hour", "hr": "hour", "d": "day", "yr": "year", "y": "year", "t": "tonne",
-    "kt": "kilotonne", "Mt": "megatonne", "psi": "psi", "l": "liter", "L": "liter",
-    "ml": "milliliter", "mL": "milliliter", "Ω": "ohm", "ohm": "ohm", "in": "inch",
-    "ft": "foot", "au": "astronomical_unit", "pe": "photoelectron",
-    "p.e.": "photoelectron", "e": "electron", "C": "coulomb",
-    "€": "euro", "$": "dollar",
-}  # fmt: skip
-_SPELLED = (
-    "second minute hour day week month year meter metre centimeter centimetre"
-    " millimeter millimetre micrometer micrometre nanometer nanometre kilometer"
-    " kilometre micron gram kilogram tonne ton kilotonne kiloton volt kilovolt"
-    " millivolt ampere amp watt kilowatt megawatt joule kelvin pascal bar mbar millibar"
-    " liter litre hertz kilohertz megahertz gigahertz tesla gauss newton electron"
-    " photon euro dollar franc inch foot byte bit percent microsecond millisecond"
-    " nanosecond electronvolt barn degree torr atmosphere gigabyte terabyte petabyte"
-    " megabyte kilobyte"
-).split()
-_SYMBOLS = "eV Hz Pa bar mol rad sr V A W K m s g J N F T H B b pe Torr atm".split()
-_PREFIXES = "y z a f p n µ u m c d h k M G T P E Z Y da".split()
-_OWN = """
-electron = [electron_count]
-photon = [photon_count]
-photoelectron = [photoelectron_count]
-euro = [euro]
-dollar = [dollar]
-franc = [franc]
-ppb = 1e-9
-ppt = 1e-12
-"""
-_SPELL = {
-    "ton": "tonne", "kiloton": "kilotonne", "amp": "ampere", "metre": "meter",
-    "litre": "liter", "mbar": "millibar", "electronvolt": "electron_volt",
-    "degree": "degree", "micron": "micrometer",
-}  # fmt: skip
-
-_SIMPLE = "|".join(
-    sorted(
-        {re.escape(u) for u in _NAMED if u != "in"}
-        | {r"in(?=\s*(?:[.,;:)x\u00d7]|$|thick|wide|long|high|deep|diameter|pipe))"}
-        | {f"{w}s?" for w in _SPELLED}
-        | {"feet", "inches", "henries", "centuries"}
-        | {f"(?:{'|'.join(_PREFIXES)})?(?:{'|'.join(_SYMBOLS)})"},
-        key=len,
-        reverse=True,
-    )
-)
-_FACTOR = rf"(?:{_SIMPLE})(?:[²³⁻¹]+|(?:\^|\*\*)\(?-?\d\)?|-[123](?!\d))?(?![A-Za-z])"
-_UNIT = rf"{_FACTOR}(?:(?:\s?[/·*]\s?\(?|\s+per\s+){_FACTOR}\)?)*"
 _NUMBER = (
     r"(?:\d{1,3}(?:[,'\u2009\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?(?!\d)"
     r"(?:\s?[\u00d7x·*]\s?10\s?(?:(?:\^|\*\*)?\s?\(?[-+\u2212]?\d+\)?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+)"
@@ -94,7 +40,7 @@ _QUANTITY = re.compile(
     rf"(?<![\w.])(?<![A-Za-z][-_])(?P<sign>[-+\u2212](?=\d)|minus\s+|negative\s+)?"
     rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})|\b(?P<word>{'|'.join(_WORDS)})\b)"
     rf"(?:[\s-](?P<times>{'|'.join(_TIMES)})s?\b)?"
-    rf"(?:[\s\u00a0\u202f-]?(?P<unit>{_UNIT})(?![\w/]))?",
+    rf"(?:[\s\u00a0\u202f-]?(?P<unit>{UNIT})(?![\w/]))?",
 )
 _MONEY = re.compile(r"(?P<unit>[€$])\s?$")
 _CHAIN = re.compile(
@@ -122,8 +68,6 @@ _DATES = [
 _TIME = re.compile(r"(?<![\w:.])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::\d\d)?(?!\w)")
 _LIST_MARK = re.compile(r"(?:^|\n)\s*\d{1,2}[.)](?=\s|$)")
 _NEAR = 0.05
-# What pint 0.25 raises at texts that are no units, beside errors of its own.
-_PINT_RAISES = (ValueError, TypeError, AttributeError, AssertionError, TokenError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +124,17 @@ def missing(sentence: str, source: str) -> list[str]:
 def quantities(text: str) -> list[Quantity]:
     """Return the numbers of a text; those of dates and times are none."""
     return _read(text)[0]
+
+
+def dimension(quantity: Quantity) -> str:
+    """Return what kind of amount a number is; its unit if that is none of pint's."""
+    found = measure(quantity.unit) if quantity.unit else None
+    return found[0] if found else quantity.unit
+
+
+def agree(one: Quantity, other: Quantity) -> bool:
+    """Return whether two numbers may be the same amount, either one rounded."""
+    return _backs(one, other, "") or _backs(other, one, "")
 
 
 def _read(text: str) -> tuple[list[Quantity], list[Day], list[str]]:
@@ -290,7 +245,7 @@ def _backs(asked: Quantity, have: Quantity, source: str) -> bool:
     if not asked.unit:
         return _near(asked, have, 1.0, 1.0)
     if have.unit:
-        one, other = _measure(asked.unit), _measure(have.unit)
+        one, other = measure(asked.unit), measure(have.unit)
         if one and other and one[0] == other[0]:
             if one[0] == "[temperature]" and asked.unit != have.unit:
                 return _near_on_scales(asked, have)
@@ -354,72 +309,6 @@ def _kelvins(quantity: Quantity) -> float:
 
 
 def _measured(quantity: Quantity) -> float:
-    measure = _measure(quantity.unit)
-    assert measure is not None
-    return measure[1]
-
-
-@cache
-def _measure(unit: str) -> tuple[str, float] | None:
-    """Return dimension and size in base units of a unit; None if pint has it not."""
-    import pint  # noqa: PLC0415 - .7 s, only to check what a model wrote
-
-    registry = _registry()
-    try:
-        amount: Any = registry.Quantity(1.0, _spelled(unit)).to_base_units()
-    except (*_PINT_RAISES, pint.PintError):
-        return None
-    dimension = str(amount.dimensionality)
-    if dimension == "dimensionless":
-        dimension = "angle" if "degree" in _spelled(unit) else "share"
-    return dimension, float(amount.magnitude)
-
-
-@cache
-def _registry() -> Any:
-    import pint  # noqa: PLC0415 - .7 s, only to check what a model wrote
-
-    registry: Any = pint.UnitRegistry()
-    for line in _OWN.strip().split("\n"):
-        registry.define(line)
-    return registry
-
-
-def _spelled(unit: str) -> str:
-    """Return a unit as pint reads it: names, products and powers."""
-    unit = re.sub(r"\s+per\s+", "/", unit).replace("·", "*")
-    unit = re.sub(r"[()\s]", "", unit)
-    parts = re.split(r"([/*])(?!\*)", unit.replace("**", "^"))
-    spelled = [part if part in "/*" else _factor(part) for part in parts]
-    return "".join(spelled)
-
-
-def _factor(part: str) -> str:
-    """Return one factor of a unit, with its power, as pint reads it."""
-    part = part.translate(_SUPERSCRIPT)
-    power = re.search(r"\^?(-?\d)$", part)
-    name = part[: power.start()] if power else part
-    return _name(name) + (f"**({power[1]})" if power else "")
-
-
-def _name(name: str) -> str:
-    """Return what pint calls a simple unit."""
-    if name in _NAMED:
-        return _NAMED[name]
-    word = {"feet": "foot", "inches": "inch"}.get(name, name.removesuffix("s"))
-    if word in _SPELLED:
-        for end, spelling in _SPELL.items():
-            if word.endswith(end):
-                return word.removesuffix(end) + spelling
-        return word
-    for prefix in sorted(_PREFIXES, key=len, reverse=True):
-        symbol = name.removeprefix(prefix)
-        if symbol in {"B", "b", "pe"} and symbol != name:
-            long = {"B": "byte", "b": "bit", "pe": "photoelectron"}[symbol]
-            return prefix + long if symbol == "pe" else _PREFIX_NAMES[prefix] + long
-    return {"B": "byte", "b": "bit", "Torr": "torr"}.get(name, name)
-
-
-_PREFIX_NAMES = {
-    "k": "kilo", "M": "mega", "G": "giga", "T": "tera", "P": "peta", "E": "exa",
-}  # fmt: skip
+    found = measure(quantity.unit)
+    assert found is not None
+    return found[1]

@@ -7,7 +7,7 @@ never silently passed. ``docs/grounding.md`` says what each check catches.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.words import words
@@ -17,6 +17,9 @@ from dunegpt.serve.quantities import quantities
 from dunegpt.serve.sentences import framed
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
 from dunegpt.types import Citation, Sentence
+
+Check = Callable[[str, Sequence[Citation]], str]
+"""From a sentence and what it cites to an objection, or an empty text."""
 
 _LEAST_WORDS = 2
 _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
@@ -34,6 +37,7 @@ class Verifier:
         citations: Sequence[Citation],
         encoder: Encoder | None = None,
         question: str = "",
+        further: Sequence[Check] = (),
     ) -> None:
         """Prepare to check.
 
@@ -41,7 +45,10 @@ class Verifier:
             citations: What the model was given.
             encoder: Of the index; without one, meaning is judged by words alone.
             question: As asked; its names may be said again.
+            further: Asked last, of what passed all else.
         """
+        self._citations = {c.number: c for c in citations}
+        self._further = further
         self._sources = {c.number: framed(c.hit) for c in citations}
         self._support = Support([c.hit for c in citations], encoder)
         self._question = question
@@ -92,7 +99,9 @@ class Verifier:
         support = self._support.of(sentence, cited)
         if support < least:
             return f"the source backs it by {support:.0%} only"
-        return ""
+        given = [self._citations[number] for number in cited]
+        objections = (check(sentence, given) for check in self._further)
+        return next(filter(None, objections), "")
 
     @staticmethod
     def _says_nothing(sentence: str) -> bool:

@@ -1,0 +1,73 @@
+"""Gathers the events of an answer into its JSON shape; prints them as they come."""
+
+import logging
+
+from dunegpt import output
+from dunegpt.schemas import AskShape, DifferenceShape, ReferenceShape, SentenceShape
+from dunegpt.types import (
+    AnswerEvent,
+    Difference,
+    Finished,
+    Notice,
+    References,
+    Sentence,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Telling:
+    """One answer on its way to a person or a program."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Begin; quiet prints nothing."""
+        self._quiet = quiet
+        self._said: list[SentenceShape] = []
+        self._differences: list[DifferenceShape] = []
+        self._notices: list[str] = []
+        self._end: Finished | None = None
+
+    def add(self, event: AnswerEvent) -> None:
+        """Take one event in."""
+        match event:
+            case Sentence():
+                self._say(SentenceShape.of(event))
+            case Difference():
+                self._differ(DifferenceShape.of(event))
+            case Notice(text):
+                self._notices.append(text)
+                if not self._quiet:
+                    output.complain(text, "yellow")
+            case Finished():
+                self._end = event
+            case References():
+                log.info("%d passages found", len(event.citations))
+
+    def shape(self, question: str) -> AskShape:
+        """Return the whole answer to a question, once it has ended."""
+        if self._end is None:
+            raise RuntimeError("the answer has no end")
+        return AskShape(
+            question=question,
+            outcome=self._end.outcome,
+            mode=self._end.mode,
+            answer=" ".join(
+                f"{s.text} {''.join(f'[{n}]' for n in s.citations)}".strip()
+                for s in self._said
+                if s.supported
+            ),
+            sentences=self._said,
+            differences=self._differences,
+            references=[ReferenceShape.of(c) for c in self._end.references],
+            notices=self._notices,
+        )
+
+    def _say(self, sentence: SentenceShape) -> None:
+        self._said.append(sentence)
+        if not self._quiet:
+            output.print_sentence(sentence)
+
+    def _differ(self, difference: DifferenceShape) -> None:
+        self._differences.append(difference)
+        if not self._quiet:
+            output.print_difference(difference)
