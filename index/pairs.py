@@ -96,7 +96,8 @@ class PairModel:
             tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
         except Exception as error:  # the library raises no narrower type
             raise ConfigError(
-                f"The tokenizer in {self._folder}: {error}", hint=self._hint
+                f"The tokenizer of the {self._name} in {self._folder}: {error}",
+                hint=self._hint,
             ) from error
         padding = tokenizer.padding or {}
         token = padding.get("pad_token", "[PAD]")

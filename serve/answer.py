@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from dunegpt.config import Settings
 from dunegpt.errors import (
@@ -34,7 +34,7 @@ from dunegpt.serve.differences import differences
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import may_read
 from dunegpt.serve.runs import answer_from_runs
-from dunegpt.serve.sentences import Judge, sentences
+from dunegpt.serve.sentences import Candidate, Judge, answering, sentences
 from dunegpt.serve.writing import Writer
 from dunegpt.statuses import told
 from dunegpt.types import (
@@ -51,9 +51,7 @@ from dunegpt.types import (
     Sentence,
 )
 
-LEAST_SENTENCE = 0.30
-_MOST_SENTENCES = 3
-_NEAR_BEST = 0.85
+_LIST_MARK = re.compile(r"^(?:[-*\u2022]\s+)+|^[\s|]+|[\s|]+$")
 
 
 def open_searcher(settings: Settings) -> Searcher:
@@ -167,11 +165,18 @@ class _Answer:
         asked = self._asked()
         weights = searcher.weights(asked, reader)
         self.judge = Judge(asked, weights, searcher.snapshot.encoder)
-        self.candidates = self.judge.best(found.hits)
-        self.quotes: dict[int, str] = {}
-        for candidate in self.candidates:
-            self.quotes.setdefault(candidate.hit.rank, candidate.text)
+        self.quotes = {hit.rank: self.judge.quote(hit) for hit in found.hits}
         self.cited: set[int] = set()
+
+    @cached_property
+    def candidates(self) -> list[Candidate]:
+        """The sentences that may answer, best first; costs more than the search."""
+        found = self.judge.best(self.found.hits)
+        best: dict[int, str] = {}
+        for candidate in found:
+            best.setdefault(candidate.hit.rank, candidate.text)
+        self.quotes |= {n: q for n, q in best.items() if n not in self.cited}
+        return found
 
     def _asked(self) -> str:
         """Return what to look for: of a bare name, what its title says."""
@@ -248,20 +253,12 @@ class _Answer:
 
     def _extracted(self, outcome: Outcome = Outcome.ANSWERED) -> Iterator[AnswerEvent]:
         """Yield the best sentences, verbatim; none if none of them answers."""
-        best = self.candidates[0].score if self.candidates else 0.0
-        said: set[str] = set()
-        for candidate in self.candidates:
-            text = flat(candidate.text)
-            if candidate.score < max(LEAST_SENTENCE, _NEAR_BEST * best):
-                break
-            if text.casefold() in said or len(said) == _MOST_SENTENCES:
-                continue
+        for candidate in answering(self.candidates, self.judge.wanted):
             number = candidate.hit.rank
             if number not in self.cited:
                 self.quotes[number] = candidate.text
-            said.add(text.casefold())
             self.cited.add(number)
-            yield Sentence(text, (number,))
+            yield Sentence(_LIST_MARK.sub("", flat(candidate.text)), (number,))
         if not self.cited and outcome is Outcome.ANSWERED:
             outcome = Outcome.NOT_IN_DOCUMENTS
         yield from self._end(outcome, Mode.EXTRACTIVE)

@@ -12,6 +12,7 @@ from dunegpt.index.words import words
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
 _CODE = re.compile(
     r"`(?P<span>[^`\n]+)`"
+    r"|(?P<markup></?[A-Za-z][^<>\n]*>)|(?P<json>\{[^{}\n]*\})"
     r"|(?:(?<=[\s(\"'])|^)(?P<flag>--?[A-Za-z][\w-]*(?:=[^\s,;)]+)?)"
     r"|(?<![\w:/.~])(?P<path>(?:~|\.{1,2})?/(?:[\w.+@-]+/)*[\w.+@-]*[A-Za-z][\w.+@-]*/?)"
     r"|(?<![\w/])(?P<file>(?:[\w.-]+/)*[\w-]+\.(?:py|cc|cpp|cxx|hh?|hpp|fcl|sh|ya?ml|json"
@@ -45,10 +46,10 @@ _START = re.compile(r"(?:[.!?:]|(?:^|\s)[-*•])[\s*\"'“]+|[\"'“*]")
 def missing_addresses(sentence: str, source: str) -> Iterator[str]:
     """Yield the links and mail addresses that a source has not."""
     flat = _flat(source).casefold()
+    present = {_bare(address) for address in _ADDRESS.findall(flat)}
     for address in _ADDRESS.findall(sentence):
-        plain = address.rstrip(".,;)>]\"'")
-        if plain.casefold() not in flat:
-            yield plain
+        if _bare(address).casefold() not in present:
+            yield _bare(address)
 
 
 def missing_code(sentence: str, source: str) -> Iterator[str]:
@@ -95,6 +96,11 @@ def missing_names(sentence: str, source: str, known: str = "") -> Iterator[str]:
         parts = {name, *re.findall(r"\w+", name), *words(name)}
         if not parts & present and not _is_short_for(match[0], there):
             yield match[0]
+
+
+def _bare(address: str) -> str:
+    """Return an address without what follows it in a text."""
+    return address.rstrip(".,;:!?)>]}\"'`*")
 
 
 def _is_short_for(name: str, source: str) -> bool:

@@ -21,7 +21,7 @@ _NEAR_BEST = 0.7
 """Sentences that answer less well than this share of the best one do not count."""
 _READ = 12
 _ALIKE = 0.6
-_LEAST_SHARED = 3
+_LEAST_SHARED = 2
 _TELLS_APART = re.compile(
     r"\b(?:[A-Z][\w-]*[A-Z0-9][\w-]*|first|second|third|fourth|near|far|upper|lower|top"
     r"|bottom|inner|outer|left|right|north|south|east|west|horizontal|vertical|min\w*"

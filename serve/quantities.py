@@ -126,6 +126,11 @@ def quantities(text: str) -> list[Quantity]:
     return _read(text)[0]
 
 
+def dates(text: str) -> list[Day]:
+    """Return the dates of a text."""
+    return _read(text)[1]
+
+
 def dimension(quantity: Quantity) -> str:
     """Return what kind of amount a number is; its unit if that is none of pint's."""
     found = measure(quantity.unit) if quantity.unit else None

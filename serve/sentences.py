@@ -5,12 +5,13 @@ of a table. Knows no model of language.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.texts import context
 from dunegpt.index.words import words
+from dunegpt.serve.wanted import Wanted, wanted
 from dunegpt.types import Hit
 
 MAX_QUOTE = 400
@@ -36,6 +37,26 @@ _ABOUT_WRITING = frozenset(
 )
 """Words that ask for a document's authors and date, as they are indexed."""
 _NUMBER = re.compile(r"\d")
+_SPELT_OUT = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    " fifteen sixteen seventeen eighteen nineteen twenty"
+)
+_NUMERALS = {
+    one: other
+    for number, word in enumerate(_SPELT_OUT.split(), start=1)
+    for one, other in ((*words(word), str(number)), (str(number), *words(word)))
+}
+_MEANING = 0.3
+"""What the cosine with the question counts of a sentence's score."""
+_NEAR = 0.7
+"""Sentences that score less than this share of the best one are of no use."""
+_AT_ONCE = 16
+_ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")
+"""Rows of a table: each stands for itself."""
+LEAST_SENTENCE = 0.30
+"""A sentence that scores less is no answer."""
+_NEAR_BEST = 0.85
+_MOST_SENTENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +96,9 @@ def _closing(gap: str) -> int:
 
 
 def _bounded(sentence: str) -> Iterator[str]:
-    """Yield a sentence, by lines if it is too long to be a quote."""
+    """Yield a sentence, by lines if it is a table or too long to be a quote."""
     sentence = sentence.strip()
-    if len(sentence) <= MAX_QUOTE:
+    if len(sentence) <= MAX_QUOTE and not _ROWS.search(sentence):
         parts = [sentence]
     else:
         parts = [part[:MAX_QUOTE].strip() for part in sentence.split("\n")]
@@ -85,7 +106,11 @@ def _bounded(sentence: str) -> Iterator[str]:
 
 
 class Judge:
-    """Says how well sentences answer one question, by words and by vectors."""
+    """Says how well sentences answer one question, by words and by vectors.
+
+    Attributes:
+        wanted: The kind of answer that is asked for, if the question tells.
+    """
 
     def __init__(
         self, question: str, weights: Mapping[str, float], encoder: Encoder
@@ -102,6 +127,7 @@ class Judge:
         self._idf = {w: idf for w, idf in weights.items() if w not in _ABOUT_WRITING}
         self._total = sum(self._idf.values())
         self._wants_number = bool(_QUANTITY.search(question))
+        self.wanted = wanted(question)
 
     def share(self, text: str) -> float:
         """Return the share of the question's words, by weight, that a text has.
@@ -111,7 +137,7 @@ class Judge:
         """
         if not self._total:
             return 0.0
-        found = set(words(text))
+        found = _with_numbers(words(text))
         return sum(w for word, w in self._idf.items() if word in found) / self._total
 
     def share_of_all(self, hits: Sequence[Hit]) -> float:
@@ -120,45 +146,63 @@ class Judge:
 
     def missing(self, hits: Sequence[Hit]) -> list[str]:
         """Return the question's words that no hit has, as asked, weightiest first."""
-        found = {word for hit in hits for word in words(framed(hit))}
+        found = _with_numbers(word for hit in hits for word in words(framed(hit)))
         asked = {form: w for w in self._question.split() for form in words(w)}
         gone = [word for word in self._idf if word not in found]
         gone.sort(key=lambda word: -self._idf[word])
         return [asked.get(word, word).strip("?.,;:!\"'()") for word in gone]
 
     def best(self, hits: Sequence[Hit]) -> list[Candidate]:
-        """Return the sentences of all hits, best first."""
-        found = [(hit, text) for hit in hits for text in sentences(hit.passage.text)]
-        if not found:
-            return []
-        vector = self._encoder.queries([self._question])[0]
-        heads = [context(h.document.title, h.passage.heading) for h, _ in found]
-        texts = [text for _, text in found]
-        cosines = self._encoder.documents(texts) @ vector
-        return sorted(
-            (
-                Candidate(hit, text, self._score(hit, head, text, float(cosine)))
-                for (hit, text), head, cosine in zip(found, heads, cosines, strict=True)
-            ),
-            key=lambda c: (-c.score, c.hit.rank),
-        )
+        """Return the sentences of the hits that may answer, best first.
 
-    def _score(self, hit: Hit, head: str, text: str, cosine: float) -> float:
-        """Return up to 1; a sentence that says nothing new is no answer.
+        Only those are embedded that could come near the best one by their words.
+        """
+        rated = [
+            (self._by_words(hit, text), hit, text)
+            for hit in hits
+            for text in dict.fromkeys(sentences(hit.passage.text))
+        ]
+        rated.sort(key=lambda each: (-each[0], each[1].rank))
+        vector = self._encoder.queries([self._question])[0]
+        found: list[Candidate] = []
+        best = 0.0
+        for start in range(0, len(rated), _AT_ONCE):
+            part = rated[start : start + _AT_ONCE]
+            if part[0][0] + _MEANING < _NEAR * best:
+                break
+            cosines = self._encoder.documents([text for *_, text in part]) @ vector
+            for (score, hit, text), cosine in zip(part, cosines, strict=True):
+                whole = min(score + _MEANING * max(float(cosine), 0.0), 1.0)
+                found.append(Candidate(hit, text, whole))
+            best = max(candidate.score for candidate in found)
+        return sorted(found, key=lambda c: (-c.score, c.hit.rank))
+
+    def quote(self, hit: Hit) -> str:
+        """Return the sentence of a hit that has most of the question's words."""
+        own = sentences(hit.passage.text)
+        return max(own, key=self.share, default=hit.passage.text)
+
+    def _by_words(self, hit: Hit, text: str) -> float:
+        """Return what a sentence scores without its meaning.
+
+        One that says nothing new is no answer.
 
         Args:
             hit: That the sentence stands in.
-            head: Title and heading above it.
             text: The sentence.
-            cosine: Of question and sentence.
         """
+        head = context(hit.document.title, hit.passage.heading)
         share = 0.7 * self.share(text) + 0.3 * self.share(f"{head} {text}")
-        score = 0.4 * share + 0.3 * max(cosine, 0.0) + 0.3 * min(hit.score, 1.0)
-        if self._wants_number and _NUMBER.search(text):
+        score = 0.4 * share + 0.3 * min(hit.score, 1.0)
+        if self.wanted.is_in(text) if self.wanted else self._has_number(text):
             score += 0.05
         if not self._says_something(hit, text):
             score -= 0.4
-        return min(score, 1.0)
+        return score
+
+    def _has_number(self, text: str) -> bool:
+        """Return whether a number is asked for and there."""
+        return self._wants_number and bool(_NUMBER.search(text))
 
     def _says_something(self, hit: Hit, text: str) -> bool:
         """Return whether a sentence adds to the question and to the document's card.
@@ -172,6 +216,33 @@ class Judge:
         has_number = any(_NUMBER.search(word) for word in new)
         least = _LEAST_NEW_WORDS - has_number
         return len(own) >= _LEAST_WORDS and len(new) >= least
+
+
+def answering(
+    found: Sequence[Candidate], kind: Wanted | None = None
+) -> Iterator[Candidate]:
+    """Yield the few sentences that answer a question, best first; none if none does.
+
+    Args:
+        found: All, best first.
+        kind: What an answer must have.
+    """
+    fit = [each for each in found if kind is None or kind.is_in(each.text)]
+    least = max(LEAST_SENTENCE, _NEAR_BEST * (fit[0].score if fit else 0.0))
+    said: set[str] = set()
+    for candidate in fit:
+        text = " ".join(candidate.text.casefold().split())
+        if candidate.score < least or len(said) == _MOST_SENTENCES:
+            break
+        if text not in said:
+            said.add(text)
+            yield candidate
+
+
+def _with_numbers(found: Iterable[str]) -> set[str]:
+    """Return words with the digits of numbers that are spelt out, and back."""
+    own = set(found)
+    return own | {_NUMERALS[word] for word in own & _NUMERALS.keys()}
 
 
 def framed(hit: Hit) -> str:

@@ -71,7 +71,9 @@ class Verifier:
             reason = given if marks else "it cites nothing"
         for number in self._sources if not self._says_nothing(plain) else ():
             # A passage found after the fact must back it better than one named.
-            if not self.objection(plain, [number], ATTACHED_SUPPORT):
+            if [number] != known and not self.objection(
+                plain, [number], ATTACHED_SUPPORT
+            ):
                 return Sentence(plain, (number,))
         return Sentence(plain, tuple(known), supported=False, reason=reason)
 

@@ -3,11 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from dunegpt.config import RerankTable, Settings
 from dunegpt.errors import ConfigError, IndexBrokenError
@@ -16,9 +12,8 @@ from dunegpt.index.search import Ranking, Searcher
 from dunegpt.serve.answer import open_searcher
 from dunegpt.types import FoundBy
 from tests.index.corpus import PUBLIC, Corpus, document, fill, pack
+from tests.pair_models import make_pair_model
 
-VOCABULARY = {"[PAD]": 0, "[UNK]": 1, "[SEP]": 2, "good": 3, "bad": 4, "nan": 5}
-VALUES = [0.0, 0.0, 0.0, 4.0, -4.0, float("nan")]
 Make = Callable[..., Path]
 
 
@@ -27,38 +22,9 @@ def make(tmp_path: Path) -> Make:
     """Give a function that writes a cross-encoder: the sum of values of the words."""
 
     def write(name: str = "cross", outputs: int = 1) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        tokenizer = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="$A", pair="$A [SEP] $B:1", special_tokens=[("[SEP]", 2)]
-        )
-        tokenizer.save(str(folder / "tokenizer.json"))
-        table = np.zeros((len(VALUES), outputs), np.float32)
-        table[:, -1] = VALUES
-        nodes = [
-            helper.make_node("Gather", ["table", "input_ids"], ["values"]),
-            helper.make_node("ReduceSum", ["values", "one"], ["logits"], keepdims=0),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "cross",
-            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "m"])],
-            [
-                helper.make_tensor_value_info(
-                    "logits", TensorProto.FLOAT, ["n", outputs]
-                )
-            ],
-            [
-                numpy_helper.from_array(table, "table"),
-                numpy_helper.from_array(np.array([1], np.int64), "one"),
-            ],
-        )
-        opset = [helper.make_opsetid("", 17)]
-        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-        onnx.save(model, folder / "model.onnx")
-        return folder
+        values = {"good": 4.0, "bad": -4.0, "nan": float("nan")}
+        words = {w: [0.0] * (outputs - 1) + [v] for w, v in values.items()}
+        return make_pair_model(tmp_path / name, words)
 
     return write
 
