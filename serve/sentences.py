@@ -48,7 +48,7 @@ _NUMERALS = {
 }
 _MEANING = 0.3
 """What the cosine with the question counts of a sentence's score."""
-_NEAR = 0.7
+_NEAR = 0.85
 """Sentences that score less than this share of the best one are of no use."""
 _AT_ONCE = 16
 _ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")
@@ -170,7 +170,8 @@ class Judge:
             part = rated[start : start + _AT_ONCE]
             if part[0][0] + _MEANING < _NEAR * best:
                 break
-            cosines = self._encoder.documents([text for *_, text in part]) @ vector
+            texts = [text for *_, text in part]
+            cosines = self._encoder.documents(texts, batch_size=4) @ vector
             for (score, hit, text), cosine in zip(part, cosines, strict=True):
                 whole = min(score + _MEANING * max(float(cosine), 0.0), 1.0)
                 found.append(Candidate(hit, text, whole))

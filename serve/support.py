@@ -35,6 +35,8 @@ _STRONG = re.compile(
 )
 _SAME = 0.6
 _WINDOW = 2
+_NEAREST = 4
+_AT_ONCE = 4
 
 
 class Support:
@@ -50,25 +52,46 @@ class Support:
         self._encoder = encoder
         self._sentences = {h.rank: list(sentences(h.passage.text)) for h in hits}
         self._words = {hit.rank: frozenset(words(framed(hit))) for hit in hits}
-        self._vectors: dict[int, npt.NDArray[np.float32]] = {}
+        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+
+    def lacking(
+        self, sentence: str, cited: Sequence[int], least: float
+    ) -> float | None:
+        """Return how far the cited passages back a sentence, if that is too little.
+
+        Nothing is embedded where its words alone decide.
+
+        Args:
+            sentence: Without marks.
+            cited: Numbers of the passages.
+            least: Support that it must have.
+        """
+        words_alone = 0.5 * self.share(sentence, cited)
+        if self._encoder is not None and words_alone >= least:
+            return None
+        support = self.of(sentence, cited)
+        return support if support < least else None
 
     def of(self, sentence: str, cited: Sequence[int]) -> float:
         """Return 0..1: how far the cited passages together back a sentence.
 
         Half is the share of its words that they have, half the cosine of the sentence
-        with the most similar one or two of theirs.
+        with the most similar one or two of those of theirs that have most of its words.
         """
-        own = words(sentence)
-        if not own:
-            return 0.0
-        present = frozenset[str]().union(*(self._words[n] for n in cited))
-        share = sum(word in present for word in own) / len(own)
-        if self._encoder is None:
+        share = self.share(sentence, cited)
+        if self._encoder is None or not words(sentence):
             return share
-        vector = self._encoder.documents([sentence])[0]
-        cosines = [self._of_passage(number) @ vector for number in cited]
-        cosine = max((float(c.max()) for c in cosines if len(c)), default=0.0)
-        return 0.5 * share + 0.5 * max(cosine, 0.0)
+        own = set(words(sentence))
+        texts = [text for number in cited for text in self._nearest(own, number)]
+        known = self._embedded([sentence, *texts])
+        cosines = [float(known[text] @ known[sentence]) for text in texts]
+        return 0.5 * share + 0.5 * max([0.0, *cosines])
+
+    def share(self, sentence: str, cited: Sequence[int]) -> float:
+        """Return the share of a sentence's words that the cited passages have."""
+        own = words(sentence)
+        present = frozenset[str]().union(*(self._words[n] for n in cited))
+        return sum(word in present for word in own) / max(len(own), 1)
 
     def denies(self, sentence: str, cited: Sequence[int]) -> bool:
         """Return whether one of sentence and source says no where the other does not.
@@ -90,12 +113,19 @@ class Support:
             return not _NEGATIONS.search(near)
         return bool(_STRONG.search(near)) and not _NEGATIONS.search(sentence)
 
-    def _of_passage(self, number: int) -> npt.NDArray[np.float32]:
-        if number not in self._vectors:
-            assert self._encoder is not None
-            texts = _windows(self._sentences[number]) or [""]
-            self._vectors[number] = self._encoder.documents(texts)
-        return self._vectors[number]
+    def _nearest(self, own: set[str], number: int) -> list[str]:
+        """Return the few parts of a passage that have most of some words."""
+        parts = _windows(self._sentences[number])
+        parts.sort(key=lambda part: -len(own & set(words(part))))
+        return parts[:_NEAREST]
+
+    def _embedded(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the vectors of texts, and of all before them."""
+        assert self._encoder is not None
+        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        vectors = self._encoder.documents(new, batch_size=_AT_ONCE)
+        self._vectors.update(zip(new, vectors, strict=True))
+        return self._vectors
 
 
 def _windows(own: list[str]) -> list[str]:

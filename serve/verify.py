@@ -22,6 +22,9 @@ Check = Callable[[str, Sequence[Citation]], str]
 """From a sentence and what it cites to an objection, or an empty text."""
 
 _LEAST_WORDS = 2
+_LEAST_SHARE = 0.4
+"""Of a sentence's words in a passage, for it to be tried instead of the cited one."""
+_TRIED = 3
 _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
@@ -69,13 +72,19 @@ class Verifier:
         else:
             given = "it cites a passage that was not given"
             reason = given if marks else "it cites nothing"
-        for number in self._sources if not self._says_nothing(plain) else ():
+        for number in self._others(plain, known):
             # A passage found after the fact must back it better than one named.
-            if [number] != known and not self.objection(
-                plain, [number], ATTACHED_SUPPORT
-            ):
+            if not self.objection(plain, [number], ATTACHED_SUPPORT):
                 return Sentence(plain, (number,))
         return Sentence(plain, tuple(known), supported=False, reason=reason)
+
+    def _others(self, sentence: str, tried: Sequence[int]) -> list[int]:
+        """Return the passages that have most of a sentence's words, but one tried."""
+        if self._says_nothing(sentence):
+            return []
+        shares = {n: self._support.share(sentence, [n]) for n in self._sources}
+        others = [n for n in shares if [n] != list(tried) and shares[n] >= _LEAST_SHARE]
+        return sorted(others, key=lambda n: -shares[n])[:_TRIED]
 
     def objection(self, sentence: str, cited: Sequence[int], least: float) -> str:
         """Return why passages do not back a sentence; empty if nothing speaks against.
@@ -98,8 +107,8 @@ class Verifier:
             return f"{gone} is not in the source"
         if self._support.denies(sentence, cited):
             return "one of it and its source says no where the other does not"
-        support = self._support.of(sentence, cited)
-        if support < least:
+        support = self._support.lacking(sentence, cited, least)
+        if support is not None:
             return f"the source backs it by {support:.0%} only"
         given = [self._citations[number] for number in cited]
         objections = (check(sentence, given) for check in self._further)
