@@ -38,7 +38,6 @@ from dunegpt.types import (
     Page,
     References,
     Sentence,
-    access_set,
 )
 
 log = logging.getLogger(__name__)
@@ -90,8 +89,9 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         k=k,
         use_model=not no_llm,
     )
-    told = chain(map(Notice, notices), events)
-    shape = _told(question, told, quiet=as_json)
+    with closing(events):
+        told = chain(map(Notice, notices), events)
+        shape = _told(question, told, quiet=as_json)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
 
@@ -249,10 +249,7 @@ def _for_reading(
 
         with output.stage_bars() as show:
             return indexed_folder(folder, settings, progress=show)
-    if principals:
-        names = [name.strip() for name in principals.split(",") if name.strip()]
-        return settings, access_set(names), []
-    return settings, settings.reader(), []
+    return settings, options.reader(settings, principals), []
 
 
 def _filters(
@@ -306,6 +303,8 @@ def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskSh
         sentences=said,
         references=[ReferenceShape.of(c) for c in end.references],
         notices=notices,
+        dropped=end.dropped,
+        receipt=end.receipt,
     )
 
 

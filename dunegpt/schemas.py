@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from dunegpt.receipt_schemas import ReceiptsShape, ReplayShape
 from dunegpt.statuses import standing
 from dunegpt.types import (
     Citation,
@@ -164,7 +165,12 @@ class SentenceShape(_Shape):
 
 
 class AskShape(_Shape):
-    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks."""
+    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks.
+
+    Attributes:
+        dropped: How many sentences of a model were not supported.
+        receipt: What ``dunegpt replay`` takes; empty if none was kept.
+    """
 
     question: str
     outcome: Outcome
@@ -173,6 +179,8 @@ class AskShape(_Shape):
     sentences: list[SentenceShape]
     references: list[ReferenceShape]
     notices: list[str]
+    dropped: int
+    receipt: str
 
 
 class FailureShape(_Shape):
@@ -541,6 +549,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "index": IndexRunShape,
     "llm-check": LLMCheckShape,
     "principals": PersonShape,
+    "receipts": ReceiptsShape,
+    "replay": ReplayShape,
     "runs": RunsShape,
     "search": SearchShape,
     "show": ShowShape,

@@ -32,6 +32,7 @@ from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import REFUSAL, may_read, messages
+from dunegpt.serve.receipts import Account, Request, recorded
 from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import Verifier
@@ -55,17 +56,21 @@ _MOST_SENTENCES = 3
 _NEAR_BEST = 0.85
 
 
-def open_searcher(settings: Settings) -> Searcher:
-    """Return a searcher on the current snapshot, under the access overlay.
+def open_searcher(settings: Settings, name: str = CURRENT) -> Searcher:
+    """Return a searcher on a snapshot, under the access overlay of now.
+
+    Args:
+        settings: Where the data folder is.
+        name: Id of the snapshot; the current one if none is given.
 
     Raises:
-        IndexMissingError: There is no snapshot.
+        IndexMissingError: There is no such snapshot.
         IndexBrokenError: It is damaged.
         IndexMismatchError: It is of another format.
         ConfigError: The settings name a rerank model that cannot be used.
     """
     reranker = Reranker.of(settings)
-    snapshot = Snapshot(settings.data / "snapshots" / CURRENT)
+    snapshot = Snapshot(settings.data / "snapshots" / name)
     narrowing = read_narrowing(
         snapshot.folder,
         snapshot.manifest["sources"],
@@ -88,7 +93,8 @@ def answer(
 ) -> Generator[AnswerEvent]:
     """Yield references, sentences and notices as they come, then the outcome.
 
-    Closing the generator, when the reader has left, stops the model.
+    Closing the generator, when the reader has left, stops the model. However it ends, a
+    receipt of it is kept.
 
     Args:
         question: In words, or the name of a document.
@@ -105,13 +111,38 @@ def answer(
         UsageError: The question is empty, too long, or nothing but filters, or one of
             those has a value that means nothing.
     """
+    request = Request(question, reader, filters or Filters(), k, use_model)
+    account = Account(request, settings)
+    yield from recorded(unrecorded(account, models=models, person=person), account)
+
+
+def unrecorded(
+    account: Account,
+    *,
+    models: Models | None = None,
+    person: str = "",
+    snapshot: str = CURRENT,
+) -> Generator[AnswerEvent]:
+    """Yield the events of an answer of which no receipt is kept; see `answer`.
+
+    Args:
+        account: What is asked, and what is told how it goes.
+        models: The servers of the settings with what is remembered of them.
+        person: Who asks.
+        snapshot: Id of the one to ask.
+    """
+    settings, request = account.settings, account.request
+    question, reader, filters = request.question, request.reader, request.filters
+    k, use_model = request.k, request.use_model
     try:
-        with closing(open_searcher(settings)) as searcher:
+        with closing(open_searcher(settings, snapshot)) as searcher:
+            account.opened(searcher)
             told = answer_from_runs(question, searcher, reader, filters, settings)
             if told:
                 yield from told
                 return
             found = searcher.search(question, reader, filters, k)
+            account.searched(found)
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -124,6 +155,7 @@ def answer(
                 searcher,
                 found,
                 stream=partial((models or Models(settings)).stream, person=person),
+                account=account,
             )
             yield from run.events(generates=use_model and bool(settings.llm))
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
@@ -143,9 +175,11 @@ class _Answer:
         found: SearchResult,
         *,
         stream: Stream,
+        account: Account,
     ) -> None:
         self.question = question
-        self.stream = stream
+        self.stream = account.watched(stream)
+        self.account = account
         self.settings = settings
         self.searcher = searcher
         self.found = found
@@ -260,6 +294,7 @@ class _Answer:
         for name, table in self.settings.llm.items():
             readable = [c for c in self._citations() if may_read(c.hit, table)]
             if not readable:
+                self.account.passed_over(name)
                 yield Notice(
                     f"No passage found may be sent to the model server {name!r}."
                 )
@@ -299,7 +334,8 @@ class _Answer:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
-                sentence = verifier.verified(piece)
+                with self.account.verifying():
+                    sentence = verifier.verified(piece)
                 if sentence.text in said:
                     continue
                 said.add(sentence.text)
