@@ -63,7 +63,7 @@ def receipts(
 
     Examples: `dunegpt receipts`; `dunegpt receipts --last 0 --json`
     """
-    from dunegpt.serve import replay as counting  # noqa: PLC0415 - start-up time
+    from dunegpt.serve import counting  # noqa: PLC0415 - start-up time
 
     settings = options.settings()
     reader = options.reader(settings, as_principals)
