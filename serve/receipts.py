@@ -205,7 +205,7 @@ class Account:
             sentences=[_sentence(sentence) for sentence in self._sentences],
             notices=[_text(notice) for notice in self._notices],
             search_notes=list(self._search_notes),
-            times_ms=self._times,
+            times_ms=_rounded(self._times),
         )
 
 
@@ -344,4 +344,9 @@ def _text(text: str) -> str:
 
 
 def _ms(seconds: float) -> float:
-    return round(1000 * seconds, 2)
+    return 1000 * seconds
+
+
+def _rounded(times: TimesShape) -> TimesShape:
+    found = {name: value and round(value, 1) for name, value in times}
+    return TimesShape(**found)
