@@ -64,8 +64,13 @@ def replay(
     for _ in account.seeing(unrecorded(account, snapshot=snapshot)):
         pass
     now = account.receipt()
+    shown = {(passage.document, passage.file) for passage in now.passages}
     with closing(_Opening(settings, snapshot, account.request)) as opening:
-        then = redacted(receipt, opening.may_open, now)
+        then = redacted(
+            receipt,
+            lambda *file: file in shown or opening.may_open(*file),
+            now,
+        )
     return compared(then, now, as_then=as_then)
 
 
@@ -132,8 +137,8 @@ def redacted(
     """Return a receipt without what may not be opened any more, nor what rests on it.
 
     A sentence goes with any passage that it cites; one that nothing backs goes with any
-    passage at all, since the model had them all before it. Notices name documents, so
-    they go. What the answer of now says anyway stays.
+    passage at all, since the model had them all before it. Notices name documents, and
+    what was searched may, so they go. What the answer of now says anyway stays.
     """
     closed = {
         passage.number
@@ -150,6 +155,7 @@ def redacted(
     return receipt.model_copy(
         update={
             "notices": [],
+            "asked": receipt.asked if receipt.asked == now.asked else "",
             "passages": [
                 ReceiptPassageShape(number=passage.number)
                 if passage.number in closed

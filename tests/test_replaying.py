@@ -119,9 +119,7 @@ def test_what_differs(run: Run, papers: Path) -> None:
     assert result.code == 6
     assert "The answer differs." in result.out
     assert f"sentence gone: “{FACT}” (supported)" in result.out
-    gone = (
-        r"passage gone \[1\]: papers:LTS-0001\S*, field.txt, page 1, score 0\.\d+\n"
-    )
+    gone = r"passage gone \[1\]: papers:LTS-0001\S*, field.txt, page 1, score 0\.\d+\n"
     assert re.search(gone, result.out)
     assert "snapshot: " in result.out
     assert run("replay", identity, "--json").code == 6

@@ -258,6 +258,9 @@ def test_a_receipt_without_what_is_closed() -> None:
     )
     now = receipt(sentences=[said("Told anyway.", 1)])
     found = redacted(own, lambda name, _: name == "n:a", now)
+    assert found.asked == own.question
+    other = own.model_copy(update={"asked": "What is n:b about?"})
+    assert redacted(other, lambda *_: True, now).asked == ""
     assert [p.document for p in found.passages] == ["n:a", ""]
     assert [s.text for s in found.sentences] == ["One.", "", "", "Told anyway.", ""]
     assert "n:b" not in found.model_dump_json()
