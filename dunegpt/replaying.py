@@ -124,9 +124,8 @@ def _passage(change: PassageChangeShape) -> str:
     number = change.then if change.now is None else change.now
     moved = f"from [{change.then}] to [{change.now}]"
     told = moved if change.change == "moved" else f"[{number}]"
-    scores = [
-        f"{s:.4f}" for s in (change.score_then, change.score_now) if s is not None
-    ]
+    both = (change.score_then, change.score_now)
+    scores = dict.fromkeys(f"{score:.4f}" for score in both if score is not None)
     place = f"{change.document}, {change.file}, page {change.page}"
     return f"{change.change} {told}: {place}, score {' -> '.join(scores)}"
 
