@@ -81,7 +81,7 @@ class Account:
         self._asked = request.question
         self._search_notes: tuple[str, ...] = ()
         self._servers: list[ReceiptServerShape] = []
-        self._citations: tuple[Citation, ...] = ()
+        self._citations: dict[int, Citation] = {}
         self._sentences: list[Sentence] = []
         self._notices: list[str] = []
         self._finished: Finished | None = None
@@ -150,17 +150,24 @@ class Account:
                 return
             match event:
                 case References():
-                    self._citations = event.citations
-                    self._times.first_reference = self._times.whole
+                    self._refer(event.citations)
+                    self._times.first_reference = (
+                        self._times.first_reference or self._times.whole
+                    )
                 case Sentence():
                     self._sentences.append(event)
                 case Notice():
                     self._notices.append(event.text)
                 case Finished():
-                    self._citations = event.references
+                    # Of a search that broke, what was said rests on earlier ones.
+                    self._refer(event.references)
                     event = replace(event, dropped=self.dropped)
                     self._finished = event
             yield event
+
+    def _refer(self, citations: tuple[Citation, ...]) -> None:
+        """Note references, by number: the latest of each counts."""
+        self._citations |= {citation.number: citation for citation in citations}
 
     @property
     def is_finished(self) -> bool:
@@ -201,7 +208,7 @@ class Account:
             prompt_sha256=wrote.prompt_sha256 if wrote else "",
             servers=self._servers,
             settings=bearing(self.settings),
-            passages=[_passage(citation) for citation in self._citations],
+            passages=[_passage(citation) for citation in self._citations.values()],
             sentences=[_sentence(sentence) for sentence in self._sentences],
             notices=[_text(notice) for notice in self._notices],
             search_notes=list(self._search_notes),

@@ -24,6 +24,7 @@ from dunegpt.receipt_schemas import Ended, ReceiptShape
 from dunegpt.serve import receipts as module
 from dunegpt.serve.answer import answer
 from dunegpt.serve.models import FAILURES, Models
+from dunegpt.serve.receipts import Account, Request
 from dunegpt.types import (
     Access,
     AnswerEvent,
@@ -283,6 +284,17 @@ def test_no_search(notes: Settings) -> None:
     _, end, receipt = asked(notes)
     assert receipt.outcome is end.outcome is Outcome.SEARCH_UNAVAILABLE
     assert (receipt.snapshot, receipt.passages) == ("", [])
+
+
+def test_a_search_that_breaks_in_mid_answer(notes: Settings) -> None:
+    """What was said before is known by the passages that it rests on."""
+    first, *said, _ = answer(QUESTION, notes, reader=PUBLIC)
+    broken = Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
+    account = Account(Request(QUESTION, PUBLIC, Filters()), notes)
+    assert len(list(account.seeing(iter([first, *said, broken])))) == len(said) + 2
+    receipt = account.receipt()
+    assert receipt.outcome is Outcome.SEARCH_UNAVAILABLE
+    assert [p.document for p in receipt.passages] == ["n:FLD-1:1"]
 
 
 def test_no_data_folder(settings: Settings) -> None:
