@@ -1,5 +1,6 @@
 """The commands on receipts: replay one, and list and count one's own."""
 
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from dunegpt.types import Outcome
 
 _CLOSED = "no longer there or not for you"
 _HASH = 12
+_QUESTION = 200
 
 
 def replay(
@@ -144,7 +146,8 @@ def print_receipts(shape: ReceiptsShape) -> None:
         outcome = each.outcome.value if each.outcome else each.ended.value
         model = f" by {each.model}" if each.model else ""
         facts = f"{outcome}, {each.kept} kept, {each.dropped} not supported{model}"
-        question = output.escape(" ".join(each.question.split()))
+        short = textwrap.shorten(each.question, _QUESTION, placeholder=" ...")
+        question = output.escape(short)
         output.out.print(
             f"[bold]{each.id}[/bold]  {each.at:%Y-%m-%d %H:%M}  {question}"
         )

@@ -58,8 +58,8 @@ class ReceiptStore:
     def putting(self, receipt: ReceiptShape) -> Iterator[str]:
         """Store a receipt and give its id; tidy up when with ends.
 
-        Gives: Empty if a document of it was closed while it was made: nothing is
-        stored then.
+        The id is empty, and nothing is stored, if a document of the answer was closed
+        while it was made.
 
         Raises:
             StorageError: It cannot be stored; those that are there are as they were.
