@@ -97,7 +97,7 @@ def dune(folder: Path) -> Iterator[Case]:
 
 def checked(case: Case, verifier: Verifier) -> str:
     """Return why a sentence does not pass with its passage; empty if it does."""
-    return verifier.objection(case.sentence, [1], support.LEAST_SUPPORT)
+    return verifier.objection(case.sentence, [1], support.LEAST_SUPPORT)[1]
 
 
 def verifier_of(source: str, encoder: Encoder) -> Verifier:

@@ -1,7 +1,7 @@
 """The ``dunegpt`` command: its commands, and its one door for errors.
 
 Exit codes: 0 answered or done, 1 error, 2 usage, 3 not in the documents, 4 search
-unavailable, 5 model unavailable.
+unavailable, 5 model unavailable, 6 a replay differs.
 """
 
 import sys
@@ -19,6 +19,7 @@ from dunegpt import (
     options,
     output,
     reading,
+    replaying,
     snapshots,
 )
 from dunegpt.errors import (
@@ -77,6 +78,8 @@ for command in (
     reading.search,
     reading.show,
     reading.runs,
+    replaying.replay,
+    replaying.receipts,
     operating.access,
     operating.status,
     operating.forget,

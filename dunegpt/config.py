@@ -211,6 +211,13 @@ class AccessTable(_Table):
         return dt.timedelta(hours=self.max_overlay_age_h)
 
 
+class ReceiptsTable(_Table):
+    """``[receipts]``: what each answer rested on, kept for ``dunegpt replay``."""
+
+    enabled: bool = True
+    keep_days: float = Field(90, gt=0, le=36_500)
+
+
 class CLITable(_Table):
     """``[cli]``: as whom the command line reads."""
 
@@ -239,6 +246,7 @@ class Settings(BaseSettings):
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
     access: AccessTable = AccessTable()
+    receipts: ReceiptsTable = ReceiptsTable()
     cli: CLITable = CLITable()
     server: ServerTable = ServerTable()
     config_dir: Path = Path(".")

@@ -12,7 +12,7 @@ import typer
 from pydantic import BaseModel
 
 from dunegpt import config
-from dunegpt.types import Outcome
+from dunegpt.types import Access, Outcome, access_set
 
 EXIT_CODES = {
     Outcome.ANSWERED: 0,
@@ -20,6 +20,8 @@ EXIT_CODES = {
     Outcome.SEARCH_UNAVAILABLE: 4,
     Outcome.MODEL_UNAVAILABLE: 5,
 }
+DIFFERS = 6
+"""Exit code of a replay that differs."""
 
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOption = Annotated[
@@ -102,6 +104,13 @@ class Call:
 def settings() -> config.Settings:
     """Return the settings of this call."""
     return config.load_settings(Call.config)
+
+
+def reader(settings: config.Settings, principals: str) -> Access:
+    """Return who reads: the principals of --as, or else those of the settings."""
+    if not principals:
+        return settings.reader()
+    return access_set(name.strip() for name in principals.split(",") if name.strip())
 
 
 def print_json(shape: BaseModel, *, one_line: bool = False) -> None:

@@ -68,6 +68,11 @@ def escape(text: str) -> str:
     return escape_markup(plain(text))
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count of things in words."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def complain(message: str, style: str = "") -> None:
     """Print a message on standard error, as it is but for control characters."""
     err.print(plain(message), style=style, markup=False)
@@ -140,6 +145,11 @@ def print_outcome(answer: AskShape) -> None:
         out.print("\n[bold]Nearest in the documents[/bold]")
     for reference in cited or answer.references[:3]:
         print_reference(reference)
+    left_out = f"{plural(answer.dropped, 'sentence')} not supported"
+    facts = [f"Receipt {answer.receipt}" if answer.receipt else ""]
+    facts.append(left_out if answer.dropped else "")
+    if any(facts):
+        out.print(f"\n[dim]{', '.join(filter(None, facts))}[/dim]")
 
 
 def print_reference(reference: ReferenceShape) -> None:

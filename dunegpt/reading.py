@@ -31,7 +31,6 @@ from dunegpt.types import (
     Notice,
     Outcome,
     Page,
-    access_set,
 )
 
 log = logging.getLogger(__name__)
@@ -84,8 +83,9 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         use_model=not no_llm,
     )
     telling = Telling(quiet=as_json)
-    for event in chain(map(Notice, notices), events):
-        telling.add(event)
+    with closing(events):
+        for event in chain(map(Notice, notices), events):
+            telling.add(event)
     shape = telling.shape(question)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
@@ -244,10 +244,7 @@ def _for_reading(
 
         with output.stage_bars() as show:
             return indexed_folder(folder, settings, progress=show)
-    if principals:
-        names = [name.strip() for name in principals.split(",") if name.strip()]
-        return settings, access_set(names), []
-    return settings, settings.reader(), []
+    return settings, options.reader(settings, principals), []
 
 
 def _filters(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from dunegpt.receipt_schemas import ReceiptsShape, ReplayShape
 from dunegpt.statuses import standing
 from dunegpt.types import (
     Citation,
@@ -191,7 +192,12 @@ class DifferenceShape(_Shape):
 
 
 class AskShape(_Shape):
-    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks."""
+    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks.
+
+    Attributes:
+        dropped: How many sentences of a model were not supported.
+        receipt: What ``dunegpt replay`` takes; empty if none was kept.
+    """
 
     question: str
     outcome: Outcome
@@ -201,6 +207,8 @@ class AskShape(_Shape):
     differences: list[DifferenceShape]
     references: list[ReferenceShape]
     notices: list[str]
+    dropped: int
+    receipt: str
 
 
 class FailureShape(_Shape):
@@ -569,6 +577,8 @@ SHAPES: dict[str, type[BaseModel]] = {
     "index": IndexRunShape,
     "llm-check": LLMCheckShape,
     "principals": PersonShape,
+    "receipts": ReceiptsShape,
+    "replay": ReplayShape,
     "runs": RunsShape,
     "search": SearchShape,
     "show": ShowShape,

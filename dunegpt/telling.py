@@ -60,6 +60,8 @@ class Telling:
             differences=self._differences,
             references=[ReferenceShape.of(c) for c in self._end.references],
             notices=self._notices,
+            dropped=self._end.dropped,
+            receipt=self._end.receipt,
         )
 
     def _say(self, sentence: SentenceShape) -> None:

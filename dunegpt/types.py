@@ -11,7 +11,7 @@ Knows no file format, no database and no network.
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -332,6 +332,24 @@ class References:
     citations: tuple[Citation, ...]
 
 
+class Check(StrEnum):
+    """What a model's sentence can fail."""
+
+    CITATION = "citation"
+    """It cites nothing, or what was not given."""
+    STATEMENT = "statement"
+    """It says nothing that can be checked."""
+    ADDRESS = "address"
+    CODE = "code"
+    NUMBER = "number"
+    IDENTIFIER = "identifier"
+    NAME = "name"
+    DENIAL = "denial"
+    SUPPORT = "support"
+    READING = "reading"
+    """An entailment model, or a judge, objects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """One sentence of an answer, checked against what it cites.
@@ -341,12 +359,14 @@ class Sentence:
         citations: Numbers of the references that it cites.
         supported: Whether the cited passages were found to back it.
         reason: Why it is not supported; empty if it is.
+        check: What it failed; None if it is supported.
     """
 
     text: str
     citations: tuple[int, ...]
     supported: bool = True
     reason: str = ""
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,11 +412,16 @@ class Finished:
 
     Attributes:
         references: The final citations: quotes and ``cited`` settled.
+        dropped: How many sentences of a model were not supported.
+        receipt: Id of the answer's receipt; empty if none was kept. It is random, so it
+            is no part of what two answers are compared by.
     """
 
     outcome: Outcome
     mode: Mode
     references: tuple[Citation, ...]
+    dropped: int = 0
+    receipt: str = field(default="", compare=False, repr=False)
 
 
 AnswerEvent: TypeAlias = References | Sentence | Difference | Notice | Finished

@@ -1,8 +1,9 @@
 """Forgets a document: takes it out of every place that holds it, and proves it.
 
 The places are those of one data folder: catalog, ledger, overlay, fetched bytes,
-extracted pages, shards, every snapshot, notices. No crawl brings it back, until
-`forget` is lifted. A copy of a snapshot on another machine is not reached.
+extracted pages, shards, every snapshot, notices, receipts of answers. No crawl brings
+it back, until `forget` is lifted. A copy of a snapshot on another machine is not
+reached.
 """
 
 import shutil
@@ -15,6 +16,7 @@ from dunegpt.config import Settings
 from dunegpt.errors import StorageError, UsageError
 from dunegpt.index.build import build
 from dunegpt.index.orphans import orphans, remove_orphans
+from dunegpt.index.receipt_store import ReceiptStore
 from dunegpt.index.shards import ShardFolder
 from dunegpt.index.snapshot import CURRENT
 from dunegpt.ingest import notices, overlay
@@ -62,6 +64,8 @@ def forget(settings: Settings, name: str) -> ForgetShape:
     with only_writer(data):
         removed["snapshots"] = _remove_snapshots(data, name)
         removed["notices"] = _remove_notices(data, name)
+        receipts = ReceiptStore(data, settings.receipts.keep_days)
+        removed["receipts"] = receipts.remove(name)
     places = [
         PlaceShape(place=place, removed=removed.get(place, 0), left=left)
         for place, left in find(settings, name).items()
@@ -94,6 +98,7 @@ def find(settings: Settings, name: str) -> dict[str, int]:
         "pages": len(pages),
         "blobs": len(blobs),
         "notices": len(_notices_with(data, name)),
+        "receipts": ReceiptStore(data, settings.receipts.keep_days).holding(name),
         "marks": catalog.marks(name),
     }
     catalog.close()

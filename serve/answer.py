@@ -33,6 +33,7 @@ from dunegpt.serve.cover import why_not
 from dunegpt.serve.differences import differences
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import may_read
+from dunegpt.serve.receipts import Account, Request, recorded
 from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Candidate, Judge, answering, sentences
 from dunegpt.serve.writing import Writer
@@ -54,17 +55,21 @@ from dunegpt.types import (
 _LIST_MARK = re.compile(r"^(?:[-*\u2022]\s+)+|^[\s|]+|[\s|]+$")
 
 
-def open_searcher(settings: Settings) -> Searcher:
-    """Return a searcher on the current snapshot, under the access overlay.
+def open_searcher(settings: Settings, name: str = CURRENT) -> Searcher:
+    """Return a searcher on a snapshot, under the access overlay of now.
+
+    Args:
+        settings: Where the data folder is.
+        name: Id of the snapshot; the current one if none is given.
 
     Raises:
-        IndexMissingError: There is no snapshot.
+        IndexMissingError: There is no such snapshot.
         IndexBrokenError: It is damaged.
         IndexMismatchError: It is of another format.
         ConfigError: The settings name a rerank model that cannot be used.
     """
     reranker = Reranker.of(settings)
-    snapshot = Snapshot(settings.data / "snapshots" / CURRENT)
+    snapshot = Snapshot(settings.data / "snapshots" / name)
     narrowing = read_narrowing(
         snapshot.folder,
         snapshot.manifest["sources"],
@@ -88,7 +93,8 @@ def answer(  # noqa: PLR0913 - all but two by name
 ) -> Generator[AnswerEvent]:
     """Yield references, sentences and notices as they come, then the outcome.
 
-    Closing the generator, when the reader has left, stops the model.
+    Closing the generator, when the reader has left, stops the model. However it ends, a
+    receipt of it is kept.
 
     Args:
         question: In words, or the name of a document.
@@ -106,13 +112,45 @@ def answer(  # noqa: PLR0913 - all but two by name
         UsageError: The question is empty, too long, or nothing but filters, or one of
             those has a value that means nothing.
     """
+    request = Request(question, reader, filters or Filters(), k, use_model)
+    account = Account(request, settings)
+    events = unrecorded(account, models=models, searcher=searcher, person=person)
+    with closing(recorded(events, account)) as told:
+        for event in told:
+            is_left_out = isinstance(event, Sentence) and not event.supported
+            if not (is_left_out and settings.answer.unsupported == "drop"):
+                yield event
+
+
+def unrecorded(
+    account: Account,
+    *,
+    models: Models | None = None,
+    searcher: Searcher | None = None,
+    person: str = "",
+    snapshot: str = CURRENT,
+) -> Generator[AnswerEvent]:
+    """Yield the events of an answer of which no receipt is kept; see `answer`.
+
+    Args:
+        account: What is asked, and what is told how it goes.
+        models: The servers of the settings with what is remembered of them.
+        searcher: An open one; it stays open.
+        person: Who asks.
+        snapshot: Id of the one to ask, if none is open.
+    """
+    settings, request = account.settings, account.request
+    question, reader, filters = request.question, request.reader, request.filters
+    k, use_model = request.k, request.use_model
     try:
-        with _searcher(settings, searcher) as opened:
+        with _searcher(settings, searcher, snapshot) as opened:
+            account.opened(opened)
             told = answer_from_runs(question, opened, reader, filters, settings)
             if told:
                 yield from told
                 return
             found = opened.search(question, reader, filters, k)
+            account.searched(found)
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -125,6 +163,7 @@ def answer(  # noqa: PLR0913 - all but two by name
                 opened,
                 found,
                 stream=partial((models or Models(settings)).stream, person=person),
+                account=account,
             )
             yield from run.events(generates=use_model and bool(settings.llm))
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
@@ -133,9 +172,11 @@ def answer(  # noqa: PLR0913 - all but two by name
 
 
 @contextmanager
-def _searcher(settings: Settings, given: Searcher | None) -> Iterator[Searcher]:
+def _searcher(
+    settings: Settings, given: Searcher | None, name: str
+) -> Iterator[Searcher]:
     """Give the searcher that is open already, or one of our own, closed afterwards."""
-    searcher = given or open_searcher(settings)
+    searcher = given or open_searcher(settings, name)
     try:
         yield searcher
     finally:
@@ -155,9 +196,12 @@ class _Answer:
         found: SearchResult,
         *,
         stream: Stream,
+        account: Account,
     ) -> None:
         self.question = question
-        self.writer = Writer(question, settings, searcher.snapshot.encoder, stream)
+        encoder = searcher.snapshot.encoder
+        self.writer = Writer(question, settings, encoder, stream, account)
+        self.account = account
         self.settings = settings
         self.searcher = searcher
         self.found = found
@@ -269,6 +313,7 @@ class _Answer:
         for name, table in self.settings.llm.items():
             readable = [c for c in self._citations() if may_read(c.hit, table)]
             if not readable:
+                self.account.passed_over(name)
                 yield Notice(
                     f"No passage found may be sent to the model server {name!r}."
                 )

@@ -2,13 +2,13 @@
 
 The index lies in the user's cache, one for each folder, and is brought up to date at
 each call. Its documents belong to a principal made for that folder, so that nothing in
-it is ever public.
+it is ever public. What is asked of a folder leaves no receipt.
 """
 
 import hashlib
 from pathlib import Path
 
-from dunegpt.config import Settings, SourceTable, cache_dir
+from dunegpt.config import ReceiptsTable, Settings, SourceTable, cache_dir
 from dunegpt.errors import UsageError
 from dunegpt.index.build import Progress, build
 from dunegpt.ingest.crawl import crawl
@@ -38,6 +38,7 @@ def indexed_folder(
         update={
             "data_dir": cache_dir() / "folders" / digest,
             "sources": {_NAME: table},
+            "receipts": ReceiptsTable(enabled=False),
         }
     )
     report = crawl(_NAME, own, accept_loss=True)

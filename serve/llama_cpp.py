@@ -31,6 +31,9 @@ def main() -> None:
     params.n_ctx = given.max_model_len * given.slots  # it divides them
     params.api_keys = [key] if key else []
     params.warmup = False
+    # What it remembers of a prompt gives other last bits than reading it anew, and then
+    # other words: the same prompt must have the same answer.
+    params.cache_prompt, params.cache_ram_mib = False, 0
     if given.threads:
         params.cpuparams.n_threads = given.threads
     server = xllamacpp.Server(params)

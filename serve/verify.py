@@ -16,9 +16,9 @@ from dunegpt.serve.quantities import missing as missing_quantities
 from dunegpt.serve.quantities import quantities
 from dunegpt.serve.sentences import framed
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
-from dunegpt.types import Citation, Sentence
+from dunegpt.types import Check, Citation, Sentence
 
-Check = Callable[[str, Sequence[Citation]], str]
+Objection = Callable[[str, Sequence[Citation]], str]
 """From a sentence and what it cites to an objection, or an empty text."""
 
 _LEAST_WORDS = 2
@@ -40,7 +40,7 @@ class Verifier:
         citations: Sequence[Citation],
         encoder: Encoder | None = None,
         question: str = "",
-        further: Sequence[Check] = (),
+        further: Sequence[Objection] = (),
     ) -> None:
         """Prepare to check.
 
@@ -66,17 +66,17 @@ class Verifier:
         plain = re.sub(r"\s+([.,;!?])", r"\1", _MARK.sub("", text)).strip()
         known = [number for number in dict.fromkeys(marks) if number in self._sources]
         if known:
-            reason = self.objection(plain, known, LEAST_SUPPORT)
-            if not reason:
+            check, reason = self.objection(plain, known, LEAST_SUPPORT)
+            if check is None:
                 return Sentence(plain, tuple(known))
         else:
             given = "it cites a passage that was not given"
-            reason = given if marks else "it cites nothing"
+            check, reason = Check.CITATION, given if marks else "it cites nothing"
         for number in self._others(plain, known):
             # A passage found after the fact must back it better than one named.
-            if not self.objection(plain, [number], ATTACHED_SUPPORT):
+            if self.objection(plain, [number], ATTACHED_SUPPORT)[0] is None:
                 return Sentence(plain, (number,))
-        return Sentence(plain, tuple(known), supported=False, reason=reason)
+        return Sentence(plain, tuple(known), False, reason, check)
 
     def _others(self, sentence: str, tried: Sequence[int]) -> list[int]:
         """Return the passages that have most of a sentence's words, but one tried."""
@@ -86,8 +86,10 @@ class Verifier:
         others = [n for n in shares if [n] != list(tried) and shares[n] >= _LEAST_SHARE]
         return sorted(others, key=lambda n: -shares[n])[:_TRIED]
 
-    def objection(self, sentence: str, cited: Sequence[int], least: float) -> str:
-        """Return why passages do not back a sentence; empty if nothing speaks against.
+    def objection(
+        self, sentence: str, cited: Sequence[int], least: float
+    ) -> tuple[Check | None, str]:
+        """Return what a sentence fails, and why; None if nothing speaks against it.
 
         Args:
             sentence: Without marks.
@@ -95,24 +97,27 @@ class Verifier:
             least: Support that it must have.
         """
         if self._says_nothing(sentence):
-            return "it says nothing that can be checked"
+            return Check.STATEMENT, "it says nothing that can be checked"
         source = "\n".join(self._sources[number] for number in cited)
-        for gone in (
-            *claims.missing_addresses(sentence, source),
-            *claims.missing_code(sentence, source),
-            *missing_quantities(sentence, source),
-            *claims.missing_identifiers(sentence, source),
-            *claims.missing_names(sentence, source, self._question),
+        for check, missing in (
+            (Check.ADDRESS, claims.missing_addresses(sentence, source)),
+            (Check.CODE, claims.missing_code(sentence, source)),
+            (Check.NUMBER, missing_quantities(sentence, source)),
+            (Check.IDENTIFIER, claims.missing_identifiers(sentence, source)),
+            (Check.NAME, claims.missing_names(sentence, source, self._question)),
         ):
-            return f"{gone} is not in the source"
+            for gone in missing:
+                return check, f"{gone} is not in the source"
         if self._support.denies(sentence, cited):
-            return "one of it and its source says no where the other does not"
+            no = "one of it and its source says no where the other does not"
+            return Check.DENIAL, no
         support = self._support.lacking(sentence, cited, least)
         if support is not None:
-            return f"the source backs it by {support:.0%} only"
+            return Check.SUPPORT, f"the source backs it by {support:.0%} only"
         given = [self._citations[number] for number in cited]
-        objections = (check(sentence, given) for check in self._further)
-        return next(filter(None, objections), "")
+        objections = (objection(sentence, given) for objection in self._further)
+        reason = next(filter(None, objections), "")
+        return (Check.READING, reason) if reason else (None, "")
 
     @staticmethod
     def _says_nothing(sentence: str) -> bool:

@@ -13,6 +13,7 @@ from dunegpt.serve.entailment import Entailment
 from dunegpt.serve.judge import ModelJudge
 from dunegpt.serve.models import Stream
 from dunegpt.serve.prompt import REFUSAL, messages
+from dunegpt.serve.receipts import Account
 from dunegpt.serve.sentences import ends_with_abbreviation
 from dunegpt.serve.verify import Verifier
 from dunegpt.types import Citation, Notice, Sentence
@@ -24,7 +25,12 @@ class Writer:
     """Lets model servers answer one question."""
 
     def __init__(
-        self, question: str, settings: Settings, encoder: Encoder, stream: Stream
+        self,
+        question: str,
+        settings: Settings,
+        encoder: Encoder,
+        stream: Stream,
+        account: Account,
     ) -> None:
         """Prepare to write.
 
@@ -33,9 +39,10 @@ class Writer:
             settings: By which checks the sentences go.
             encoder: Of the index.
             stream: Asks a server.
+            account: Is told how it goes.
         """
         self._question, self._settings = question, settings
-        self._encoder, self._stream = encoder, stream
+        self._encoder, self._stream, self._account = encoder, stream, account
 
     def written(
         self, name: str, table: LLMTable, readable: list[Citation]
@@ -58,11 +65,12 @@ class Writer:
         further = [m.objection for m in (entailment, judge) if m is not None]
         verifier = Verifier(sent, self._encoder, self._question, further)
         said: set[str] = set()
-        with closing(self._stream(name, prompt)) as text:
+        with closing(self._account.watched(self._stream)(name, prompt)) as text:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
                     continue
-                sentence = verifier.verified(piece)
+                with self._account.verifying():
+                    sentence = verifier.verified(piece)
                 if sentence.text not in said:
                     said.add(sentence.text)
                     yield sentence

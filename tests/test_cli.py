@@ -498,6 +498,8 @@ def test_folder(run: Run, config_file: Write, papers: Path, tmp_path: Path) -> N
     assert shape.answer.startswith(FACT)
     assert not (tmp_path / "data").exists()
     [index] = (tmp_path / "home" / "dunegpt" / "folders").iterdir()
+    assert shape.receipt == ""
+    assert not any("receipt" in path.name for path in index.iterdir())
     stolen = tmp_path / "stolen.toml"
     stolen.write_text(f'data_dir = "{index}"\n')
     assert run("--config", str(stolen), "search", QUESTION).code == 3

@@ -7,9 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
-LAYERS = ["types", "errors", "config", "log", "schemas", *FOLDERS[:4]]
-LAYERS += ["output", "options", "polling", "reading", "operating", "snapshots"]
-LAYERS += ["llms", "cli"]
+LAYERS = ["types", "errors", "config", "log", "receipt_schemas", "schemas"]
+LAYERS += FOLDERS[:4]
+LAYERS += ["output", "options", "polling", "reading", "replaying", "operating"]
+LAYERS += ["snapshots", "llms", "cli"]
 
 
 def layer_of(module: str) -> int:

@@ -18,6 +18,7 @@ import pytest
 
 from dunegpt import cli
 from tests.acceptance import edms as edms_steps
+from tests.acceptance import receipts as receipt_steps
 from tests.acceptance.logbook import Logbook, logbook
 from tests.acceptance.world import (
     ACCOUNTS,
@@ -265,6 +266,7 @@ def test_journey(  # noqa: PLR0917 - a server for each source
     shiftlog.assert_runs(run)
 
     restricted, revoked = first(facts, *PEOPLE), first(facts, "member")
+    kept = receipt_steps.asked(run, revoked, "member")
     event_of(model, restricted).readers = GROUP
     event_of(model, revoked).readers = BOARD
     touched = {event_of(model, f).number for f in (restricted, revoked)}
@@ -276,6 +278,7 @@ def test_journey(  # noqa: PLR0917 - a server for each source
     assert_told(run, replace(restricted, readers=frozenset({"member"}) & who(GROUP)))
     assert_told(run, replace(revoked, readers=frozenset()))
     assert_told(run, replace(deleted, readers=frozenset()))
+    receipt_steps.assert_closed(run, kept, revoked, "member")
 
     change_docdb(run, docdb.model, reports)
     for fact in edms_steps.change(run, edms.model, sheets):

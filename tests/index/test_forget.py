@@ -1,6 +1,7 @@
 """Forgetting: closed at once, out of every place, and not brought back."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from dunegpt.errors import StorageError, UsageError
 from dunegpt.index import forget as module
 from dunegpt.index.build import build
 from dunegpt.index.forget import find, forget, lift
+from dunegpt.index.receipt_store import FILE, ReceiptStore
 from dunegpt.ingest import notices
 from dunegpt.ingest.catalog import Catalog
 from dunegpt.ingest.crawl import crawl
-from dunegpt.serve.answer import open_searcher
+from dunegpt.serve.answer import answer, open_searcher
+from dunegpt.types import Finished
 
 PUBLIC = frozenset({"public"})
 SECRET = "wombats dig under the cryostat"
@@ -113,6 +116,47 @@ def test_a_leftover_is_found(
     monkeypatch.setattr(module, "_remove_snapshots", lambda data, name: 0)
     shape = forget(indexed, "papers:b.txt")
     assert {place.place for place in shape.places if place.left} == {"snapshots"}
+
+
+def told(settings: Settings, question: str) -> str:
+    """Return the id of the receipt of an answer."""
+    *_, end = answer(question, settings, reader=PUBLIC)
+    assert isinstance(end, Finished)
+    return end.receipt
+
+
+def test_receipts_go(indexed: Settings) -> None:
+    """What was answered from it goes, in free pages too; other receipts stay."""
+    store = ReceiptStore(indexed.data, 90)
+    argon = told(indexed, "Is the argon pure? in:papers:a.txt")
+    with closing(sqlite3.connect(indexed.data / FILE)) as open_beside:
+        open_beside.execute("select * from receipts").fetchall()
+        wombats = told(indexed, f"Is it true that {SECRET}?")
+        kept = store.get(wombats, PUBLIC)
+        assert kept is not None and SECRET in kept.model_dump_json()
+        shape = forget(indexed, "papers:b.txt")
+    [place] = [place for place in shape.places if place.place == "receipts"]
+    assert (place.removed, place.left) == (1, 0)
+    assert bytes_everywhere(indexed.data, SECRET) == []
+    assert bytes_everywhere(indexed.data, "Is it true") == []
+    assert [each.id for each in store.own(PUBLIC)] == [argon]
+
+
+def test_an_answer_in_flight_leaves_no_receipt(indexed: Settings) -> None:
+    events = answer(f"Is it true that {SECRET}?", indexed, reader=PUBLIC)
+    next(events)
+    forget(indexed, "papers:b.txt")
+    assert list(events)
+    assert bytes_everywhere(indexed.data, "wombats") == []
+
+
+def test_a_receipt_that_cannot_be_removed_is_told(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(indexed, f"Is it true that {SECRET}?")
+    monkeypatch.setattr(ReceiptStore, "remove", lambda self, name: 0)
+    shape = forget(indexed, "papers:b.txt")
+    assert {place.place for place in shape.places if place.left} == {"receipts"}
 
 
 @pytest.mark.parametrize("name", ["", "  "])
