@@ -332,6 +332,10 @@ class _Answer:
                 if begun:  # two models' sentences are never mixed
                     break
                 continue
+            if begun and not self.cited and not self.writer.refused:
+                yield Notice("Nothing that the model wrote is backed by the documents.")
+                yield from self._fallen_back(Outcome.ANSWERED)
+                return
             outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
             yield from self._end(outcome, Mode.GENERATED)
             return

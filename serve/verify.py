@@ -29,6 +29,7 @@ _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
 )
+_OPEN = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I)
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
@@ -98,6 +99,8 @@ class Verifier:
         """
         if self._says_nothing(sentence):
             return Check.STATEMENT, "it says nothing that can be checked"
+        if self._repeats(sentence):
+            return Check.STATEMENT, "it only repeats the question"
         source = "\n".join(self._sources[number] for number in cited)
         for check, missing in (
             (Check.ADDRESS, claims.missing_addresses(sentence, source)),
@@ -118,6 +121,15 @@ class Verifier:
         objections = (objection(sentence, given) for objection in self._further)
         reason = next(filter(None, objections), "")
         return (Check.READING, reason) if reason else (None, "")
+
+    def _repeats(self, sentence: str) -> bool:
+        """Return whether a sentence has no word that its question has not.
+
+        That answers a question for yes or no, but none for what or who.
+        """
+        own = set(words(sentence)) - _ABOUT_ANSWERS
+        is_open = bool(_OPEN.search(self._question))
+        return is_open and own <= set(words(self._question))
 
     @staticmethod
     def _says_nothing(sentence: str) -> bool:

@@ -22,7 +22,11 @@ _SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")
 
 
 class Writer:
-    """Lets model servers answer one question."""
+    """Lets model servers answer one question.
+
+    Attributes:
+        refused: Whether one said that the documents do not hold the answer.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Writer:
             account: Is told how it goes.
         """
         self._question, self._settings = question, settings
+        self.refused = False
         self._encoder, self._stream, self._account = encoder, stream, account
 
     def written(
@@ -68,6 +73,7 @@ class Writer:
         with closing(self._account.watched(self._stream)(name, prompt)) as text:
             for piece in streamed_sentences(text):
                 if REFUSAL.casefold() in piece.casefold():
+                    self.refused = True
                     continue
                 with self._account.verifying():
                     sentence = verifier.verified(piece)

@@ -227,12 +227,12 @@ def generated(
 
 
 def test_generated(notes: Settings) -> None:
-    reply = "The drift field is 475 V/cm [1]. The far detector has it. [1]"
+    reply = "The drift field is 475 V/cm [1]. It was cold in Lead. [1]"
     events, end, model = generated(notes, reply)
     assert (end.outcome, end.mode) == (Outcome.ANSWERED, Mode.GENERATED)
     assert [(s.text, s.citations, s.supported) for s in said(events)] == [
         ("The drift field is 475 V/cm.", (1,), True),
-        ("The far detector has it.", (1,), True),
+        ("It was cold in Lead.", (1,), True),
     ]
     assert model.paths == ["/v1/chat/completions"]
     [body] = model.requests
@@ -247,8 +247,17 @@ def test_fabrication_is_marked(notes: Settings) -> None:
     assert [s.supported for s in said(events)] == [True, False, False]
     assert "999" in said(events)[1].reason
     assert end.outcome is Outcome.ANSWERED
+
+
+def test_what_the_documents_say_follows_if_nothing_is_backed(notes: Settings) -> None:
     events, end, _ = generated(notes, "The drift field is 999 V/cm [1].")
-    assert end.outcome is Outcome.NOT_IN_DOCUMENTS
+    assert (end.outcome, end.mode) == (Outcome.ANSWERED, Mode.EXTRACTIVE)
+    assert [s.supported for s in said(events)] == [False, True]
+    assert said(events)[1].text == FACT
+    assert "Nothing that the model wrote" in notices(events)
+    reply = "The drift field is 999 V/cm [1]. NOT IN THE DOCUMENTS"
+    events, end, _ = generated(notes, reply)
+    assert (end.outcome, end.mode) == (Outcome.NOT_IN_DOCUMENTS, Mode.GENERATED)
     assert not any(c.cited for c in end.references)
 
 

@@ -5,10 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from dunegpt.config import Settings
+from dunegpt.index.build import build
+from dunegpt.serve.answer import answer
 from dunegpt.serve.differences import differences
 from dunegpt.serve.sentences import Candidate
-from dunegpt.types import Difference
+from dunegpt.types import Difference, Finished
+from tests.index.corpus import PUBLIC, document, fill, readers
 from tests.serve.references import hit
+
+LAR = readers("n:lar")
 
 
 def found(
@@ -103,3 +109,37 @@ def test_what_hardly_answers_does_not_count() -> None:
     candidates = [Candidate(hit(t, n), t, 0.9 / n) for n, t in enumerate(texts, 1)]
     assert list(differences(candidates)) == []
     assert list(differences([])) == []
+
+
+def test_an_answer_shows_both(settings: Settings) -> None:
+    texts = {
+        "n:NEW-1": ("The drift field there is 475 V/cm.", "2024-05-01", PUBLIC),
+        "n:OLD-2": ("The drift field there is 500 V/cm.", "2019-05-01", PUBLIC),
+        "n:SEC-3": ("The drift field there is 250 V/cm.", "2025-05-01", LAR),
+    }
+    fill(
+        settings,
+        [
+            (
+                document(name, access=access, date=dt.date.fromisoformat(day)),
+                {"a.txt": [text]},
+            )
+            for name, (text, day, access) in texts.items()
+        ],
+    )
+    build(settings)
+    for reader, amounts in ((PUBLIC, ("475 V/cm", "500 V/cm")), (LAR, None)):
+        events = list(answer("What is the drift field?", settings, reader=reader))
+        end = events[-1]
+        assert isinstance(end, Finished)
+        shown = [e for e in events if isinstance(e, Difference)]
+        cited = {c.number: c for c in end.references if c.cited}
+        for difference in shown:
+            for amount in (difference.newer, difference.older):
+                assert amount.text in cited[amount.citation].quote
+                assert amount.date == cited[amount.citation].hit.document.date
+        if amounts:
+            assert [(d.newer.text, d.older.text) for d in shown] == [amounts]
+            assert "250" not in str(events)
+        else:
+            assert shown[0].newer.text == "250 V/cm"

@@ -32,7 +32,8 @@ def test_unsupported(notes: Settings, unsupported: str, shown: int) -> None:
 
 def test_nothing_is_left(notes: Settings) -> None:
     table = AnswerTable(unsupported="drop")
-    with fake_model(["It was 999 V/cm once [1]."]) as model:
+    reply = "It was 999 V/cm once [1]. NOT IN THE DOCUMENTS"
+    with fake_model([reply]) as model:
         mine = with_model(notes, model.url).model_copy(update={"answer": table})
         events = list(answer(QUESTION, mine, reader=PUBLIC))
     end = events[-1]

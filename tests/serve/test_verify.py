@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunegpt.serve.verify import verified
+from dunegpt.serve.verify import Verifier, verified
 from tests.serve.references import references
 
 SOURCES = references(
@@ -101,3 +101,21 @@ def test_without_a_passage_that_was_given(marks: str) -> None:
 def test_nothing_given() -> None:
     found = verified("The drift field is 475 V/cm [1].", [])
     assert not found.supported
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "supported"),
+    [
+        ("What drift field is it?", "It is the drift field [1].", False),
+        ("How is the cathode held?", "The cathode is held [1].", False),
+        ("What is the drift field?", "The drift field is 475 V/cm [1].", True),
+        ("Is the cathode held?", "The cathode is held [1].", True),
+        ("cathode", "The cathode is held [1].", True),
+    ],
+)
+def test_the_question_is_no_answer(
+    question: str, sentence: str, supported: bool
+) -> None:
+    found = Verifier(SOURCES, question=question).verified(sentence)
+    assert found.supported is supported
+    assert found.reason == ("" if supported else "it only repeats the question")
