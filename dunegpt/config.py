@@ -192,6 +192,21 @@ class AccessTable(_Table):
         return dt.timedelta(hours=self.max_overlay_age_h)
 
 
+class AnswerTable(_Table):
+    """``[answer]``: what a model does besides writing the answer.
+
+    Attributes:
+        rewrite: It puts the question in the documents' words; what that finds is added.
+        rerank_by_model: It says which passages are to be read first.
+        budget_s: Seconds for all that it does before the answer: also for making a
+            follow-up stand alone. What is not done by then is done without.
+    """
+
+    rewrite: bool = False
+    rerank_by_model: bool = False
+    budget_s: float = Field(5, gt=0)
+
+
 class CLITable(_Table):
     """``[cli]``: as whom the command line reads."""
 
@@ -218,6 +233,7 @@ class Settings(BaseSettings):
     rerank: RerankTable = RerankTable()
     extract: ExtractTable = ExtractTable()
     llm: dict[str, LLMTable] = {}
+    answer: AnswerTable = AnswerTable()
     access: AccessTable = AccessTable()
     cli: CLITable = CLITable()
     server: ServerTable = ServerTable()

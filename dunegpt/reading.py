@@ -14,6 +14,7 @@ from dunegpt import config, options, output
 from dunegpt.errors import UsageError
 from dunegpt.schemas import (
     AskShape,
+    ChipShape,
     CitedShape,
     CitingShape,
     DocumentShape,
@@ -31,6 +32,7 @@ from dunegpt.schemas import (
 from dunegpt.types import (
     Access,
     AnswerEvent,
+    Asked,
     Document,
     Finished,
     Notice,
@@ -58,27 +60,33 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
     no_llm: Annotated[
         bool, typer.Option("--no-llm", help="Answer with the documents' sentences.")
     ] = False,
+    without: options.WithoutOption = None,
+    as_asked: options.AsAskedOption = False,
     as_principals: options.AsOption = "",
     as_json: options.JSONOption = False,
 ) -> None:
     """Answer a question with cited references.
 
+    Filters that stand in its words ("last year", "a talk by Okonjo") are shown, and can
+    be taken out.
+
     Examples: `dunegpt ask "Why was the cathode voltage lowered?"`;
     `dunegpt ask --folder ~/papers "What is the drift velocity at 500 V/cm?"`;
     `dunegpt ask --since 2024-01-01 --author Okonjo "purge flow"`;
-    `dunegpt ask 'purge flow author:okonjo after:2024 status:approved'`
+    `dunegpt ask 'purge flow author:okonjo after:2024 status:approved'`;
+    `dunegpt ask "What was decided on purity last year?" --without "last year"`
 
     Exit codes: 0 answered, 1 error, 2 usage, 3 not in the documents, 4 search
     unavailable, 5 model unavailable.
     """
     from dunegpt.serve.answer import answer  # noqa: PLC0415 - start-up time
 
-    settings, reader, notices = _for_reading(folder, as_principals)
+    settings, reader, notices = for_reading(folder, as_principals)
     events = answer(
         question,
         settings,
         reader=reader,
-        filters=_filters(
+        filters=as_filters(
             source,
             since,
             until,
@@ -89,9 +97,10 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         ),
         k=k,
         use_model=not no_llm,
+        without=without or (),
+        as_asked=as_asked,
     )
-    told = chain(map(Notice, notices), events)
-    shape = _told(question, told, quiet=as_json)
+    shape = told(question, chain(map(Notice, notices), events), quiet=as_json)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
 
@@ -121,9 +130,9 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, notices = _for_reading(folder, as_principals)
+    settings, reader, notices = for_reading(folder, as_principals)
     searcher = open_searcher(settings)
-    filters = _filters(
+    filters = as_filters(
         source, since, until, author, kinds=kind, statuses=status, documents=document
     )
     found = searcher.search(question, reader, filters, k)
@@ -153,7 +162,7 @@ def show(
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, _ = _for_reading(None, as_principals)
+    settings, reader, _ = for_reading(None, as_principals)
     searcher = open_searcher(settings)
     found = searcher.find(name, reader)
     if not found:
@@ -201,7 +210,7 @@ def runs(  # noqa: PLR0913, PLR0917 - its options are its arguments
     from dunegpt.index.runs import Runs  # noqa: PLC0415 - start-up time
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, _ = _for_reading(None, as_principals)
+    settings, reader, _ = for_reading(None, as_principals)
     with closing(open_searcher(settings)) as searcher:
         table = Runs(searcher.snapshot, searcher.narrowing, reader)
         found = table.select(
@@ -237,7 +246,7 @@ def _run_shape(table: Any, run: Any) -> RunShape:
     )
 
 
-def _for_reading(
+def for_reading(
     folder: Path | None, principals: str
 ) -> tuple[config.Settings, Access, list[str]]:
     """Return settings, reader and notices; a folder is indexed first, for this call."""
@@ -255,13 +264,14 @@ def _for_reading(
     return settings, settings.reader(), []
 
 
-def _filters(
+def as_filters(
     sources: list[str] | None,
     since: datetime | None,
     until: datetime | None,
     author: str,
     **names: list[str] | None,
 ) -> Any:
+    """Return the options of a command as filters."""
     from dunegpt.index.view import Filters  # noqa: PLC0415 - start-up time
 
     return Filters(
@@ -273,21 +283,35 @@ def _filters(
     )
 
 
-def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskShape:
-    """Print an answer while it comes, unless quiet; return it whole."""
+def told(
+    question: str,
+    events: Iterable[AnswerEvent],
+    *,
+    quiet: bool,
+    numbered: bool = False,
+) -> AskShape:
+    """Print an answer while it comes, unless quiet; return it whole.
+
+    Args:
+        question: As typed.
+        events: Of the answer.
+        quiet: Whether nothing is printed.
+        numbered: Whether filters can be taken out by their numbers.
+    """
     said: list[SentenceShape] = []
     notices: list[str] = []
     end: Finished | None = None
+    asked = Asked(question)
     for event in events:
+        if not quiet:
+            _printed(event, numbered=numbered)
         match event:
+            case Asked():
+                asked = event
             case Sentence():
                 said.append(SentenceShape.of(event))
-                if not quiet:
-                    output.print_sentence(said[-1])
             case Notice(text):
                 notices.append(text)
-                if not quiet:
-                    output.complain(text, "yellow")
             case Finished():
                 end = event
             case References():
@@ -296,6 +320,9 @@ def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskSh
         raise RuntimeError("the answer has no end")
     return AskShape(
         question=question,
+        asked=asked.question,
+        was_rewritten=asked.was_rewritten,
+        chips=[ChipShape.of(chip) for chip in asked.chips],
         outcome=end.outcome,
         mode=end.mode,
         answer=" ".join(
@@ -307,6 +334,19 @@ def _told(question: str, events: Iterable[AnswerEvent], *, quiet: bool) -> AskSh
         references=[ReferenceShape.of(c) for c in end.references],
         notices=notices,
     )
+
+
+def _printed(event: AnswerEvent, *, numbered: bool) -> None:
+    """Print what comes before the end of an answer."""
+    match event:
+        case Asked():
+            own = event.question if event.was_rewritten else ""
+            chips = [ChipShape.of(chip) for chip in event.chips]
+            output.print_asked(own, chips, numbered=numbered)
+        case Sentence():
+            output.print_sentence(SentenceShape.of(event))
+        case Notice(text):
+            output.complain(text, "yellow")
 
 
 def _shown(

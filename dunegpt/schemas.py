@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dunegpt.statuses import standing
 from dunegpt.types import (
+    Chip,
     Citation,
     Cited,
     Citing,
@@ -163,10 +164,36 @@ class SentenceShape(_Shape):
         )
 
 
+class ChipShape(_Shape):
+    """A filter that was found in words of a question.
+
+    Attributes:
+        text: The words; the filter as it is typed.
+        applied: Whether it was searched with: not if it would have left nothing.
+    """
+
+    text: str
+    filter: str
+    applied: bool
+
+    @classmethod
+    def of(cls, chip: Chip) -> "ChipShape":
+        """Return the shape of a filter."""
+        return cls(text=chip.text, filter=chip.filter, applied=chip.applied)
+
+
 class AskShape(_Shape):
-    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks."""
+    """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks.
+
+    Attributes:
+        question: As typed; ``asked`` as one that stands alone.
+        was_rewritten: Whether these are two.
+    """
 
     question: str
+    asked: str
+    was_rewritten: bool
+    chips: list[ChipShape]
     outcome: Outcome
     mode: Mode
     answer: str

@@ -7,10 +7,10 @@ When nothing answers, it says so.
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from dunegpt.config import LLMTable, Settings
@@ -22,12 +22,14 @@ from dunegpt.errors import (
     UsageError,
 )
 from dunegpt.index.narrowing import read as read_narrowing
+from dunegpt.index.query import parsed
 from dunegpt.index.rerank import Reranker
 from dunegpt.index.search import Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
 from dunegpt.ingest import overlay
+from dunegpt.serve.asking import Choice, hinted, wanted
 from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
 from dunegpt.serve.models import Models, Stream
@@ -39,6 +41,7 @@ from dunegpt.statuses import told
 from dunegpt.types import (
     Access,
     AnswerEvent,
+    Asked,
     Citation,
     Finished,
     FoundBy,
@@ -75,7 +78,7 @@ def open_searcher(settings: Settings) -> Searcher:
     return Searcher(snapshot, narrowing, reranker)
 
 
-def answer(
+def answer(  # noqa: PLR0913 - its options are its arguments
     question: str,
     settings: Settings,
     *,
@@ -85,8 +88,11 @@ def answer(
     use_model: bool = True,
     models: Models | None = None,
     person: str = "",
+    without: Sequence[str] = (),
+    as_asked: bool = False,
+    today: date | None = None,
 ) -> Generator[AnswerEvent]:
-    """Yield references, sentences and notices as they come, then the outcome.
+    """Yield what is asked, references, sentences and notices, then the outcome.
 
     Closing the generator, when the reader has left, stops the model.
 
@@ -100,6 +106,9 @@ def answer(
         models: The servers of the settings with what is remembered of them, for who
             answers many questions.
         person: Who asks, for a fair share of a server.
+        without: Words of the question whose filters are not wanted.
+        as_asked: No filters are to be found in its words.
+        today: What ``last year`` is counted from, if not the day that it is.
 
     Raises:
         UsageError: The question is empty, too long, or nothing but filters, or one of
@@ -107,11 +116,15 @@ def answer(
     """
     try:
         with closing(open_searcher(settings)) as searcher:
+            asked = Asked(question)
+            choice = Choice(without, as_asked, today)
             told = answer_from_runs(question, searcher, reader, filters, settings)
             if told:
-                yield from told
+                yield from (asked, *told)
                 return
-            found = searcher.search(question, reader, filters, k)
+            want = wanted(asked, searcher, reader, filters, choice)
+            found = searcher.search(want.text, reader, want.filters, k)
+            found = replace(found, notes=(*want.notes, *found.notes))
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -119,13 +132,16 @@ def answer(
                 )
             run = _Answer(
                 found.question,
+                parsed(want.asked.question).text,
                 reader,
                 settings,
                 searcher,
                 found,
                 stream=partial((models or Models(settings)).stream, person=person),
             )
-            yield from run.events(generates=use_model and bool(settings.llm))
+            yield want.asked
+            events = run.events(generates=use_model and bool(settings.llm))
+            yield from hinted(events, want.asked.chips)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
@@ -137,6 +153,7 @@ class _Answer:
     def __init__(
         self,
         question: str,
+        told: str,
         reader: Access,
         settings: Settings,
         searcher: Searcher,
@@ -145,6 +162,7 @@ class _Answer:
         stream: Stream,
     ) -> None:
         self.question = question
+        self.told = told  # to a model: with the words that became filters
         self.stream = stream
         self.settings = settings
         self.searcher = searcher
@@ -292,8 +310,8 @@ class _Answer:
             ModelError: It did not write to the end.
         """
         budget = table.context_tokens - table.max_tokens
-        prompt, sent = messages(self.question, readable, budget)
-        verifier = Verifier(sent, self.searcher.snapshot.encoder, self.question)
+        prompt, sent = messages(self.told, readable, budget)
+        verifier = Verifier(sent, self.searcher.snapshot.encoder, self.told)
         said: set[str] = set()
         with closing(self.stream(name, prompt)) as text:
             for piece in streamed_sentences(text):

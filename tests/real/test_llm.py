@@ -24,6 +24,7 @@ from dunegpt.serve.check import Check
 from dunegpt.serve.models import Models
 from dunegpt.types import (
     AnswerEvent,
+    Asked,
     Finished,
     Mode,
     Notice,
@@ -83,7 +84,8 @@ def told(
     events = list(answer(question, settings, reader=PUBLIC, **more))
     end = events[-1]
     assert isinstance(end, Finished)
-    assert isinstance(events[0], References)
+    assert isinstance(events[0], Asked)
+    assert isinstance(events[1], References)
     for event in events:
         if isinstance(event, Sentence) and event.supported:
             texts = [end.references[n - 1].hit.passage.text for n in event.citations]
@@ -226,7 +228,13 @@ class Killing(Models):
         self._real = servers
 
     def stream(
-        self, name: str, messages: llm.Messages, person: str = ""
+        self,
+        name: str,
+        messages: llm.Messages,
+        person: str = "",
+        *,
+        within_s: float | None = None,
+        tokens: int | None = None,
     ) -> Generator[str]:
         for number, piece in enumerate(super().stream(name, messages, person)):
             yield piece
