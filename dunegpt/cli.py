@@ -13,6 +13,7 @@ import typer.exceptions
 
 from dunegpt import (
     __version__,
+    chat,
     config,
     llms,
     operating,
@@ -74,6 +75,7 @@ for command in (
     operating.extract,
     operating.index,
     reading.ask,
+    chat.chat,
     reading.search,
     reading.show,
     reading.runs,

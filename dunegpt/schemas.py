@@ -202,6 +202,14 @@ class AskShape(_Shape):
     notices: list[str]
 
 
+class ChatErrorShape(_Shape):
+    """What ``dunegpt chat --json`` prints for a line that could not be carried out."""
+
+    question: str
+    error: str
+    hint: str
+
+
 class FailureShape(_Shape):
     """One entry of the ledger."""
 
@@ -562,6 +570,7 @@ class MetricShape(_Shape):
 SHAPES: dict[str, type[BaseModel]] = {
     "access": AccessShape,
     "ask": AskShape,
+    "chat-error": ChatErrorShape,
     "crawl": CrawlShape,
     "forget": ForgetShape,
     "extract": ExtractShape,

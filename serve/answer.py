@@ -29,9 +29,11 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
 from dunegpt.ingest import overlay
-from dunegpt.serve.asking import Choice, hinted, wanted
+from dunegpt.serve.asking import Choice, followed, hinted, wanted
+from dunegpt.serve.brief import Brief
 from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
+from dunegpt.serve.dialogue import Turn
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import REFUSAL, may_read, messages
 from dunegpt.serve.runs import answer_from_runs
@@ -41,7 +43,6 @@ from dunegpt.statuses import told
 from dunegpt.types import (
     Access,
     AnswerEvent,
-    Asked,
     Citation,
     Finished,
     FoundBy,
@@ -88,6 +89,7 @@ def answer(  # noqa: PLR0913 - its options are its arguments
     use_model: bool = True,
     models: Models | None = None,
     person: str = "",
+    history: Sequence[Turn] = (),
     without: Sequence[str] = (),
     as_asked: bool = False,
     today: date | None = None,
@@ -106,6 +108,7 @@ def answer(  # noqa: PLR0913 - its options are its arguments
         models: The servers of the settings with what is remembered of them, for who
             answers many questions.
         person: Who asks, for a fair share of a server.
+        history: What the person asked before, the last one last.
         without: Words of the question whose filters are not wanted.
         as_asked: No filters are to be found in its words.
         today: What ``last year`` is counted from, if not the day that it is.
@@ -116,7 +119,11 @@ def answer(  # noqa: PLR0913 - its options are its arguments
     """
     try:
         with closing(open_searcher(settings)) as searcher:
-            asked = Asked(question)
+            models = models or Models(settings)
+            generates = use_model and bool(settings.llm)
+            brief = Brief(models, settings, person) if generates else None
+            asked, notes = followed(question, history, searcher, reader, brief)
+            question = asked.question
             choice = Choice(without, as_asked, today)
             told = answer_from_runs(question, searcher, reader, filters, settings)
             if told:
@@ -124,7 +131,7 @@ def answer(  # noqa: PLR0913 - its options are its arguments
                 return
             want = wanted(asked, searcher, reader, filters, choice)
             found = searcher.search(want.text, reader, want.filters, k)
-            found = replace(found, notes=(*want.notes, *found.notes))
+            found = replace(found, notes=(*notes, *want.notes, *found.notes))
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -137,10 +144,10 @@ def answer(  # noqa: PLR0913 - its options are its arguments
                 settings,
                 searcher,
                 found,
-                stream=partial((models or Models(settings)).stream, person=person),
+                stream=partial(models.stream, person=person),
             )
             yield want.asked
-            events = run.events(generates=use_model and bool(settings.llm))
+            events = run.events(generates=generates)
             yield from hinted(events, want.asked.chips)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")

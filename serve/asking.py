@@ -7,13 +7,26 @@ would leave nothing that the reader may find. Searches nothing itself.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 
 from dunegpt.index.query import parsed
 from dunegpt.index.search import Searcher
 from dunegpt.index.view import Filters
+from dunegpt.serve.brief import Brief
+from dunegpt.serve.dialogue import Turn, standalone
+from dunegpt.serve.prompt import may_be_told
 from dunegpt.serve.wishes import Wish, filters_of, same_words, wishes
 from dunegpt.serve.wishes import without as cut_out
-from dunegpt.types import Access, AnswerEvent, Asked, Chip, Finished, Notice, Outcome
+from dunegpt.types import (
+    Access,
+    AnswerEvent,
+    Asked,
+    Chip,
+    Document,
+    Finished,
+    Notice,
+    Outcome,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,40 @@ class Choice:
     without: Sequence[str] = ()
     as_asked: bool = False
     today: date | None = None
+
+
+def followed(
+    question: str,
+    history: Sequence[Turn],
+    searcher: Searcher,
+    reader: Access,
+    brief: Brief | None,
+) -> tuple[Asked, tuple[str, ...]]:
+    """Return a question as one that stands alone, and what is to be said of that.
+
+    Args:
+        question: As typed.
+        history: The reader's own turns.
+        searcher: Knows what the reader may open now.
+        reader: Principals of the person who asks.
+        brief: Asks a model; None for rules alone.
+
+    Raises:
+        UsageError: A typed filter has a value that means nothing.
+        ConfigError: A model server's key cannot be had.
+    """
+    if not history:
+        return Asked(question), ()
+
+    @cache
+    def opens(document_id: str) -> Document | None:
+        found = [document for document, _ in searcher.find(document_id, reader)]
+        return next((own for own in found if own.id == document_id), None)
+
+    standing = standalone(question, history, opens, may_be_told, brief)
+    was_rewritten = standing.question != question
+    asked = Asked(standing.question, was_rewritten=was_rewritten)
+    return asked, tuple(filter(None, [standing.note]))
 
 
 def wanted(

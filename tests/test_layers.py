@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
 LAYERS = ["types", "errors", "config", "log", "schemas", *FOLDERS[:4]]
-LAYERS += ["output", "options", "polling", "reading", "operating", "snapshots"]
+LAYERS += ["output", "options", "polling", "reading", "chat", "operating", "snapshots"]
 LAYERS += ["llms", "cli"]
 
 
