@@ -39,6 +39,7 @@ from dunegpt.serve.prompt import REFUSAL, may_read, messages
 from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Judge, ends_with_abbreviation, sentences
 from dunegpt.serve.verify import Verifier
+from dunegpt.serve.widen import Widen, widening
 from dunegpt.statuses import told
 from dunegpt.types import (
     Access,
@@ -120,8 +121,8 @@ def answer(  # noqa: PLR0913 - its options are its arguments
     try:
         with closing(open_searcher(settings)) as searcher:
             models = models or Models(settings)
-            generates = use_model and bool(settings.llm)
-            brief = Brief(models, settings, person) if generates else None
+            uses_model = use_model and bool(settings.llm)
+            brief = Brief(models, settings, person) if uses_model else None
             asked, notes = followed(question, history, searcher, reader, brief)
             question = asked.question
             choice = Choice(without, as_asked, today)
@@ -145,9 +146,10 @@ def answer(  # noqa: PLR0913 - its options are its arguments
                 searcher,
                 found,
                 stream=partial(models.stream, person=person),
+                widen=widening(want.filters, searcher, reader, settings, brief),
             )
             yield want.asked
-            events = run.events(generates=generates)
+            events = run.events(generates=uses_model)
             yield from hinted(events, want.asked.chips)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
@@ -167,10 +169,13 @@ class _Answer:
         found: SearchResult,
         *,
         stream: Stream,
+        widen: Widen | None = None,
     ) -> None:
         self.question = question
         self.told = told  # to a model: with the words that became filters
         self.stream = stream
+        self.widen = widen
+        self.order = found.hits  # in which a model reads
         self.settings = settings
         self.searcher = searcher
         self.found = found
@@ -193,6 +198,8 @@ class _Answer:
     def events(self, *, generates: bool) -> Iterator[AnswerEvent]:
         """Yield all events of the answer."""
         yield References(self._citations())
+        if self.widen and self.found.hits and not self.is_named:
+            yield from self._widened(self.widen)
         yield from self._notices()
         reason = why_not(
             self.question, self.found.hits, self.judge, will_be_read=generates
@@ -211,6 +218,19 @@ class _Answer:
             self.cited.add(hit.rank)
             yield Sentence(_card(hit), (hit.rank,))
         yield from self._generated() if generates else self._extracted()
+
+    def _widened(self, widen: Widen) -> Iterator[References]:
+        """Yield references that a model adds; take over in which order it reads."""
+        more = widen(self.question, self.found.hits)
+        shown = len(self.found.hits)
+        notes = (*self.found.notes, *more.notes)
+        self.found = replace(self.found, hits=more.hits, notes=notes)
+        self.order = more.order
+        if len(more.hits) > shown:
+            self.candidates = self.judge.best(more.hits)
+            for candidate in self.candidates:
+                self.quotes.setdefault(candidate.hit.rank, candidate.text)
+            yield References(self._citations()[shown:])
 
     def _fallen_back(self, outcome: Outcome) -> Iterator[AnswerEvent]:
         """Yield the documents' own sentences where a model was to read, if they answer.
@@ -283,7 +303,7 @@ class _Answer:
         """Yield a model's sentences; those of the next server if one wrote none."""
         outcome = Outcome.ANSWERED
         for name, table in self.settings.llm.items():
-            readable = [c for c in self._citations() if may_read(c.hit, table)]
+            readable = [c for c in self._in_order() if may_read(c.hit, table)]
             if not readable:
                 yield Notice(
                     f"No passage found may be sent to the model server {name!r}."
@@ -350,6 +370,11 @@ class _Answer:
             citation(hit, self.quotes.get(hit.rank, ""), self.searcher, self.settings)
             for hit in self.found.hits
         )
+
+    def _in_order(self) -> list[Citation]:
+        """Return the references in the order in which a model is to read them."""
+        by_number = {c.number: c for c in self._citations()}
+        return [by_number[hit.rank] for hit in self.order]
 
     def _finished(self, outcome: Outcome, mode: Mode) -> Finished:
         final = tuple(

@@ -1,7 +1,8 @@
 """A dialogue: what was asked and answered before, and what a follow-up means by it.
 
 A follow-up becomes a question that stands alone: by a model if one answers in time and
-its wording passes a check, else by rules. The reader is always shown it. A model is
+its wording passes a check, else by rules; by rules, too, if it is about a document that
+was cited, since a model is not told ids. The reader is always shown it. A model is
 told questions, and of the answers only checked sentences whose references it may read
 and the reader may still open. Searches nothing: the new question goes the usual way.
 """
@@ -16,7 +17,7 @@ from dunegpt.index.query import parsed
 from dunegpt.index.words import words
 from dunegpt.serve import claims
 from dunegpt.serve.brief import Brief
-from dunegpt.serve.follow_up import depends, resolved
+from dunegpt.serve.follow_up import depends, is_of_document, resolved
 from dunegpt.types import AnswerEvent, Asked, Document, Finished, Sentence
 
 Place = tuple[str, str]
@@ -149,8 +150,10 @@ def standalone(
     turns = list(history)[-MAX_TURNS:]
     if not turns or not query.text or not depends(query.text):
         return Standing(question)
+    last = turns[-1]
+    documents = [own for own in last.documents if opens(own)]
     note = ""
-    if brief:
+    if brief and not (documents and is_of_document(query.text)):
         known = _Known(opens, may_be_told)
         try:
             written = brief.ask(
@@ -162,8 +165,6 @@ def standalone(
             written = _first_line(written)
             if not unfaithful(written, query.text, turns):
                 return Standing(_with_filters(written, question, query.text))
-    last = turns[-1]
-    documents = [own for own in last.documents if opens(own)]
     rewritten = resolved(query.text, parsed(last.question).text, documents)
     return Standing(_with_filters(rewritten, question, query.text), note)
 
@@ -180,7 +181,6 @@ def unfaithful(written: str, question: str, turns: Sequence[Turn]) -> str:
         turns: What the model was told, or more.
     """
     source = "\n".join([question, *(f"{t.question}\n{t.answer_text}" for t in turns)])
-    ids = "\n".join(own for turn in turns for own in turn.documents)
     if not written or len(written) > _MAX_QUESTION:
         return "it is empty, or too long"
     if parsed(written).text != written:
@@ -188,7 +188,7 @@ def unfaithful(written: str, question: str, turns: Sequence[Turn]) -> str:
     for new in (
         *claims.missing_addresses(written, source),
         *claims.missing_code(written, source),
-        *claims.missing_identifiers(written, f"{source}\n{ids}"),
+        *claims.missing_identifiers(written, source),
         *claims.missing_names(written, source),
     ):
         return f"{new} is new"

@@ -34,7 +34,8 @@ _ABOUT = re.compile(r"^\W*(?:(?:and|but|so)\s+)?(?:what|how)\s+about\s+", re.I)
 _AND = re.compile(r"^\W*(?:and|but|or|also|so)[\s,]+", re.I)
 _BARE = re.compile(
     r"^(?P<word>why|when|where|how|since when|by whom|how often|how long|how much"
-    r"|how many)(?:\s+(?:is|was|did|does)\s+(?:that|this|it)(?:\s+(?:happen|so))?)?$",
+    r"|how many)(?:\s+(?:(?:is|was)\s+(?:that|this)(?:\s+so)?"
+    r"|(?:did|does)\s+(?:that|this|it)\s+happen))?$",
     re.I,
 )
 _ASKS = re.compile(r"^(?:what|which|who|whom|whose|why|when|where|how)\b", re.I)
@@ -96,6 +97,12 @@ def depends(question: str) -> bool:
     if rest != text and not _VERB.search(rest) and not _ASKS.match(rest):
         return True
     return next(_references(rest), None) is not None
+
+
+def is_of_document(question: str) -> bool:
+    """Return whether a follow-up is about a document of the answer before."""
+    forms = (_ORDINAL, _THAT_DOCUMENT, _OF_A_DOCUMENT)
+    return any(form.search(question) for form in forms)
 
 
 def resolved(question: str, before: str, documents: Sequence[str] = ()) -> str:
