@@ -146,7 +146,7 @@ def answer(  # noqa: PLR0913 - its options are its arguments
                 searcher,
                 found,
                 stream=partial(models.stream, person=person),
-                widen=widening(want.filters, searcher, reader, settings, brief),
+                widen=widening(want, searcher, reader, settings, brief),
             )
             yield want.asked
             events = run.events(generates=uses_model)
@@ -201,9 +201,7 @@ class _Answer:
         if self.widen and self.found.hits and not self.is_named:
             yield from self._widened(self.widen)
         yield from self._notices()
-        reason = why_not(
-            self.question, self.found.hits, self.judge, will_be_read=generates
-        )
+        reason = why_not(self.question, self.order, self.judge, will_be_read=generates)
         if reason:
             if self.found.named and not self.found.hits:
                 names = ", ".join(self.found.named)

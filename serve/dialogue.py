@@ -165,7 +165,9 @@ def standalone(
             written = _first_line(written)
             if not unfaithful(written, query.text, turns):
                 return Standing(_with_filters(written, question, query.text))
-    rewritten = resolved(query.text, parsed(last.question).text, documents)
+    begins = [place[0] for said in last.said[:1] for place in said.places[:1]]
+    first = next((own for own in begins if own in documents), "")
+    rewritten = resolved(query.text, parsed(last.question).text, documents, first)
     return Standing(_with_filters(rewritten, question, query.text), note)
 
 

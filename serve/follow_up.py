@@ -105,13 +105,16 @@ def is_of_document(question: str) -> bool:
     return any(form.search(question) for form in forms)
 
 
-def resolved(question: str, before: str, documents: Sequence[str] = ()) -> str:
+def resolved(
+    question: str, before: str, documents: Sequence[str] = (), first: str = ""
+) -> str:
     """Return a follow-up as a question that stands alone, as far as rules go.
 
     Args:
         question: One that depends on another.
         before: The question before, as one that stands alone.
         documents: Ids of those that the answer to it cites, in their order.
+        first: Which of them the answer begins with; empty for the first one.
     """
     text, last = _plain(question), _plain(before)
     names = [m.text for m in mentions(last) if m.series]
@@ -123,7 +126,8 @@ def resolved(question: str, before: str, documents: Sequence[str] = ()) -> str:
         return _question(_ASKS_PHRASE.sub(bare["word"].capitalize(), last, count=1))
     if is_bare and not _ASKS.match(text) and next(_references(text), None) is None:
         return _question(_replaced(text, last, is_about=about != _plain(question)))
-    text = _documents_put_in(text, [*documents], names)
+    one = [*names[-1:], *filter(None, [first]), *documents]
+    text = _documents_put_in(text, documents, one[0] if one else "")
     subject = names[-1] if names else subject_of(last)
     if is_bare and not _ASKS.match(text):
         text = f"what is {text}" if not _VERB.search(text) else text
@@ -238,19 +242,24 @@ def _head(phrase: str) -> str:
     return phrase.casefold().rpartition(" ")[2]
 
 
-def _documents_put_in(text: str, documents: list[str], names: list[str]) -> str:
-    """Return a question with the ids of the documents that it speaks of."""
+def _documents_put_in(text: str, documents: Sequence[str], one: str) -> str:
+    """Return a question with the ids of the documents that it speaks of.
+
+    Args:
+        text: The question.
+        documents: Those that can be counted.
+        one: The one that was spoken of last.
+    """
     if match := _ORDINAL.search(text):
         place = _ORDINALS[match["which"].casefold()]
         if -1 <= place < len(documents):
             return text[: match.start()] + documents[place] + text[match.end() :]
-    one = names[-1:] or documents[:1]
     if one and (match := _THAT_DOCUMENT.search(text)):
-        return text[: match.start()] + one[0] + text[match.end() :]
+        return text[: match.start()] + one + text[match.end() :]
     if one and _OF_A_DOCUMENT.search(text):
         match = _THAT.search(text) or _PRONOUN.search(text)
         if match:
-            return text[: match.start()] + one[0] + text[match.end() :]
+            return text[: match.start()] + one + text[match.end() :]
     return text
 
 

@@ -15,10 +15,10 @@ from dunegpt.serve.brief import Brief
 from dunegpt.serve.prompt import may_read
 from dunegpt.types import Hit
 
-MAX_READ = 12
+MAX_READ = 10
 MAX_PICKED = 5
 _MAX_TOKENS = 24
-_CHARACTERS = 220
+_CHARACTERS = 200
 
 _RULES = f"""You choose passages for a question of a physicist.
 - Reply with the numbers of the passages that answer the question, best first,

@@ -11,9 +11,10 @@ from functools import partial
 
 from dunegpt.config import AnswerTable, Settings
 from dunegpt.errors import ModelError
+from dunegpt.index.query import parsed
 from dunegpt.index.search import Searcher
 from dunegpt.index.synonyms import Synonyms
-from dunegpt.index.view import Filters
+from dunegpt.serve.asking import Wanted
 from dunegpt.serve.brief import Brief
 from dunegpt.serve.reorder import picked
 from dunegpt.serve.rewrite import merged, wordings
@@ -31,7 +32,8 @@ class Widened:
 
     Attributes:
         hits: Those that were shown, unchanged, then those that were added.
-        order: The same, in the order in which they are to be read.
+        order: The same, in the order in which they are to be read; each with the best
+            score that any wording gave it.
         notes: What was not done, and why.
     """
 
@@ -45,7 +47,7 @@ Widen = Callable[[str, Sequence[Hit]], Widened]
 
 
 def widening(
-    filters: Sequence[Filters],
+    want: Wanted,
     searcher: Searcher,
     reader: Access,
     settings: Settings,
@@ -54,7 +56,7 @@ def widening(
     """Return what adds to the hits of a question; None if the settings want nothing.
 
     Args:
-        filters: Those of the question; what is added passes them, too.
+        want: The question; what is added passes all of its filters, too.
         searcher: Of the question.
         reader: Principals of the person who asks: what is added is for them, too.
         settings: Say what a model is to do.
@@ -66,6 +68,8 @@ def widening(
     table = settings.answer
     if brief is None or not (table.rewrite or table.rerank_by_model):
         return None
+
+    filters = (*want.filters, parsed(want.text).filters)
 
     def search(text: str, k: int) -> Sequence[Hit]:
         return searcher.search(text, reader, filters, k).hits
@@ -114,7 +118,11 @@ def widened(
             notes.append(f"The passages are read in the order of the search: {error}")
     hits = [*shown, *_added(first, shown)]
     rank = {hit.row: place for place, hit in enumerate(reversed(first))}
-    order = sorted(hits, key=lambda hit: -rank.get(hit.row, -1))
+    best = {hit.row: hit.score for hit in found}
+    order = sorted(
+        (replace(hit, score=best.get(hit.row, hit.score)) for hit in hits),
+        key=lambda hit: -rank.get(hit.row, -1),
+    )
     return Widened(tuple(hits), tuple(order), tuple(notes))
 
 

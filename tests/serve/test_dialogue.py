@@ -212,7 +212,7 @@ def test_lateness_never_opens_the_breaker(notes: Settings) -> None:
         own = own.model_copy(update={"answer": AnswerTable(budget_s=0.2)})
         models = Models(own)
         for _ in range(4):
-            more = {"history": history, "models": models}
+            more: dict[str, Any] = {"history": history, "models": models}
             events = answer("and its length?", own, reader=PUBLIC, **more)
             next(events)
             events.close()
