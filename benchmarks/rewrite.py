@@ -41,7 +41,7 @@ from dunegpt.types import Hit
 
 MEASURES = {"hit@5": Success @ 5, "recall@10": R @ 10, "nDCG@10": nDCG @ 10}
 SHOWN = 8
-WAYS = ["search", "rewrite", "rerank", "both"]
+WAYS = ("search", "rewrite", "rerank", "both")
 
 
 def ways(
@@ -98,8 +98,7 @@ def told(runs: dict[str, Any], seconds: dict[str, list[float]]) -> dict[str, Any
     """Print and return means, differences and seconds."""
     table = Table("way", *MEASURES, "read", "seconds, median and most")
     results: dict[str, Any] = {}
-    for way in WAYS:
-        own = runs[way]
+    for way, own in runs.items():
         cells, results[way] = [], {}
         for name in (*MEASURES, "read"):
             mean = interval([v for _, v in sorted(own[name].items())])
@@ -123,8 +122,7 @@ def told(runs: dict[str, Any], seconds: dict[str, list[float]]) -> dict[str, Any
 def main() -> None:
     """Ask all questions, print the tables."""
     options = _options()
-    if options.without:
-        WAYS.remove(options.without)
+    names = [way for way in WAYS if way != options.without]
     searcher = index_corpus(options.corpus, options.data)
     server = LLMTable(
         base_url=options.url, model=options.model, may_read=("*",), timeout_s=3600
@@ -135,8 +133,8 @@ def main() -> None:
     lines = [json.loads(line) for line in read_lines(options.questions)]
     lines = [e for e in lines if e.get("gold_doc_ids") and e.get(options.field)]
     qrels: list[Any] = []
-    ranked: dict[str, dict[str, dict[str, float]]] = {way: {} for way in WAYS}
-    runs: dict[str, Any] = {way: {"read": {}} for way in WAYS}
+    ranked: dict[str, dict[str, dict[str, float]]] = {way: {} for way in names}
+    runs: dict[str, Any] = {way: {"read": {}} for way in names}
     seconds: dict[str, list[float]] = {}
     for each in lines[: options.limit or None]:
         gold = set(each["gold_doc_ids"]) | set(each.get("also_in", ()))
@@ -145,7 +143,7 @@ def main() -> None:
             each[options.field],
             searcher,
             lambda: Brief(models, settings),
-            both="both" in WAYS,
+            both="both" in names,
         )
         for way, own in found.items():
             ranked[way][each["id"]] = documents(own)
@@ -153,7 +151,7 @@ def main() -> None:
         for way, one in spent.items():
             seconds.setdefault(way, []).append(round(one, 1))
         print(each["id"], each[options.field], others, spent, flush=True)
-        for way in WAYS:
+        for way in names:
             for name, measure in MEASURES.items():
                 calculated = ir_measures.iter_calc([measure], qrels, ranked[way])
                 runs[way][name] = {m.query_id: m.value for m in calculated}
