@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dunegpt.index.names import mentions
+from dunegpt.index.words import words
 
 _FUNCTION = (
     "of in on at for from to with without by about as into over under per than and or"
@@ -56,8 +57,9 @@ _OF_A_DOCUMENT = re.compile(
     re.I,
 )
 _THAT = re.compile(
-    r"\b(?:that|this|these|those)\b(?=\s*(?:[?.!,;]|$)"
-    r"|\s+(?:is|are|was|were|do|does|did|has|have|had|mean|happen)\b)"
+    r"\b(?:that|this|these|those)\b(?=\s*(?:[?.!,;]|$)|\s+(?:mean|happen)\b)"
+    r"|(?:^|(?<=\bwhen )|(?<=\bwhy )|(?<=\bhow )|(?<=\bwhere )|(?<=\bif ))"
+    r"(?:that|this|these|those)\b(?=\s+(?:is|are|was|were|do|does|did|has|have)\b)"
     r"|(?<=^is )(?:that|this)\b|(?<=^was )(?:that|this)\b"
     r"|(?<=^are )(?:those|these)\b|(?<=^were )(?:those|these)\b",
     re.I,
@@ -72,15 +74,17 @@ _THOSE = re.compile(
 )
 _DUMMY = re.compile(
     r"\b(?:is|was|will|would|can|could)\s+it\s+(?:\w+\s+)?(?:to|that|for)\b"
-    r"|\bit\s+(?:is|was)\s+\w+\s+(?:to|that)\b|\b(?:does|did|will)\s+it\s+take\b.*\bto\b"
+    r"|\bit\s+(?:is|was)\s+(?:not\s+)?\w+\s+(?:to|that)\b|\b(?:does|did|will)\s+it\s+take\b.*\bto\b"
     r"|\bdoes\s+it\s+(?:matter|make sense)\b",
     re.I,
 )
 _CLAUSE = re.compile(
     r"[,;]|\b(?:and|but|when|if|because|while|so|which|that|before|after|until|once"
-    r"|since|although|where)\b",
+    r"|since|although|where|what|how|whether|until)\b",
     re.I,
 )
+_LEAST_TOLD = 3
+"""Words after which a thing is likely named, though no article says so."""
 _PLACE = re.compile(r"^(?:in|at|on|for|with|during|from|under|above|below)\b", re.I)
 
 
@@ -182,20 +186,33 @@ def _phrases(text: str) -> Iterator[tuple[int, str]]:
 
 def _references(text: str) -> Iterator[re.Match[str]]:
     """Yield the words that stand for something of the question before."""
-    for form in (_ORDINAL, _THAT_DOCUMENT, _THAT):
+    for form in (_ORDINAL, _THAT_DOCUMENT):
         yield from form.finditer(text)
-    for match in _THOSE.finditer(text):
-        yield match
+    for match in (*_THAT.finditer(text), *_THOSE.finditer(text)):
+        if not _is_told_before(text, match.start()):
+            yield match
     for match in _POSSESSIVE.finditer(text):
-        if not any(start < match.start() for start, _ in _phrases(text)):
+        before = text[: match.start()]
+        is_its_own = any(start < match.start() for start, _ in _phrases(text))
+        is_long = len(words(before)) >= _LEAST_TOLD
+        if not (is_its_own or is_long or re.match(r"who\b", before, re.I)):
             yield match
     if _DUMMY.search(text):
         return
     for match in _PRONOUN.finditer(text):
-        clauses = list(_CLAUSE.finditer(text, 0, match.start()))
-        first = [start for start, _ in _phrases(text) if start < match.start()]
-        if not (clauses and first and first[0] < clauses[-1].start()):
+        if not _is_told_before(text, match.start()):
             yield match
+
+
+def _is_told_before(text: str, end: int) -> bool:
+    """Return whether a question has itself what a word in it stands for."""
+    clauses = list(_CLAUSE.finditer(text, 1, end))
+    first = [start for start, _ in _phrases(text) if start < end]
+    if clauses and first and first[0] < clauses[-1].start():
+        return True
+    is_question = _ASKS.match(text) or _VERB.match(text) or _AND.match(text)
+    said = len(words(text[: clauses[-1].start()])) if clauses else 0
+    return said >= _LEAST_TOLD or (not is_question and len(words(text[:end])) > 1)
 
 
 def _replaced(phrase: str, last: str, *, is_about: bool) -> str:
@@ -223,18 +240,18 @@ def _replaced(phrase: str, last: str, *, is_about: bool) -> str:
 
 def _elsewhere(place: str, last: str) -> str:
     """Return the question before, of another place: ``at 180 kV``."""
-    words = last.split()
+    parts = last.split()
     at = [
         n
-        for n, w in enumerate(words)
+        for n, w in enumerate(parts)
         if w.casefold() == place.split(maxsplit=1)[0].casefold()
     ]
     if not at:
         return f"{last} {place}"
     end = at[-1] + 1
-    while end < len(words) and words[end].casefold() not in _ENDS_PHRASE:
+    while end < len(parts) and parts[end].casefold() not in _ENDS_PHRASE:
         end += 1
-    return " ".join([*words[: at[-1]], place, *words[end:]])
+    return " ".join([*parts[: at[-1]], place, *parts[end:]])
 
 
 def _head(phrase: str) -> str:
@@ -271,11 +288,11 @@ def _subject_put_in(text: str, subject: str, last: str) -> str:
     if not subject:
         return f"{text} ({last})"
     if match := _POSSESSIVE.search(text):
-        words = text[match.end() :].split()
+        rest = text[match.end() :].split()
         end = next(
-            (n for n, w in enumerate(words) if w.casefold() in _ENDS_PHRASE), len(words)
+            (n for n, w in enumerate(rest) if w.casefold() in _ENDS_PHRASE), len(rest)
         )
-        thing, after = " ".join(words[:end]), " ".join(words[end:])
+        thing, after = " ".join(rest[:end]), " ".join(rest[end:])
         return f"{text[: match.start()]}the {thing} of {subject} {after}".strip()
     match = left[0]
     if "noun" in match.groupdict():

@@ -54,13 +54,14 @@ _BETWEEN = re.compile(
     re.I,
 )
 
-_FOLLOWS = re.compile(
-    r"\s*(?:$|[?.!,;:)]|\s(?:about|at|and|are|as|but|by|concerning|did|do|does|from|had"
-    r"|has|have|how|in|is|mention\w*|on|or|regarding|said|say|says|show\w*|tell\w*|that"
-    r"|the|to|was|were|what|when|where|which|who|why|with)\b)",
+FOLLOWS = re.compile(
+    r"\s*(?:$|[?.!,;:)]|\s(?:about|after|and|are|as|at|before|between|but|by"
+    r"|concerning|did|do|does|during|from|had|has|have|how|in|is|last|mention\w*|on|or"
+    r"|regarding|said|say|says|show\w*|since|tell\w*|that|the|there|this|to|until|was"
+    r"|were|what|when|where|which|who|why|with|yesterday)\b)",
     re.I,
 )
-"""What may come after a time: else it says something of a thing (``in 2023 units``)."""
+"""What may come after a time or a name: else it is a part of one (``2023 units``)."""
 
 _BELONGS = re.compile(r"(?:than|as|like|since|from|to|of|before|until|till|after)\s*$")
 """Before ``last year``: then it is compared with, or is another kind of time."""
@@ -69,13 +70,17 @@ _DOCUMENT = (
     r"talks?|slides|presentations?|notes?|papers?|reports?|documents?|minutes|entry"
     r"|entries|articles?|publications?|memos?|files"
 )
+_WRITTEN = (
+    r"(?:written|published|presented|submitted|released|uploaded|posted|reported|dated"
+    r"|issued)"
+)
 _OTHER_CLAUSE = (
     r"am|are|be|did|do|does|had|has|have|how|is|that|was|were|what|when|where|which|who"
-    r"|why|will"
+    rf"|why|will|(?!{_WRITTEN}\b)\w+ed"
 )
 _OF_DOCUMENTS = re.compile(
-    rf"\b(?:{_DOCUMENT}|written|published|presented|submitted|released|uploaded|posted"
-    r"|reported|dated|issued|did\b[^.?!;]*\b(?:write|publish|present|report|submit))\b"
+    rf"(?:\b(?:{_DOCUMENT})|\b(?:was|were|been|is|are)\s+{_WRITTEN}|^\W*{_WRITTEN}"
+    r"|\bdid\b[^.?!;]*\b(?:write|publish|present|report|submit))\b"
     rf"(?:(?!\b(?:{_OTHER_CLAUSE})\b)[^.?!,;])*$",
     re.I,
 )
@@ -117,7 +122,7 @@ def times(question: str, today: date) -> Iterator[Time]:
     taken: list[Time] = []
     for found in _candidates(question, today):
         free = all(found.end <= t.start or t.end <= found.start for t in taken)
-        if free and _FOLLOWS.match(question, found.end):
+        if free and FOLLOWS.match(question, found.end):
             taken.append(found)
     yield from sorted(taken, key=lambda time: time.start)
 
@@ -129,7 +134,8 @@ def _candidates(question: str, today: date) -> Iterator[Time]:
         if begin and end and begin[0] <= end[1] and _is_own(question, match):
             yield Time(*match.span(), begin[0], end[1])
     for match in _BACK.finditer(question):
-        if not _PLANS.search(question):
+        is_vague = not match["count"] and match["unit"].casefold().endswith("s")
+        if not is_vague and not _PLANS.search(question):
             yield Time(*match.span(), _back(match, today))
     for match in _NAMED.finditer(question):
         yield from _named(question, match, today)

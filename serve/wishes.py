@@ -16,7 +16,7 @@ from dunegpt.index.facets import Facets
 from dunegpt.index.query import joined, parsed
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
-from dunegpt.serve.times import times
+from dunegpt.serve.times import FOLLOWS, times
 from dunegpt.statuses import standing
 from dunegpt.types import Chip
 
@@ -52,7 +52,7 @@ _OF_GROUPS = frozenset(
 )
 _PARTICIPLE = re.compile(
     r"\w+ed|given|made|built|held|driven|shown|taken|done|run|set|seen|found|kept|led"
-    r"|known|grown|chosen|drawn|sent|paid|won|step|side|one|followed",
+    r"|chosen|sent|paid|won|step|side|one|\w+(?:ly|own|orn|ought|aught|ung|awn)",
     re.I,
 )
 """What stands before ``by`` where that tells who did a thing, not who wrote of it."""
@@ -185,6 +185,9 @@ def _author(plain: str, match: re.Match[str], facets: Facets) -> Iterator[Wish]:
     """Yield a wish for a name, if an author has it."""
     groups = match.groupdict()
     start, end = match.span("by")
+    after = match.end("more") if groups.get("more") else end
+    if match.re is not _HIS and not FOLLOWS.match(plain, after):
+        return
     if name := groups.get("group"):
         if facets.has_author(name):
             yield _wish(plain, (start, end), ("author", " ".join(name.split())))

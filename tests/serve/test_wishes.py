@@ -113,6 +113,14 @@ def ids(end: Finished) -> set[str]:
         ("purge flow by Okonjo", [("by Okonjo", "author:Okonjo")]),
         ("the note by A. Okonjo", [("by A. Okonjo", "author:Okonjo")]),
         ("written by Dr. Amara Okonjo", None),
+        (
+            "the note by Jane Doe last year",
+            [
+                ("by Jane Doe", 'author:"Jane Doe"'),
+                ("last year", "after:2025-01-01"),
+                ("last year", "until:2025-12-31"),
+            ],
+        ),
         ("talk by jane doe on the pump", None),
         ("Okonjo's slides on purity", [("Okonjo's", "author:Okonjo")]),
         (
@@ -155,6 +163,10 @@ def test_found(
         "the final design report",
         "What stands in the logbook?",
         "approved by Monday",
+        "discovered independently by Okonjo",
+        "the work by Okonjo Institutes near Lead",
+        "a theory overthrown by Okonjo",
+        "over the past years",
     ],
 )
 def test_nothing(settings: Settings, question: str) -> None:
