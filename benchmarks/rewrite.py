@@ -1,7 +1,7 @@
 """Measures what a model adds to the search: other wordings, and an order of its own.
 
     python -m benchmarks.rewrite CORPUS QUESTIONS --data DIR --url URL --model NAME
-        [--field q_hard] [--limit N] [--without both] [--json OUT]
+        [--field q_hard] [--limit N] [--without WAY]... [--json OUT]
 
 CORPUS and --data are as for benchmarks/retrieval.py; QUESTIONS is JSONL with a wording
 (``q_hard``, or ``q``) and ``gold_doc_ids``. A server of OpenAI's protocol is asked once
@@ -45,7 +45,7 @@ WAYS = ("search", "rewrite", "rerank", "both")
 
 
 def ways(
-    question: str, searcher: Searcher, ask: Callable[[], Brief], *, both: bool
+    question: str, searcher: Searcher, ask: Callable[[], Brief], names: Sequence[str]
 ) -> tuple[dict[str, list[Hit]], dict[str, float], list[str]]:
     """Return the hits of each way, the seconds of each call, and the wordings."""
 
@@ -55,16 +55,19 @@ def ways(
     plain = list(search(question))
     found = {"search": plain}
     seconds = {}
-    begun = time.monotonic()
-    try:
-        others = wordings(question, plain[:SHOWN], Synonyms.read(), ask())
-    except ModelError as error:
-        others = []
-        print(f"  no wording: {error}")
-    seconds["rewrite"] = time.monotonic() - begun
-    found["rewrite"] = merged([plain, *map(search, others)])
-    pools = {"rerank": plain} | ({"both": found["rewrite"]} if both else {})
+    others: list[str] = []
+    if {"rewrite", "both"} & set(names):
+        begun = time.monotonic()
+        try:
+            others = wordings(question, plain[:SHOWN], Synonyms.read(), ask())
+        except ModelError as error:
+            print(f"  no wording: {error}")
+        seconds["rewrite"] = time.monotonic() - begun
+        found["rewrite"] = merged([plain, *map(search, others)])
+    pools = {"rerank": plain, "both": found.get("rewrite", plain)}
     for way, hits in pools.items():
+        if way not in names:
+            continue
         begun = time.monotonic()
         first: list[Hit] = []
         try:
@@ -122,7 +125,7 @@ def told(runs: dict[str, Any], seconds: dict[str, list[float]]) -> dict[str, Any
 def main() -> None:
     """Ask all questions, print the tables."""
     options = _options()
-    names = [way for way in WAYS if way != options.without]
+    names = [way for way in WAYS if way not in options.without]
     searcher = index_corpus(options.corpus, options.data)
     server = LLMTable(
         base_url=options.url, model=options.model, may_read=("*",), timeout_s=3600
@@ -143,10 +146,10 @@ def main() -> None:
             each[options.field],
             searcher,
             lambda: Brief(models, settings),
-            both="both" in names,
+            names,
         )
-        for way, own in found.items():
-            ranked[way][each["id"]] = documents(own)
+        for way in names:
+            ranked[way][each["id"]] = documents(found[way])
             runs[way]["read"][each["id"]] = is_read(way, found, gold)
         for way, one in spent.items():
             seconds.setdefault(way, []).append(round(one, 1))
@@ -169,7 +172,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="as the server calls it")
     parser.add_argument("--field", default="q_hard", choices=("q", "q_hard"))
     parser.add_argument("--limit", type=int, default=0, help="only the first ones")
-    parser.add_argument("--without", choices=("both",), help="leave this way out")
+    parser.add_argument(
+        "--without", choices=WAYS[1:], action="append", default=[], help="leave out"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     return parser.parse_args()
 

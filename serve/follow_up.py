@@ -194,7 +194,8 @@ def _references(text: str) -> Iterator[re.Match[str]]:
     for match in _POSSESSIVE.finditer(text):
         before = text[: match.start()]
         is_its_own = any(start < match.start() for start, _ in _phrases(text))
-        is_long = len(words(before)) >= _LEAST_TOLD
+        is_question = _ASKS.match(text) or _VERB.match(text)
+        is_long = len(words(before)) >= (_LEAST_TOLD if is_question else 1)
         if not (is_its_own or is_long or re.match(r"who\b", before, re.I)):
             yield match
     if _DUMMY.search(text):
