@@ -128,7 +128,7 @@ def answer(  # noqa: PLR0913 - its options are its arguments
             choice = Choice(without, as_asked, today)
             told = answer_from_runs(question, searcher, reader, filters, settings)
             if told:
-                yield from (asked, *told)
+                yield from (asked, *map(Notice, notes), *told)
                 return
             want = wanted(asked, searcher, reader, filters, choice)
             found = searcher.search(want.text, reader, want.filters, k)
