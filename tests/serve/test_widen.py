@@ -97,7 +97,7 @@ def notices(events: Sequence[AnswerEvent]) -> str:
 
 
 def prompt(model: FakeModel, number: int) -> str:
-    return str(model.requests[number]["messages"][1]["content"])
+    return str(model.requests[number]["messages"][-1]["content"])
 
 
 # ── off ───────────────────────────────────────────────────────────────────────────
