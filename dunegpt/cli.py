@@ -13,6 +13,7 @@ import typer.exceptions
 
 from dunegpt import (
     __version__,
+    chat,
     config,
     llms,
     operating,
@@ -75,6 +76,7 @@ for command in (
     operating.extract,
     operating.index,
     reading.ask,
+    chat.chat,
     reading.search,
     reading.show,
     reading.runs,

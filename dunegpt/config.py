@@ -93,11 +93,16 @@ class RerankTable(_Table):
 
 
 class AnswerTable(_Table):
-    """``[answer]``: what becomes of a model's sentences.
+    """``[answer]``: what a model does besides writing, and how it is checked.
 
     Attributes:
         unsupported: ``mark`` shows a sentence that no passage backs, with the reason;
             ``drop`` leaves it out and counts it.
+        rewrite: A model puts the question in the documents' words; what that finds is
+            added.
+        rerank_by_model: A model says which passages are to be read first.
+        budget_s: Seconds for all that a model does before the answer: also for making a
+            follow-up stand alone. What is not done by then is done without.
         entailment: Folder of an entailment model that reads each sentence beside its
             source: ``model.onnx``, ``tokenizer.json``, ``config.json``; empty for none.
         least_entailment: Share that "it follows" must have.
@@ -106,6 +111,9 @@ class AnswerTable(_Table):
     """
 
     unsupported: Literal["mark", "drop"] = "mark"
+    rewrite: bool = False
+    rerank_by_model: bool = False
+    budget_s: float = Field(5, gt=0)
     entailment: str = ""
     least_entailment: float = Field(0.5, ge=0, le=1)
     judge: str = ""

@@ -61,8 +61,17 @@ FolderOption = Annotated[
         help="Ask the files of this folder instead; they are indexed first.",
     ),
 ]
-
-
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="WORDS",
+        help="No filter from these words of the question; repeatable.",
+    ),
+]
+AsAskedOption = Annotated[
+    bool, typer.Option("--as-asked", help="No filters from the question's words.")
+]
 FullOption = Annotated[
     bool, typer.Option("--full", help="Look at all that exists again.")
 ]

@@ -17,6 +17,7 @@ from rich.progress import (
 
 from dunegpt.schemas import (
     AskShape,
+    ChipShape,
     CrawlShape,
     DifferenceShape,
     DiffShape,
@@ -109,6 +110,32 @@ def _progress() -> Progress:
     return Progress(
         *columns, TimeElapsedColumn(), console=err, disable=not err.is_terminal
     )
+
+
+def print_asked(asked: str, chips: list[ChipShape], *, numbered: bool = False) -> None:
+    """Print a question as it was understood, if that differs from what was typed.
+
+    Args:
+        asked: As one that stands alone; empty if it is as typed.
+        chips: Filters that were found in its words.
+        numbered: Whether they can be taken out by their numbers.
+    """
+    if asked:
+        out.print(f"Asked as: {escape(asked)}", style="cyan")
+    for number, (text, own) in enumerate(by_words(chips).items(), 1):
+        told = f"{text}: {' '.join(chip.filter for chip in own)}"
+        quoted = f'"{text}"' if '"' not in text else f"'{text}'"
+        how = f"/without {number}" if numbered else f"--without {quoted}"
+        how = f"remove with {how}" if own[0].applied else "not applied"
+        out.print(f"{escape(f'[{told}]')} {escape(how)}", style="cyan")
+
+
+def by_words(chips: list[ChipShape]) -> dict[str, list[ChipShape]]:
+    """Return filters by the words that they were found in, in order."""
+    found: dict[str, list[ChipShape]] = {}
+    for chip in chips:
+        found.setdefault(chip.text, []).append(chip)
+    return found
 
 
 def print_sentence(sentence: SentenceShape) -> None:

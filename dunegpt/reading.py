@@ -24,7 +24,7 @@ from dunegpt.schemas import (
     ShownShape,
     ShowShape,
 )
-from dunegpt.telling import Telling
+from dunegpt.telling import told
 from dunegpt.types import (
     Access,
     Document,
@@ -50,27 +50,33 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
     no_llm: Annotated[
         bool, typer.Option("--no-llm", help="Answer with the documents' sentences.")
     ] = False,
+    without: options.WithoutOption = None,
+    as_asked: options.AsAskedOption = False,
     as_principals: options.AsOption = "",
     as_json: options.JSONOption = False,
 ) -> None:
     """Answer a question with cited references.
 
+    Filters that stand in its words ("last year", "a talk by Okonjo") are shown, and can
+    be taken out.
+
     Examples: `dunegpt ask "Why was the cathode voltage lowered?"`;
     `dunegpt ask --folder ~/papers "What is the drift velocity at 500 V/cm?"`;
     `dunegpt ask --since 2024-01-01 --author Okonjo "purge flow"`;
-    `dunegpt ask 'purge flow author:okonjo after:2024 status:approved'`
+    `dunegpt ask 'purge flow author:okonjo after:2024 status:approved'`;
+    `dunegpt ask "What was decided on purity last year?" --without "last year"`
 
     Exit codes: 0 answered, 1 error, 2 usage, 3 not in the documents, 4 search
     unavailable, 5 model unavailable.
     """
     from dunegpt.serve.answer import answer  # noqa: PLC0415 - start-up time
 
-    settings, reader, notices = _for_reading(folder, as_principals)
+    settings, reader, notices = for_reading(folder, as_principals)
     events = answer(
         question,
         settings,
         reader=reader,
-        filters=_filters(
+        filters=as_filters(
             source,
             since,
             until,
@@ -81,12 +87,11 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
         ),
         k=k,
         use_model=not no_llm,
+        without=without or (),
+        as_asked=as_asked,
     )
-    telling = Telling(quiet=as_json)
     with closing(events):
-        for event in chain(map(Notice, notices), events):
-            telling.add(event)
-    shape = telling.shape(question)
+        shape = told(question, chain(map(Notice, notices), events), quiet=as_json)
     options.print_json(shape) if as_json else output.print_outcome(shape)
     raise typer.Exit(options.EXIT_CODES[shape.outcome])
 
@@ -116,9 +121,9 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, notices = _for_reading(folder, as_principals)
+    settings, reader, notices = for_reading(folder, as_principals)
     searcher = open_searcher(settings)
-    filters = _filters(
+    filters = as_filters(
         source, since, until, author, kinds=kind, statuses=status, documents=document
     )
     found = searcher.search(question, reader, filters, k)
@@ -148,7 +153,7 @@ def show(
     """
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, _ = _for_reading(None, as_principals)
+    settings, reader, _ = for_reading(None, as_principals)
     searcher = open_searcher(settings)
     found = searcher.find(name, reader)
     if not found:
@@ -196,7 +201,7 @@ def runs(  # noqa: PLR0913, PLR0917 - its options are its arguments
     from dunegpt.index.runs import Runs  # noqa: PLC0415 - start-up time
     from dunegpt.serve.answer import open_searcher  # noqa: PLC0415 - start-up time
 
-    settings, reader, _ = _for_reading(None, as_principals)
+    settings, reader, _ = for_reading(None, as_principals)
     with closing(open_searcher(settings)) as searcher:
         table = Runs(searcher.snapshot, searcher.narrowing, reader)
         found = table.select(
@@ -232,7 +237,7 @@ def _run_shape(table: Any, run: Any) -> RunShape:
     )
 
 
-def _for_reading(
+def for_reading(
     folder: Path | None, principals: str
 ) -> tuple[config.Settings, Access, list[str]]:
     """Return settings, reader and notices; a folder is indexed first, for this call."""
@@ -247,13 +252,14 @@ def _for_reading(
     return settings, options.reader(settings, principals), []
 
 
-def _filters(
+def as_filters(
     sources: list[str] | None,
     since: datetime | None,
     until: datetime | None,
     author: str,
     **names: list[str] | None,
 ) -> Any:
+    """Return the options of a command as filters."""
     from dunegpt.index.view import Filters  # noqa: PLC0415 - start-up time
 
     return Filters(

@@ -121,7 +121,9 @@ class ReceiptShape(_Shape):
     Attributes:
         id: What ``dunegpt replay`` takes; empty if it is not stored.
         at: When it was asked, UTC.
-        question: As asked; ``asked``: as searched, without typed filters.
+        question: As asked; ``standing``: as one that stands alone; ``asked``: as
+            searched, without its filters.
+        without: Words whose filters were not wanted; ``as_asked``: none were.
         principals: Of the reader.
         use_model: Whether a model was allowed to write.
         error: Name of the error that ended it.
@@ -135,6 +137,9 @@ class ReceiptShape(_Shape):
     at: dt.datetime
     question: str
     asked: str
+    standing: str = ""
+    without: list[str] = []
+    as_asked: bool = False
     filters: FiltersShape
     principals: list[str]
     k: int

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from dunegpt.receipt_schemas import ReceiptsShape, ReplayShape
 from dunegpt.statuses import standing
 from dunegpt.types import (
+    Chip,
     Citation,
     Cited,
     Citing,
@@ -191,15 +192,38 @@ class DifferenceShape(_Shape):
         return cls.model_validate(asdict(difference))
 
 
+class ChipShape(_Shape):
+    """A filter that was found in words of a question.
+
+    Attributes:
+        text: The words; the filter as it is typed.
+        applied: Whether it was searched with: not if it would have left nothing.
+    """
+
+    text: str
+    filter: str
+    applied: bool
+
+    @classmethod
+    def of(cls, chip: Chip) -> "ChipShape":
+        """Return the shape of a filter."""
+        return cls(text=chip.text, filter=chip.filter, applied=chip.applied)
+
+
 class AskShape(_Shape):
     """What ``dunegpt ask --json`` prints; ``answer`` is the sentences with marks.
 
     Attributes:
         dropped: How many sentences of a model were not supported.
         receipt: What ``dunegpt replay`` takes; empty if none was kept.
+        question: As typed; ``asked`` as one that stands alone.
+        was_rewritten: Whether these are two.
     """
 
     question: str
+    asked: str
+    was_rewritten: bool
+    chips: list[ChipShape]
     outcome: Outcome
     mode: Mode
     answer: str
@@ -209,6 +233,14 @@ class AskShape(_Shape):
     notices: list[str]
     dropped: int
     receipt: str
+
+
+class ChatErrorShape(_Shape):
+    """What ``dunegpt chat --json`` prints for a line that could not be carried out."""
+
+    question: str
+    error: str
+    hint: str
 
 
 class FailureShape(_Shape):
@@ -571,6 +603,7 @@ class MetricShape(_Shape):
 SHAPES: dict[str, type[BaseModel]] = {
     "access": AccessShape,
     "ask": AskShape,
+    "chat-error": ChatErrorShape,
     "crawl": CrawlShape,
     "forget": ForgetShape,
     "extract": ExtractShape,

@@ -326,8 +326,45 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that was found in the words of a question.
+
+    Attributes:
+        text: The words, as they stand there; chips with the same words go together.
+        key: Of a typed filter: ``after``, ``author``, ...; value likewise.
+        applied: Whether it was searched with: not if it would have left nothing.
+    """
+
+    text: str
+    key: str
+    value: str
+    applied: bool = True
+
+    @property
+    def filter(self) -> str:
+        """The filter as it is typed: ``after:2024-01-01``."""
+        plain = self.value.replace('"', " ")
+        return f'{self.key}:"{plain}"' if " " in plain else f"{self.key}:{plain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """First event of an answer: what was understood.
+
+    Attributes:
+        question: As one that stands alone, with all its words.
+        chips: Filters that were found in its words, in their order.
+        was_rewritten: Whether it is another question than the one that was typed.
+    """
+
+    question: str
+    chips: tuple[Chip, ...] = ()
+    was_rewritten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class References:
-    """First event of an answer: what was retrieved, numbered from 1."""
+    """What was retrieved, numbered from 1; a second one goes on with the numbers."""
 
     citations: tuple[Citation, ...]
 
@@ -424,4 +461,4 @@ class Finished:
     receipt: str = field(default="", compare=False, repr=False)
 
 
-AnswerEvent: TypeAlias = References | Sentence | Difference | Notice | Finished
+AnswerEvent: TypeAlias = Asked | References | Sentence | Difference | Notice | Finished

@@ -49,25 +49,25 @@ def parsed(question: str) -> Query:
     for key, quoted, bare in _FILTER.findall(question):
         value = " ".join((quoted or bare.rstrip(",;?!.")).split())
         if value:
-            filters = _both(filters, _FILTERS[key.casefold()](value))
+            filters = joined(filters, _FILTERS[key.casefold()](value))
     text = _FILTER.sub(" ", question)
     return Query(" ".join(text.split()) if text != question else question, filters)
 
 
-def _both(one: Filters, other: Filters) -> Filters:
-    """Return filters with the values of two."""
+def joined(one: Filters, other: Filters) -> Filters:
+    """Return filters with the values of two: alternatives, for one key."""
     return Filters(
-        sources=_joined(one.sources, other.sources),
+        sources=_values(one.sources, other.sources),
         since=max(filter(None, (one.since, other.since)), default=None),
         until=min(filter(None, (one.until, other.until)), default=None),
         author=f"{one.author} {other.author}".strip(),
-        kinds=_joined(one.kinds, other.kinds),
-        statuses=_joined(one.statuses, other.statuses),
-        documents=_joined(one.documents, other.documents),
+        kinds=_values(one.kinds, other.kinds),
+        statuses=_values(one.statuses, other.statuses),
+        documents=_values(one.documents, other.documents),
     )
 
 
-def _joined(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+def _values(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one + other))
 
 

@@ -6,6 +6,7 @@ one get the same answer, and so do hidden and unknown sources. A broken index ra
 it never looks like "no hits".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -15,6 +16,7 @@ import numpy as np
 from dunegpt.errors import UsageError
 from dunegpt.index import diversity
 from dunegpt.index.definitions import definitions
+from dunegpt.index.facets import Facets
 from dunegpt.index.fuse import fused
 from dunegpt.index.narrowing import Narrowing
 from dunegpt.index.priors import prior
@@ -92,7 +94,7 @@ class Searcher:
         self,
         question: str,
         reader: Access,
-        filters: Filters | None = None,
+        filters: Filters | Sequence[Filters] | None = None,
         k: int = 8,
         ranking: Ranking = Ranking.FUSED,
     ) -> SearchResult:
@@ -103,7 +105,7 @@ class Searcher:
                 narrow the others further. With filters alone, the newest documents
                 that pass come, each by its first passage.
             reader: The reader's principals; ``public`` is added.
-            filters: Which documents to look in.
+            filters: Which documents to look in; of several, all must hold.
             k: At most so many hits.
             ranking: Which search ranks.
 
@@ -114,10 +116,8 @@ class Searcher:
         """
         query = parsed(_checked(question))
         view, router = self._for(reader)
-        wanted = [
-            self._resolved(given, view, router)
-            for given in (filters or Filters(), query.filters)
-        ]
+        given = [filters] if isinstance(filters, Filters) else list(filters or ())
+        wanted = [self._resolved(o, view, router) for o in (*given, query.filters)]
         unknown = tuple(name for _, names in wanted for name in names)
         if unknown:
             return SearchResult(unknown=unknown, asked=query.text, question=query.text)
@@ -146,6 +146,34 @@ class Searcher:
         """Return the weight of each word of a text, as a reader may know it."""
         view = View(self.snapshot, self.narrowing, reader)
         return self.snapshot.lexical.weights(text, view.clause)
+
+    def facets(self, reader: Access) -> Facets:
+        """Return which authors, sources, kinds and statuses a reader may find."""
+        return Facets(self.snapshot, View(self.snapshot, self.narrowing, reader))
+
+    def names_documents(self, question: str, reader: Access) -> bool:
+        """Return whether a question names documents, known ones or unknown ones.
+
+        Raises:
+            UsageError: The question is empty or too long, or a filter means nothing.
+        """
+        _, router = self._for(reader)
+        named = router.read(parsed(_checked(question)).text)
+        return bool(named.numbers or named.unknown)
+
+    def leaves_any(self, reader: Access, *filters: Filters) -> bool:
+        """Return whether a reader may find any passage that passes all filters.
+
+        Raises:
+            UsageError: A source is not among those that the reader may see.
+        """
+        view, router = self._for(reader)
+        for given in filters:
+            own, unknown = self._resolved(given, view, router)
+            if unknown:
+                return False
+            view.apply(own)
+        return bool(view.rows.any())
 
     def newest_with_all(self, text: str, reader: Access, kind: str) -> Hit | None:
         """Return the newest passage of one kind of document that has all words.

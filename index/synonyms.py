@@ -71,6 +71,17 @@ class Synonyms:
         of_word = {w: full for short, full in spelt_out.items() for w in words(short)}
         return [" ".join(self._of_text(text, of_word)) for text in texts]
 
+    def groups_in(self, text: str) -> list[Sequence[str]]:
+        """Return the groups of which a text has a word or phrase, in their order."""
+        own = words(text)
+        line = f" {' '.join(own)} "
+        near = sorted({n for word in own for n in self._of_word.get(word, ())})
+        return [
+            self._groups[number]
+            for number in near
+            if any(f" {' '.join(phrase)} " in line for phrase in self._phrases[number])
+        ]
+
     def _of_text(self, text: str, spelt_out: dict[str, str]) -> Iterator[str]:
         """Yield words that a text has not in any form, each once."""
         own = words(text)

@@ -7,10 +7,10 @@ When nothing answers, it says so.
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property, partial
 
 from dunegpt.config import Settings
@@ -22,20 +22,25 @@ from dunegpt.errors import (
     UsageError,
 )
 from dunegpt.index.narrowing import read as read_narrowing
+from dunegpt.index.query import parsed
 from dunegpt.index.rerank import Reranker
 from dunegpt.index.search import Searcher, SearchResult
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.view import Filters
 from dunegpt.index.words import words
 from dunegpt.ingest import overlay
+from dunegpt.serve.asking import Choice, followed, hinted, wanted
+from dunegpt.serve.brief import Brief
 from dunegpt.serve.citing import citation, flat
 from dunegpt.serve.cover import why_not
+from dunegpt.serve.dialogue import Turn
 from dunegpt.serve.differences import differences
 from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import may_read
 from dunegpt.serve.receipts import Account, Request, recorded
 from dunegpt.serve.runs import answer_from_runs
 from dunegpt.serve.sentences import Candidate, Judge, answering, sentences
+from dunegpt.serve.widen import Widen, widening
 from dunegpt.serve.writing import Writer
 from dunegpt.statuses import told
 from dunegpt.types import (
@@ -90,8 +95,12 @@ def answer(  # noqa: PLR0913 - all but two by name
     models: Models | None = None,
     searcher: Searcher | None = None,
     person: str = "",
+    history: Sequence[Turn] = (),
+    without: Sequence[str] = (),
+    as_asked: bool = False,
+    today: date | None = None,
 ) -> Generator[AnswerEvent]:
-    """Yield references, sentences and notices as they come, then the outcome.
+    """Yield what is asked, references, sentences and notices, then the outcome.
 
     Closing the generator, when the reader has left, stops the model. However it ends, a
     receipt of it is kept.
@@ -107,12 +116,24 @@ def answer(  # noqa: PLR0913 - all but two by name
             answers many questions.
         searcher: An open one, likewise; it stays open.
         person: Who asks, for a fair share of a server.
+        history: What the person asked before, the last one last.
+        without: Words of the question whose filters are not wanted.
+        as_asked: No filters are to be found in its words.
+        today: What ``last year`` is counted from, if not the day that it is.
 
     Raises:
         UsageError: The question is empty, too long, or nothing but filters, or one of
             those has a value that means nothing.
     """
-    request = Request(question, reader, filters or Filters(), k, use_model)
+    request = Request(
+        question,
+        reader,
+        filters or Filters(),
+        k,
+        use_model,
+        tuple(history),
+        Choice(tuple(without), as_asked, today),
+    )
     account = Account(request, settings)
     events = unrecorded(account, models=models, searcher=searcher, person=person)
     with closing(recorded(events, account)) as told:
@@ -145,12 +166,20 @@ def unrecorded(
     try:
         with _searcher(settings, searcher, snapshot) as opened:
             account.opened(opened)
+            models = models or Models(settings)
+            uses_model = use_model and bool(settings.llm)
+            brief = Brief(models, settings, person) if uses_model else None
+            asked, notes = followed(question, request.history, opened, reader, brief)
+            question = asked.question
+            account.noted(notes)
             told = answer_from_runs(question, opened, reader, filters, settings)
             if told:
-                yield from told
+                yield from (asked, *map(Notice, notes), *told)
                 return
-            found = opened.search(question, reader, filters, k)
+            want = wanted(asked, opened, reader, filters, request.choice)
+            found = opened.search(want.text, reader, want.filters, k)
             account.searched(found)
+            found = replace(found, notes=(*notes, *want.notes, *found.notes))
             if not found.question and not found.unknown:
                 raise UsageError(
                     "The question has filters only.",
@@ -158,14 +187,16 @@ def unrecorded(
                 )
             run = _Answer(
                 found.question,
-                reader,
-                settings,
+                parsed(want.asked.question).text,
                 opened,
                 found,
-                stream=partial((models or Models(settings)).stream, person=person),
+                stream=partial(models.stream, person=person),
                 account=account,
+                widen=widening(want, opened, reader, settings, brief),
             )
-            yield from run.events(generates=use_model and bool(settings.llm))
+            yield want.asked
+            events = run.events(generates=uses_model)
+            yield from hinted(events, want.asked.chips)
     except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
@@ -190,24 +221,27 @@ class _Answer:
     def __init__(
         self,
         question: str,
-        reader: Access,
-        settings: Settings,
+        told: str,
         searcher: Searcher,
         found: SearchResult,
         *,
         stream: Stream,
         account: Account,
+        widen: Widen | None = None,
     ) -> None:
         self.question = question
         encoder = searcher.snapshot.encoder
-        self.writer = Writer(question, settings, encoder, stream, account)
+        # A model is told the question with the words that became filters.
+        self.writer = Writer(told, account.settings, encoder, stream, account)
         self.account = account
-        self.settings = settings
+        self.widen = widen
+        self.order = found.hits  # in which a model reads
+        self.settings = account.settings
         self.searcher = searcher
         self.found = found
         self.is_named = bool(found.hits) and found.hits[0].found_by is FoundBy.ID
         asked = self._asked()
-        weights = searcher.weights(asked, reader)
+        weights = searcher.weights(asked, account.request.reader)
         self.judge = Judge(asked, weights, searcher.snapshot.encoder)
         self.quotes = {hit.rank: self.judge.quote(hit) for hit in found.hits}
         self.cited: set[int] = set()
@@ -231,10 +265,10 @@ class _Answer:
     def events(self, *, generates: bool) -> Iterator[AnswerEvent]:
         """Yield all events of the answer."""
         yield References(self._citations())
+        if self.widen and self.found.hits and not self.is_named:
+            yield from self._widened(self.widen)
         yield from self._notices()
-        reason = why_not(
-            self.question, self.found.hits, self.judge, will_be_read=generates
-        )
+        reason = why_not(self.question, self.order, self.judge, will_be_read=generates)
         if reason:
             if self.found.named and not self.found.hits:
                 names = ", ".join(self.found.named)
@@ -249,6 +283,19 @@ class _Answer:
             self.cited.add(hit.rank)
             yield Sentence(_card(hit), (hit.rank,))
         yield from self._generated() if generates else self._extracted()
+
+    def _widened(self, widen: Widen) -> Iterator[References]:
+        """Yield references that a model adds; take over in which order it reads."""
+        more = widen(self.question, self.found.hits)
+        shown = len(self.found.hits)
+        notes = (*self.found.notes, *more.notes)
+        self.found = replace(self.found, hits=more.hits, notes=notes)
+        self.order = more.order
+        self.account.noted(more.notes)
+        if len(more.hits) > shown:
+            new = more.hits[shown:]
+            self.quotes |= {hit.rank: self.judge.quote(hit) for hit in new}
+            yield References(self._citations()[shown:])
 
     def _fallen_back(self, outcome: Outcome) -> Iterator[AnswerEvent]:
         """Yield the documents' own sentences where a model was to read, if they answer.
@@ -311,7 +358,7 @@ class _Answer:
         """Yield a model's sentences; those of the next server if one wrote none."""
         outcome = Outcome.ANSWERED
         for name, table in self.settings.llm.items():
-            readable = [c for c in self._citations() if may_read(c.hit, table)]
+            readable = [c for c in self._in_order() if may_read(c.hit, table)]
             if not readable:
                 self.account.passed_over(name)
                 yield Notice(
@@ -361,6 +408,11 @@ class _Answer:
             citation(hit, self.quotes.get(hit.rank, ""), self.searcher, self.settings)
             for hit in self.found.hits
         )
+
+    def _in_order(self) -> list[Citation]:
+        """Return the references in the order in which a model is to read them."""
+        by_number = {c.number: c for c in self._citations()}
+        return [by_number[hit.rank] for hit in self.order]
 
     def _end(self, outcome: Outcome, mode: Mode) -> Iterator[AnswerEvent]:
         """Yield where documents differ from what was cited, then the outcome."""

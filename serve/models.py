@@ -26,6 +26,8 @@ _WAITING = 4
 """So many times as many as it answers at once may wait for a server."""
 _OF_THE_ASKER = {ModelFault.TOO_LONG}
 """Says nothing of how well a server is."""
+_LATE = {ModelFault.SILENT, ModelFault.STALLED}
+"""Nor does this, if it had less time than usual."""
 
 
 class Breaker:
@@ -100,7 +102,13 @@ class Models:
         self._servers = {n: _Server(t, clock) for n, t in settings.llm.items()}
 
     def stream(
-        self, name: str, messages: llm.Messages, person: str = ""
+        self,
+        name: str,
+        messages: llm.Messages,
+        person: str = "",
+        *,
+        within_s: float | None = None,
+        tokens: int | None = None,
     ) -> Generator[str]:
         """Yield a server's answer as it comes; closing this stops the server.
 
@@ -108,6 +116,9 @@ class Models:
             name: Of the server.
             messages: What it is told.
             person: Whose turn it takes.
+            within_s: So long one waits for a word, if that is less than usual; a server
+                that is slower has not failed.
+            tokens: So many it writes at most, if that is less than usual.
 
         Raises:
             ModelError: It did not answer, is left out, or too many wait for it.
@@ -115,26 +126,48 @@ class Models:
         """
         server = self._servers[name]
         key = self._settings.model_key(name)
+        table = server.table
+        limits = {
+            "timeout_s": min(within_s or table.timeout_s, table.timeout_s),
+            "max_tokens": min(tokens or table.max_tokens, table.max_tokens),
+        }
         try:
             with server.queue.turn(person):
-                yield from self._watched(name, server, key, messages)
+                yield from self._watched(
+                    name, server, key, messages, table.model_copy(update=limits)
+                )
         except ModelError as error:
             raise _named(name, error) from error
 
     def _watched(
-        self, name: str, server: _Server, key: str, messages: llm.Messages
+        self,
+        name: str,
+        server: _Server,
+        key: str,
+        messages: llm.Messages,
+        table: LLMTable,
     ) -> Generator[str]:
-        """Yield an answer; tell the breaker how it ended."""
+        """Yield an answer; tell the breaker how it ended.
+
+        Args:
+            name: Of the server.
+            server: What is remembered of it.
+            key: Its secret.
+            messages: What it is told.
+            table: Its settings, for this answer.
+        """
         breaker = server.breaker
+        is_hurried = table.timeout_s < server.table.timeout_s
         tries_again = breaker.enter()
         learnt = False
         try:
-            with closing(llm.stream(name, server.table, key, messages)) as pieces:
+            with closing(llm.stream(name, table, key, messages)) as pieces:
                 yield from pieces
             breaker.succeeded()
             learnt = True
         except ModelError as error:
-            if error.fault not in _OF_THE_ASKER:
+            is_late = is_hurried and error.fault in _LATE
+            if error.fault not in _OF_THE_ASKER and not is_late:
                 breaker.failed(error)
                 learnt = True
             raise

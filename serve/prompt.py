@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dunegpt.config import LLMTable
 from dunegpt.index.texts import context
 from dunegpt.statuses import told
-from dunegpt.types import PUBLIC, Citation, Hit
+from dunegpt.types import PUBLIC, Citation, Document, Hit
 
 REFUSAL = "NOT IN THE DOCUMENTS"
 
@@ -37,9 +37,14 @@ _CHARACTERS_PER_TOKEN = 3.0
 
 def may_read(hit: Hit, table: LLMTable) -> bool:
     """Return whether a passage, with its document's title, may be sent to a server."""
-    file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
+    return may_be_told(hit.document, hit.passage.file_key, table)
+
+
+def may_be_told(document: Document, key: str, table: LLMTable) -> bool:
+    """Return whether what stands in a file of a document may be sent to a server."""
+    file = next(f for f in document.files if f.key == key)
     allowed = {*table.may_read, PUBLIC}
-    opens = hit.document.access & allowed and file.access & allowed
+    opens = document.access & allowed and file.access & allowed
     return "*" in allowed or bool(opens)
 
 

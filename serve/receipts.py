@@ -9,9 +9,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,11 +30,14 @@ from dunegpt.receipt_schemas import (
     ReceiptShape,
     TimesShape,
 )
+from dunegpt.serve.asking import Choice
+from dunegpt.serve.dialogue import Turn
 from dunegpt.serve.llm import Messages
 from dunegpt.serve.models import Stream
 from dunegpt.types import (
     Access,
     AnswerEvent,
+    Asked,
     Citation,
     Finished,
     Notice,
@@ -68,6 +71,8 @@ class Request:
     filters: Filters
     k: int = 8
     use_model: bool = True
+    history: tuple[Turn, ...] = ()
+    choice: Choice = field(default_factory=Choice)
 
 
 class Account:
@@ -78,7 +83,7 @@ class Account:
         self.settings = settings
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._snapshot = ""
-        self._asked = request.question
+        self._asked = self._standing = request.question
         self._search_notes: tuple[str, ...] = ()
         self._servers: list[ReceiptServerShape] = []
         self._citations: dict[int, Citation] = {}
@@ -98,8 +103,12 @@ class Account:
     def searched(self, found: SearchResult) -> None:
         """Note how the search went."""
         self._asked = found.question
-        self._search_notes = found.notes
+        self._search_notes += found.notes
         self._times.search = _ms(time.monotonic() - self._opened_at)
+
+    def noted(self, notes: Iterable[str]) -> None:
+        """Note what a model that helps the search did not do."""
+        self._search_notes += tuple(notes)
 
     def passed_over(self, name: str) -> None:
         """Note that a server may read none of the passages."""
@@ -149,6 +158,8 @@ class Account:
             if event is None:
                 return
             match event:
+                case Asked():
+                    self._standing = event.question
                 case References():
                     self._refer(event.citations)
                     self._times.first_reference = (
@@ -194,6 +205,9 @@ class Account:
             at=self._at,
             question=_text(request.question),
             asked=_text(self._asked),
+            standing=_text(self._standing),
+            without=list(map(_text, request.choice.without)),
+            as_asked=request.choice.as_asked,
             filters=_filters(request.filters),
             principals=sorted(request.reader),
             k=request.k,

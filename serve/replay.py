@@ -31,6 +31,7 @@ from dunegpt.receipt_schemas import (
     SentenceChangeShape,
 )
 from dunegpt.serve.answer import open_searcher, unrecorded
+from dunegpt.serve.asking import Choice
 from dunegpt.serve.receipts import Account, Request
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def replay(
     account = Account(_request(receipt), settings)
     for _ in account.seeing(unrecorded(account, snapshot=snapshot)):
         pass
-    now = account.receipt()
+    now = _as_typed(account.receipt(), receipt)
     shown = {(passage.document, passage.file) for passage in now.passages}
     with closing(_Opening(settings, snapshot, account.request)) as opening:
         then = redacted(
@@ -72,6 +73,16 @@ def replay(
             now,
         )
     return compared(then, now, as_then=as_then)
+
+
+def _as_typed(now: ReceiptShape, receipt: ReceiptShape) -> ReceiptShape:
+    """Return what is told of asking again: the question as its reader typed it.
+
+    What a follow-up was made to may name documents of answers before it.
+    """
+    typed = {"question": receipt.question, "standing": ""}
+    is_follow_up = receipt.standing not in {"", receipt.question}
+    return now.model_copy(update=typed | ({"asked": ""} if is_follow_up else {}))
 
 
 def _kept_snapshot(receipt: ReceiptShape, settings: Settings) -> str:
@@ -96,7 +107,14 @@ def _request(receipt: ReceiptShape) -> Request:
         documents=tuple(given.documents),
     )
     reader = frozenset(receipt.principals)
-    return Request(receipt.question, reader, filters, receipt.k, receipt.use_model)
+    return Request(
+        receipt.standing or receipt.question,
+        reader,
+        filters,
+        receipt.k,
+        receipt.use_model,
+        choice=Choice(tuple(receipt.without), receipt.as_asked, receipt.at.date()),
+    )
 
 
 class _Opening:
@@ -138,7 +156,8 @@ def redacted(
 
     A sentence goes with any passage that it cites; one that nothing backs goes with any
     passage at all, since the model had them all before it. Notices name documents, and
-    what was searched may, so they go. What the answer of now says anyway stays.
+    what was searched, or a follow-up was made to, may, so they go. What the answer of
+    now says anyway stays.
     """
     closed = {
         passage.number
@@ -155,6 +174,7 @@ def redacted(
     return receipt.model_copy(
         update={
             "notices": [],
+            "standing": "",
             "asked": receipt.asked if receipt.asked == now.asked else "",
             "passages": [
                 ReceiptPassageShape(number=passage.number)

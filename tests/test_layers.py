@@ -9,8 +9,8 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
 LAYERS = ["types", "errors", "config", "log", "receipt_schemas", "schemas"]
 LAYERS += FOLDERS[:4]
-LAYERS += ["output", "options", "polling", "reading", "replaying", "operating"]
-LAYERS += ["snapshots", "llms", "cli"]
+LAYERS += ["output", "options", "polling", "telling", "reading", "chat", "replaying"]
+LAYERS += ["operating", "snapshots", "llms", "cli"]
 
 
 def layer_of(module: str) -> int:

@@ -15,15 +15,17 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import EmbedTable, Settings
+from dunegpt.config import AnswerTable, EmbedTable, Settings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.index.build import build
 from dunegpt.serve import llm
 from dunegpt.serve.answer import answer
 from dunegpt.serve.check import Check
+from dunegpt.serve.dialogue import Said, Turn, unfaithful
 from dunegpt.serve.models import Models
 from dunegpt.types import (
     AnswerEvent,
+    Asked,
     Finished,
     Mode,
     Notice,
@@ -83,7 +85,8 @@ def told(
     events = list(answer(question, settings, reader=PUBLIC, **more))
     end = events[-1]
     assert isinstance(end, Finished)
-    assert isinstance(events[0], References)
+    assert isinstance(events[0], Asked)
+    assert isinstance(events[1], References)
     for event in events:
         if isinstance(event, Sentence) and event.supported:
             texts = [end.references[n - 1].hit.passage.text for n in event.citations]
@@ -226,7 +229,13 @@ class Killing(Models):
         self._real = servers
 
     def stream(
-        self, name: str, messages: llm.Messages, person: str = ""
+        self,
+        name: str,
+        messages: llm.Messages,
+        person: str = "",
+        *,
+        within_s: float | None = None,
+        tokens: int | None = None,
     ) -> Generator[str]:
         for number, piece in enumerate(super().stream(name, messages, person)):
             yield piece
@@ -249,3 +258,19 @@ def test_llama_cpp_takes_over(servers: ModelServers, notes: Settings) -> None:
     assert "The model server 'vllm' is down" in notices
     assert "'llama'" not in notices
     assert Check("vllm", notes).all()[0].ok is False
+
+
+def test_a_follow_up_stands_alone(servers: ModelServers, notes: Settings) -> None:
+    """What such a model writes is checked; the rules are there if it fails."""
+    update = {"answer": AnswerTable(budget_s=300)}
+    mine = only(notes, "llama").model_copy(update=update)
+    history = [Turn(QUESTION, (Said(FACT, (("n:FLD-1:1", "a.txt"),)),))]
+    events = answer("and its cathode?", mine, reader=PUBLIC, history=history)
+    with closing(events):
+        first = next(events)
+    assert isinstance(first, Asked)
+    assert first.was_rewritten
+    rules = "What is the cathode of the far detector?"
+    taken = not unfaithful(first.question, "and its cathode?", history)
+    assert taken or first.question == rules
+    assert "cathode" in first.question

@@ -17,6 +17,7 @@ from dunegpt.serve.answer import answer
 from dunegpt.types import (
     Access,
     AnswerEvent,
+    Asked,
     Finished,
     Mode,
     Notice,
@@ -65,7 +66,8 @@ def asked(
     assert isinstance(end, Finished)
     assert [type(e) for e in events].count(Finished) == 1
     if end.outcome is not Outcome.SEARCH_UNAVAILABLE:
-        first = events[0]
+        assert isinstance(events[0], Asked)
+        first = events[1]
         assert isinstance(first, References)
         assert [type(e) for e in events].count(References) == 1
         numbers = [c.number for c in first.citations]

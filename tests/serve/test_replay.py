@@ -156,7 +156,8 @@ def test_another_model_and_prompt(papers_indexed: Settings) -> None:
 
 def test_a_source_that_is_gone(papers_indexed: Settings) -> None:
     own = asked(papers_indexed, question=f"{QUESTION} source:papers")
-    gone = own.model_copy(update={"question": f"{QUESTION} source:elsewhere"})
+    typed = f"{QUESTION} source:elsewhere"
+    gone = own.model_copy(update={"question": typed, "standing": typed})
     with pytest.raises(UsageError, match="elsewhere"):
         replay(gone, papers_indexed)
 
@@ -205,12 +206,22 @@ def test_what_was_closed_is_not_told(
     assert "n:SEC-3:1" in content
     assert ("Wombat" if question == "SEC-3" else "180 V") in content
     closed(notes)
-    plain = own.model_copy(update={"question": QUESTION, "asked": QUESTION})
+    texts = dict.fromkeys(("question", "asked", "standing"), QUESTION)
+    plain = own.model_copy(update=texts)
     shape = replay(plain, notes, as_then=as_then)
     assert not shape.same
     [gone] = [p for p in shape.passages if p.change == "closed"]
     assert gone.model_dump(exclude_defaults=True).keys() == {"change", "then", "now"}
     assert any(s.change == "withheld" for s in shape.sentences)
+    assert_silent(shape)
+
+
+def test_what_a_follow_up_was_made_to_is_not_told(notes: Settings) -> None:
+    own = asked(notes, LAR)
+    closed(notes)
+    more = own.model_copy(update={"standing": "What is SEC-3 of Wombat?"})
+    shape = replay(more, notes)
+    assert shape.now.question == own.question
     assert_silent(shape)
 
 

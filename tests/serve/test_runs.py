@@ -14,7 +14,7 @@ from dunegpt.index.view import Filters
 from dunegpt.ingest.crawl import crawl
 from dunegpt.serve.answer import answer, open_searcher
 from dunegpt.serve.runs import span_of
-from dunegpt.types import Access, Finished, Mode, Outcome, References, Sentence
+from dunegpt.types import Access, Asked, Finished, Mode, Outcome, References, Sentence
 from tests.servers.elog import LogModel
 from tests.servers.elog_site import SHIFT, LogSite
 
@@ -59,7 +59,8 @@ def asked(
     site: LogSite, question: str, reader: Access = READER, **more: Any
 ) -> tuple[str, Finished]:
     events = list(answer(question, site.settings, reader=reader, **more))
-    assert isinstance(events[0], References)
+    assert isinstance(events[0], Asked)
+    assert isinstance(events[1], References)
     said = [event.text for event in events if isinstance(event, Sentence)]
     assert isinstance(events[-1], Finished)
     return "\n".join(said), events[-1]
