@@ -175,6 +175,7 @@ class _Answer:
         self.told = told  # to a model: with the words that became filters
         self.stream = stream
         self.widen = widen
+        self.shown = found.hits  # which decide whether there is an answer
         self.order = found.hits  # in which a model reads
         self.settings = settings
         self.searcher = searcher
@@ -198,10 +199,8 @@ class _Answer:
     def events(self, *, generates: bool) -> Iterator[AnswerEvent]:
         """Yield all events of the answer."""
         yield References(self._citations())
-        if self.widen and self.found.hits and not self.is_named:
-            yield from self._widened(self.widen)
         yield from self._notices()
-        reason = why_not(self.question, self.order, self.judge, will_be_read=generates)
+        reason = why_not(self.question, self.shown, self.judge, will_be_read=generates)
         if reason:
             if self.found.named and not self.found.hits:
                 names = ", ".join(self.found.named)
@@ -212,23 +211,21 @@ class _Answer:
                 yield Notice(reason)
             yield self._finished(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
             return
+        if self.widen and not self.is_named:
+            yield from self._widened(self.widen)
         for hit in self._introduced():
             self.cited.add(hit.rank)
             yield Sentence(_card(hit), (hit.rank,))
         yield from self._generated() if generates else self._extracted()
 
-    def _widened(self, widen: Widen) -> Iterator[References]:
+    def _widened(self, widen: Widen) -> Iterator[References | Notice]:
         """Yield references that a model adds; take over in which order it reads."""
-        more = widen(self.question, self.found.hits)
-        shown = len(self.found.hits)
-        notes = (*self.found.notes, *more.notes)
-        self.found = replace(self.found, hits=more.hits, notes=notes)
+        more = widen(self.question, self.shown)
+        self.found = replace(self.found, hits=more.hits)
         self.order = more.order
-        if len(more.hits) > shown:
-            self.candidates = self.judge.best(more.hits)
-            for candidate in self.candidates:
-                self.quotes.setdefault(candidate.hit.rank, candidate.text)
-            yield References(self._citations()[shown:])
+        if added := self._citations()[len(self.shown) :]:
+            yield References(added)
+        yield from map(Notice, more.notes)
 
     def _fallen_back(self, outcome: Outcome) -> Iterator[AnswerEvent]:
         """Yield the documents' own sentences where a model was to read, if they answer.
@@ -236,7 +233,7 @@ class _Answer:
         Args:
             outcome: If they do.
         """
-        reason = why_not(self.question, self.found.hits, self.judge, will_be_read=False)
+        reason = why_not(self.question, self.shown, self.judge, will_be_read=False)
         if reason:
             yield Notice(reason)
             refused = Outcome.NOT_IN_DOCUMENTS
