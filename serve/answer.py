@@ -235,6 +235,7 @@ class _Answer:
         self.writer = Writer(told, account.settings, encoder, stream, account)
         self.account = account
         self.widen = widen
+        self.shown = found.hits  # which decide whether there is an answer
         self.order = found.hits  # in which a model reads
         self.settings = account.settings
         self.searcher = searcher
@@ -265,10 +266,8 @@ class _Answer:
     def events(self, *, generates: bool) -> Iterator[AnswerEvent]:
         """Yield all events of the answer."""
         yield References(self._citations())
-        if self.widen and self.found.hits and not self.is_named:
-            yield from self._widened(self.widen)
         yield from self._notices()
-        reason = why_not(self.question, self.order, self.judge, will_be_read=generates)
+        reason = why_not(self.question, self.shown, self.judge, will_be_read=generates)
         if reason:
             if self.found.named and not self.found.hits:
                 names = ", ".join(self.found.named)
@@ -279,23 +278,24 @@ class _Answer:
                 yield Notice(reason)
             yield from self._end(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
             return
+        if self.widen and not self.is_named:
+            yield from self._widened(self.widen)
         for hit in self._introduced():
             self.cited.add(hit.rank)
             yield Sentence(_card(hit), (hit.rank,))
         yield from self._generated() if generates else self._extracted()
 
-    def _widened(self, widen: Widen) -> Iterator[References]:
+    def _widened(self, widen: Widen) -> Iterator[References | Notice]:
         """Yield references that a model adds; take over in which order it reads."""
-        more = widen(self.question, self.found.hits)
-        shown = len(self.found.hits)
-        notes = (*self.found.notes, *more.notes)
-        self.found = replace(self.found, hits=more.hits, notes=notes)
+        more = widen(self.question, self.shown)
+        self.found = replace(self.found, hits=more.hits)
         self.order = more.order
         self.account.noted(more.notes)
-        if len(more.hits) > shown:
-            new = more.hits[shown:]
-            self.quotes |= {hit.rank: self.judge.quote(hit) for hit in new}
-            yield References(self._citations()[shown:])
+        new = more.hits[len(self.shown) :]
+        self.quotes |= {hit.rank: self.judge.quote(hit) for hit in new}
+        if new:
+            yield References(self._citations()[len(self.shown) :])
+        yield from map(Notice, more.notes)
 
     def _fallen_back(self, outcome: Outcome) -> Iterator[AnswerEvent]:
         """Yield the documents' own sentences where a model was to read, if they answer.
@@ -303,7 +303,7 @@ class _Answer:
         Args:
             outcome: If they do.
         """
-        reason = why_not(self.question, self.found.hits, self.judge, will_be_read=False)
+        reason = why_not(self.question, self.shown, self.judge, will_be_read=False)
         if reason:
             yield Notice(reason)
             refused = Outcome.NOT_IN_DOCUMENTS

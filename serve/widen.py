@@ -32,8 +32,7 @@ class Widened:
 
     Attributes:
         hits: Those that were shown, unchanged, then those that were added.
-        order: The same, in the order in which they are to be read; each with the best
-            score that any wording gave it.
+        order: The same, in the order in which they are to be read.
         notes: What was not done, and why.
     """
 
@@ -110,19 +109,16 @@ def widened(
         except ModelError as error:
             notes.append(f"The question was searched in its own words only: {error}")
     found = merged(pools)
-    first = found[: len(shown)]
+    picks: list[Hit] = []
     if table.rerank_by_model:
         try:
-            first = picked(question, found, brief) + first
+            picks = picked(question, found, brief)
         except ModelError as error:
             notes.append(f"The passages are read in the order of the search: {error}")
-    hits = [*shown, *_added(first, shown)]
-    rank = {hit.row: place for place, hit in enumerate(reversed(first))}
-    best = {hit.row: hit.score for hit in found}
-    order = sorted(
-        (replace(hit, score=best.get(hit.row, hit.score)) for hit in hits),
-        key=lambda hit: -rank.get(hit.row, -1),
-    )
+    # Merged scores say well what to add, and badly what to read first (decision 37).
+    hits = [*shown, *_added([*picks, *found[: len(shown)]], shown)]
+    rank = {hit.row: place for place, hit in enumerate(reversed(picks))}
+    order = sorted(hits, key=lambda hit: -rank.get(hit.row, -1))
     return Widened(tuple(hits), tuple(order), tuple(notes))
 
 
