@@ -283,7 +283,7 @@ def test_its_bytes_go(store: ReceiptStore, data: Path) -> None:
         content = b"".join(path.read_bytes() for path in data.iterdir())
     assert b"Wombats" not in content
     assert b"n:secret" not in content
-    assert content.count(b"argon") >= 20 * 400
+    assert content.count(b"argon") >= 20 * 390  # pages of the file cut through some
     assert sound(data)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -201,7 +202,8 @@ def test_hidden_and_unknown_names_are_answered_alike(
             *answer(question, settings, reader=reader, today=TODAY),
             *answer(question, settings, reader=reader, today=TODAY, without=without),
         ]
-        return json.dumps([asdict(e) for e in events], default=str)
+        content = json.dumps([asdict(e) for e in events], default=str)
+        return re.sub(r'"receipt": "\w+"', "", content)  # is drawn by lot
 
     assert told(settings) == told(other)
     assert told(settings, LAR) != told(other, LAR)
