@@ -44,7 +44,7 @@ test: install
 	$(BIN)/pytest -q -rs tests/real
 
 test-real: install
-	DUNEGPT_REAL=required $(BIN)/pytest -q -rs tests/real
+	DUNEGPT_REAL=required $(BIN)/pytest -q -rs -n 2 --dist loadgroup tests/real
 
 acceptance: install
 	$(BIN)/pytest -q -rs --durations=3 tests/acceptance

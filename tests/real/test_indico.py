@@ -25,7 +25,7 @@ from tests.servers.indico import IndicoServer
 from tests.servers.indico_clerk import Clerk
 from tests.servers.indico_compare import may, tallies, true_access
 
-pytestmark = pytest.mark.indico
+pytestmark = [pytest.mark.indico, pytest.mark.xdist_group("indico")]
 
 
 def test_every_view_is_that_of_indico(
