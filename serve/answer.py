@@ -246,6 +246,7 @@ class _Answer:
         self.judge = Judge(asked, weights, searcher.snapshot.encoder)
         self.quotes = {hit.rank: self.judge.quote(hit) for hit in found.hits}
         self.cited: set[int] = set()
+        self.quoted: set[int] = set()  # by a sentence of the answer: settled
 
     @cached_property
     def candidates(self) -> list[Candidate]:
@@ -254,7 +255,7 @@ class _Answer:
         best: dict[int, str] = {}
         for candidate in found:
             best.setdefault(candidate.hit.rank, candidate.text)
-        self.quotes |= {n: q for n, q in best.items() if n not in self.cited}
+        self.quotes |= {n: q for n, q in best.items() if n not in self.quoted}
         return found
 
     def _asked(self) -> str:
@@ -346,9 +347,8 @@ class _Answer:
         """Yield the best sentences, verbatim; none if none of them answers."""
         for candidate in answering(self.candidates, self.judge.wanted):
             number = candidate.hit.rank
-            if number not in self.cited:
-                self.quotes[number] = candidate.text
             self.cited.add(number)
+            self._quote(number, candidate.text)
             yield Sentence(_LIST_MARK.sub("", flat(candidate.text)), (number,))
         if not self.cited and outcome is Outcome.ANSWERED:
             outcome = Outcome.NOT_IN_DOCUMENTS
@@ -394,13 +394,21 @@ class _Answer:
         """Note what a sentence cites; quote the sentences that are most like it."""
         own = set(words(sentence.text))
         for hit in self.found.hits:
-            if hit.rank in set(sentence.citations) - self.cited:
-                self.quotes[hit.rank] = max(
-                    sentences(hit.passage.text),
+            if hit.rank in sentence.citations:
+                parts = sentences(hit.passage.text)
+                nearest = max(
+                    parts,
                     key=lambda text: len(own & set(words(text))),
                     default=hit.passage.text,
                 )
+                self._quote(hit.rank, nearest)
         self.cited.update(sentence.citations)
+
+    def _quote(self, number: int, text: str) -> None:
+        """Settle the quote of a reference, if none was before."""
+        if number not in self.quoted:
+            self.quotes[number] = text
+            self.quoted.add(number)
 
     def _citations(self) -> tuple[Citation, ...]:
         """Return the numbered references with their quotes as chosen so far."""
@@ -421,9 +429,8 @@ class _Answer:
             if self.cited.isdisjoint(amount.citation for amount in amounts):
                 continue
             for amount in amounts:
-                if amount.citation not in self.cited:
-                    self.quotes[amount.citation] = amount.quote
-                    self.cited.add(amount.citation)
+                self.cited.add(amount.citation)
+                self._quote(amount.citation, amount.quote)
             yield found
         final = tuple(
             replace(c, cited=c.number in self.cited) for c in self._citations()

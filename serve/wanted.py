@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dunegpt.serve.quantities import dates, dimension, quantities
+from dunegpt.serve.units import measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,17 @@ def wanted(question: str) -> Wanted | None:
     return None
 
 
-def _of_dimension(*dimensions: str) -> Callable[[str], bool]:
-    """Return a test for an amount of some dimension; tables have it without a unit."""
+def _in_units(*units: str) -> Callable[[str], bool]:
+    """Return a test for an amount that has the dimension of one of some units.
+
+    Rows of tables have it without a unit.
+    """
 
     def is_in(text: str) -> bool:
         is_row = not text.rstrip().endswith((".", ":"))
-        return any(
-            dimension(q) in dimensions if q.unit else is_row for q in quantities(text)
-        )
+        own = quantities(text)
+        dimensions = {found[0] for unit in units if own and (found := measure(unit))}
+        return any(dimension(q) in dimensions if q.unit else is_row for q in own)
 
     return is_in
 
@@ -65,19 +69,27 @@ def _has_day(text: str) -> bool:
 
 _PRICE = re.compile(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
-_ASKS = r"\b(?:what|which)\b(?: \w+){0,3}? "
+_ASKS = (
+    r"\b(?:what|which)\b(?: (?:is|was|are|were|the|a|an|its|their|nominal|typical|total"
+    r"|average|mean|maximum|minimum|highest|lowest|largest|smallest))*(?: \w+)? "
+)
+_ENDS = (
+    r"(?=\s*(?:[?.,;]|$|(?:of|at|in|on|for|during|when|where|does|do|did|is|was|are|were"
+    r"|should|must|can|to|between|across|inside|has|have|had|will|would)\b))"
+)
+"""What may follow: in "the voltage divider" no voltage is asked for."""
 
 
 def _asks(words: str) -> re.Pattern[str]:
-    return re.compile(rf"{_ASKS}(?:{words})\b", re.IGNORECASE)
+    return re.compile(rf"{_ASKS}(?:{words})\b{_ENDS}", re.IGNORECASE)
 
 
 def _how(words: str) -> re.Pattern[str]:
     return re.compile(rf"\bhow (?:{words})\b", re.IGNORECASE)
 
 
-_LENGTH = Wanted("a length", _of_dimension("[length]"))
-_MASS = Wanted("a mass", _of_dimension("[mass]"))
+_LENGTH = Wanted("a length", _in_units("m"))
+_MASS = Wanted("a mass", _in_units("kg"))
 _NUMBER = Wanted("a number", _has_number)
 _KINDS: tuple[tuple[re.Pattern[str], Wanted], ...] = (
     (
@@ -99,7 +111,8 @@ _KINDS: tuple[tuple[re.Pattern[str], Wanted], ...] = (
     ),
     (
         re.compile(
-            _ASKS + r"(?:price|costs?)\b|\bhow much\b.*\bcosts?\b|\bhow expensive\b",
+            _ASKS
+            + rf"(?:price|costs?)\b{_ENDS}|\bhow much\b.*\bcosts?\b|\bhow expensive\b",
             re.IGNORECASE,
         ),
         Wanted("a price", lambda text: bool(_PRICE.search(text))),
@@ -107,10 +120,12 @@ _KINDS: tuple[tuple[re.Pattern[str], Wanted], ...] = (
     (_how("heavy"), _MASS),
     (_asks("mass|weight"), _MASS),
     (_how("thick|wide|high|deep|tall|far"), _LENGTH),
-    (
-        _asks("temperature"),
-        Wanted("a temperature", _of_dimension("[temperature]")),
-    ),
+    (_asks("temperature"), Wanted("a temperature", _in_units("K"))),
+    (_asks("voltage"), Wanted("a voltage", _in_units("V"))),
+    (_asks("drift field|electric field"), Wanted("a field", _in_units("V/cm"))),
+    (_asks("pressure"), Wanted("a pressure", _in_units("bar"))),
+    (_asks("power|heat load"), Wanted("a power", _in_units("W"))),
+    (_asks("frequency|sampling rate"), Wanted("a frequency", _in_units("Hz"))),
     (re.compile(r"^\W*when (?:did|was|were)\b", re.I), Wanted("a date", _has_day)),
     (_how("many|often"), _NUMBER),
 )

@@ -419,3 +419,10 @@ def test_who_wrote_it_is_answered_by_what_the_document_says_of_itself(
     events, end = asked(settings, "Who wrote the note on the drift field?")
     assert end.outcome is Outcome.ANSWERED
     assert "by Ada Field" in said(events)[0].text
+
+
+def test_a_sentence_settles_the_quote_of_a_card(notes: Settings) -> None:
+    events, end = asked(notes, "What is the drift field of FLD-1?")
+    assert said(events)[0].text.startswith("n:FLD-1:1 is")
+    assert said(events)[1].text == FACT
+    assert end.references[0].quote == FACT
