@@ -1,13 +1,16 @@
 """Asks many questions and writes down each answer, to be read; prints what it cost.
 
     python -m benchmarks.answers DATA QUESTIONS --out FILE [--config SETTINGS]
-        [--wording q|q_hard] [--first N] [--json OUT]
+        [--wording q|q_hard] [--first N] [--json OUT] [--kept FILE]
 
 DATA is an indexed data folder; QUESTIONS is JSONL with ``q``, or ``q_hard``, and, where
 known, ``type``, ``answer`` and ``gold_doc_ids``. With SETTINGS the first of its model
 servers writes, without it the documents' own sentences are the answer; the snapshot is
 always DATA's. FILE gets, for each question, what was said with its citations, what was
 left out and why, and the outcome: a person reads it and judges.
+
+With ``--kept`` what the model writes is kept in a file, and taken from there if the
+file has it: so that a change of the checks can be seen on the same answers.
 
 Printed: outcomes by type of question; sentences kept, and left out by reason; whether a
 cited document is one that holds the answer; milliseconds to the first reference, with
@@ -20,6 +23,7 @@ import json
 import re
 import time
 from collections import Counter
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,9 @@ from benchmarks.retrieval import read_lines
 from dunegpt.config import Settings, load_settings
 from dunegpt.serve import answer as answering
 from dunegpt.serve import writing
+from dunegpt.serve.llm import Messages
+from dunegpt.serve.models import Models
+from dunegpt.serve.receipts import prompt_hash
 from dunegpt.serve.verify import Verifier
 from dunegpt.types import Finished, Notice, References, Sentence
 
@@ -79,7 +86,38 @@ class Timed(Verifier):
             Timed.seconds += time.perf_counter() - clock
 
 
-def ask(each: dict[str, Any], wording: str, settings: Settings, searcher: Any) -> Told:
+class Keeping(Models):
+    """Model servers whose answers are kept, by the hash of what they were told."""
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        super().__init__(settings)
+        self._path = path
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        self._known: dict[str, str] = dict(json.loads(line) for line in lines)
+
+    def stream(
+        self, name: str, messages: Messages, person: str = "", **limits: Any
+    ) -> Generator[str]:
+        """Yield an answer that is known, or ask for it and keep it."""
+        key = prompt_hash(messages)
+        if key not in self._known:
+            text = ""
+            for piece in super().stream(name, messages, person, **limits):
+                text += piece
+                yield piece
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, text]) + "\n")
+            return
+        yield self._known[key]
+
+
+def ask(
+    each: dict[str, Any],
+    wording: str,
+    settings: Settings,
+    searcher: Any,
+    models: Models,
+) -> Told:
     """Ask one question; return all that came."""
     told = Told(
         each[wording],
@@ -90,7 +128,7 @@ def ask(each: dict[str, Any], wording: str, settings: Settings, searcher: Any) -
     Timed.seconds = 0.0
     clock = time.perf_counter()
     for event in answering.answer(
-        told.question, settings, reader=PUBLIC, searcher=searcher
+        told.question, settings, reader=PUBLIC, searcher=searcher, models=models
     ):
         match event:
             case References():
@@ -187,6 +225,7 @@ def main() -> None:
     parser.add_argument("--wording", default="q", choices=["q", "q_hard"])
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--kept", type=Path)
     given = parser.parse_args()
     base = load_settings(given.config) if given.config else Settings()
     settings = base.model_copy(update={"data_dir": given.data.resolve()})
@@ -195,11 +234,12 @@ def main() -> None:
     asked = [each for each in asked if each.get(given.wording)]
     asked = asked[: given.first or None]
     answers = []
+    models = Keeping(settings, given.kept) if given.kept else Models(settings)
     searcher = answering.open_searcher(settings)
     searcher.search("warm up", PUBLIC)
     with given.out.open("w", encoding="utf-8") as out:
         for number, each in enumerate(asked, start=1):
-            told = ask(each, given.wording, settings, searcher)
+            told = ask(each, given.wording, settings, searcher, models)
             answers.append(told)
             out.write(as_text(number, told) + "\n\n")
             out.flush()

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import ModelError, ModelFault
-from dunegpt.serve.llm import Messages
+from dunegpt.serve.llm import CUT, Messages
 from dunegpt.serve.models import Models
 
 Told = Callable[[LLMTable], Messages | None]
@@ -57,7 +57,8 @@ class Brief:
                 continue
             begun = time.monotonic()
             try:
-                return self._within(name, messages, max_tokens).strip()
+                text = self._within(name, messages, max_tokens)
+                return text.removesuffix(CUT).strip()
             except ModelError as error:
                 problem = error
             finally:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Messages = Sequence[tuple[str, str]]
 """As (role, text)."""
 
+CUT = "\u2026"
+"""Ends an answer that was cut at ``max_tokens``."""
+
+_AT_THE_LIMIT = "length"
 _Shape = TypeVar("_Shape", bound=BaseModel)
 _CONNECT_S = 5.0
 _WHOLE = 10
@@ -31,7 +35,8 @@ _MEDIA_TYPES = ("text/event-stream", "application/json", "text/plain")
 def stream(name: str, table: LLMTable, key: str, messages: Messages) -> Generator[str]:
     """Yield the answer's text as the server writes it.
 
-    Closing the generator closes the connection, which stops the server.
+    Closing the generator closes the connection, which stops the server. What was cut at
+    the limit of tokens ends with `CUT`.
 
     Args:
         name: Of the server in the settings, for errors.
@@ -42,13 +47,14 @@ def stream(name: str, table: LLMTable, key: str, messages: Messages) -> Generato
     Raises:
         ModelError: It did not write an answer to its end; `fault` says why.
     """
-    begun = ended = False
+    begun = False
+    ended = ""
     with (
         _client(table) as client,
         told_apart(name, table, key, lambda: begun),
     ):
         for chunk in _open(table, key, client).stream(list(messages)):
-            ended = ended or bool(chunk.response_metadata.get("finish_reason"))
+            ended = ended or str(chunk.response_metadata.get("finish_reason") or "")
             text = chunk.text
             if text:
                 begun = True
@@ -57,6 +63,8 @@ def stream(name: str, table: LLMTable, key: str, messages: Messages) -> Generato
             raise httpx.RemoteProtocolError("the answer has no end")
         if not begun:
             raise model_error(name, ModelFault.EMPTY)
+        if ended == _AT_THE_LIMIT:
+            yield f" {CUT}"
 
 
 def structured(

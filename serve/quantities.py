@@ -116,7 +116,7 @@ def missing(sentence: str, source: str) -> list[str]:
         if quantity.text.casefold() == "one":
             continue
         is_year = not quantity.unit and quantity.value in years
-        if not (is_year or any(_backs(quantity, q, source) for q in have)):
+        if not (is_year or any(backs(quantity, q, source) for q in have)):
             gone.append(quantity.text)
     return gone
 
@@ -139,7 +139,7 @@ def dimension(quantity: Quantity) -> str:
 
 def agree(one: Quantity, other: Quantity) -> bool:
     """Return whether two numbers may be the same amount, either one rounded."""
-    return _backs(one, other, "") or _backs(other, one, "")
+    return backs(one, other, "") or backs(other, one, "")
 
 
 def _read(text: str) -> tuple[list[Quantity], list[Day], list[str]]:
@@ -245,7 +245,7 @@ def _with_units_of_ranges(
     return made
 
 
-def _backs(asked: Quantity, have: Quantity, source: str) -> bool:
+def backs(asked: Quantity, have: Quantity, source: str) -> bool:
     """Return whether a number in the source is the one of the sentence."""
     if not asked.unit:
         return _near(asked, have, 1.0, 1.0)

@@ -212,7 +212,7 @@ class Judge:
         than a word.
         """
         own = words(text)
-        known = {*words(_about(hit)), *words(self._question), "version", "page"}
+        known = {*words(about(hit)), *words(self._question), "version", "page"}
         new = set(own) - known
         has_number = any(_NUMBER.search(word) for word in new)
         least = _LEAST_NEW_WORDS - has_number
@@ -248,10 +248,10 @@ def _with_numbers(found: Iterable[str]) -> set[str]:
 
 def framed(hit: Hit) -> str:
     """Return all that a hit says: title, heading, date, authors, id and text."""
-    return f"{_about(hit)}\n{hit.passage.text}"
+    return f"{about(hit)}\n{hit.passage.text}"
 
 
-def _about(hit: Hit) -> str:
+def about(hit: Hit) -> str:
     """Return what a document says of itself: title, heading, date, authors, id."""
     document = hit.document
     head = context(document.title, hit.passage.heading)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dunegpt.index.encoder import Encoder
 from dunegpt.index.words import words
 from dunegpt.serve import claims
+from dunegpt.serve.llm import CUT
 from dunegpt.serve.quantities import missing as missing_quantities
 from dunegpt.serve.quantities import quantities
-from dunegpt.serve.sentences import framed
+from dunegpt.serve.relation import misplaced
+from dunegpt.serve.sentences import about, framed, sentences
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
 from dunegpt.types import Check, Citation, Sentence
 
@@ -29,6 +31,8 @@ _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
 )
+_NO_STATEMENT = re.compile(rf"^#+\s|\bthe question\b|{CUT}$", re.IGNORECASE)
+"""A heading, talk of the question, or half a sentence."""
 _OPEN = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I)
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
@@ -101,6 +105,8 @@ class Verifier:
             return Check.STATEMENT, "it says nothing that can be checked"
         if self._repeats(sentence):
             return Check.STATEMENT, "it only repeats the question"
+        if any(f"({c.hit.document.id}," in sentence for c in self._citations.values()):
+            return Check.STATEMENT, "it is the head of a passage"
         source = "\n".join(self._sources[number] for number in cited)
         for check, missing in (
             (Check.ADDRESS, claims.missing_addresses(sentence, source)),
@@ -111,13 +117,17 @@ class Verifier:
         ):
             for gone in missing:
                 return check, f"{gone} is not in the source"
+        given = [self._citations[number] for number in cited]
+        parts = [list(sentences(c.hit.passage.text)) for c in given]
+        heads = "\n".join(about(c.hit) for c in given)
+        if number := misplaced(sentence, parts, heads):
+            return Check.NUMBER, f"{number} is said of something else in the source"
         if self._support.denies(sentence, cited):
             no = "one of it and its source says no where the other does not"
             return Check.DENIAL, no
         support = self._support.lacking(sentence, cited, least)
         if support is not None:
             return Check.SUPPORT, f"the source backs it by {support:.0%} only"
-        given = [self._citations[number] for number in cited]
         objections = (objection(sentence, given) for objection in self._further)
         reason = next(filter(None, objections), "")
         return (Check.READING, reason) if reason else (None, "")
@@ -135,7 +145,7 @@ class Verifier:
     def _says_nothing(sentence: str) -> bool:
         """Return whether a text is a question or a scrap: right words, no statement."""
         own = [word for word in words(sentence) if word not in _ABOUT_ANSWERS]
-        if not own or _ASKS.search(sentence):
+        if not own or _ASKS.search(sentence) or _NO_STATEMENT.search(sentence):
             return True
         return len(own) < _LEAST_WORDS and not (
             any(quantity.unit for quantity in quantities(sentence))

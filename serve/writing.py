@@ -11,6 +11,7 @@ from dunegpt.config import LLMTable, Settings
 from dunegpt.index.encoder import Encoder
 from dunegpt.serve.entailment import Entailment
 from dunegpt.serve.judge import ModelJudge
+from dunegpt.serve.llm import CUT
 from dunegpt.serve.models import Stream
 from dunegpt.serve.prompt import REFUSAL, messages
 from dunegpt.serve.receipts import Account
@@ -18,7 +19,9 @@ from dunegpt.serve.sentences import ends_with_abbreviation
 from dunegpt.serve.verify import Verifier
 from dunegpt.types import Citation, Notice, Sentence
 
-_SENTENCE_END = re.compile(r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n+")
+_SENTENCE_END = re.compile(
+    r"[.!?](?:\s*\[[\d,;\s]+\])*\s+(?=[^\s\[])|\n\n+|\n(?=[^\sa-z])"
+)
 
 
 class Writer:
@@ -72,6 +75,8 @@ class Writer:
         said: set[str] = set()
         with closing(self._account.watched(self._stream)(name, prompt)) as text:
             for piece in streamed_sentences(text):
+                if piece == CUT:
+                    continue
                 if REFUSAL.casefold() in piece.casefold():
                     self.refused = True
                     continue

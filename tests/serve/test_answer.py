@@ -318,6 +318,17 @@ def test_model_breaks_off(notes: Settings) -> None:
     assert not any(text.endswith("drift f") for text in texts)
 
 
+def test_half_a_sentence_is_not_told(notes: Settings) -> None:
+    whole = "The drift field is 475 V/cm [1]."
+    events, end, _ = generated(notes, f"cut: {whole} It was a cold day in")
+    assert (end.outcome, end.mode) == (Outcome.ANSWERED, Mode.GENERATED)
+    assert [s.supported for s in said(events)] == [True, False]
+    events, _, _ = generated(notes, f"cut: {whole}")
+    assert [(s.text, s.supported) for s in said(events)] == [
+        ("The drift field is 475 V/cm.", True)
+    ]
+
+
 def test_model_may_be_left_out(notes: Settings) -> None:
     with fake_model(["It was cold in Lead [1]."]) as model:
         _, end = asked(with_model(notes, model.url), use_model=False)

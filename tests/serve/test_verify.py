@@ -119,3 +119,18 @@ def test_the_question_is_no_answer(
     found = Verifier(SOURCES, question=question).verified(sentence)
     assert found.supported is supported
     assert found.reason == ("" if supported else "it only repeats the question")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## The drift field of the cathode [1]",
+        "The drift field is the one that is mentioned in the question [1].",
+        "The drift field is 475 V/cm and the \u2026",
+        "Note (n:a, 2024-02-29)",
+    ],
+)
+def test_no_statement(text: str) -> None:
+    found = verified(text, SOURCES)
+    assert not found.supported
+    assert "is not in the source" not in found.reason

@@ -24,9 +24,10 @@ STATUSES = {
     "long": (400, TOO_LONG),
 }
 _PIECE = 7
-_BEGUN = ("drop", "no end", "stall", "slow", "tells", "held", "pings")
+_BEGUN = ("cut", "drop", "no end", "stall", "slow", "tells", "held", "pings")
 """Faults that have a text:
 
+cut     is written, then the limit of tokens ends it
 drop    is written, then the connection breaks
 no end  is written, then the stream ends as if that were all
 tells   is written, then comes an event that tells of an error
@@ -155,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.model.stopping.wait(60)
         elif fault == "tells":
             self._event({"error": {"message": "scripted", "code": 500}})
-        elif fault in {"", "held"}:
-            self._piece({}, "stop")
+        elif fault in {"", "held", "cut"}:
+            self._piece({}, "length" if fault == "cut" else "stop")
             self.wfile.write(b"data: [DONE]\n\n")
 
     def _write(self, text: str) -> None:

@@ -1,0 +1,40 @@
+"""Numbers that a source says of something else."""
+
+import pytest
+
+from dunegpt.serve.relation import misplaced
+
+SOURCE = [
+    "The stored energy of the magnet is 14.3 MJ.",
+    "Its coil was wound in Genoa.",
+    "The yoke has 475 t of iron.",
+    "The cooling plant was moved.",
+    "Its helium flows at 0.6 g/s.",
+    "For the shield a heat load of 530 W was measured.",
+]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "number"),
+    [
+        ("The magnet stores an energy of 14.3 MJ.", ""),
+        ("The shield has a heat load of 530 W.", ""),
+        ("The helium of the plant flows at 0.6 g/s.", ""),
+        ("The shield of the helium plant takes 14.3 MJ.", "14.3 MJ"),
+        ("The stored energy of the magnet is 530 W.", "530 W"),
+        ("It is 14.3 MJ.", ""),  # too few words to tell
+        ("The shield takes 99 W.", ""),  # is nowhere: another check's
+    ],
+)
+def test_misplaced(sentence: str, number: str) -> None:
+    assert misplaced(sentence, [SOURCE], "Note on SAND") == number
+
+
+def test_the_head_is_near_everything() -> None:
+    sentence = "The helium plant of the shield takes 14.3 MJ."
+    assert misplaced(sentence, [SOURCE], "The helium plant") == ""
+
+
+def test_passages_are_apart() -> None:
+    sentence = "The shield of the helium plant takes 14.3 MJ."
+    assert misplaced(sentence, [SOURCE[:1], SOURCE[4:]], "") == "14.3 MJ"
