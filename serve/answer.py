@@ -57,6 +57,8 @@ from dunegpt.types import (
     Sentence,
 )
 
+_LEAST_SHARE = 0.4
+"""Of the question's words, by weight, in a model's answer, for it not to be doubted."""
 _LIST_MARK = re.compile(r"^(?:[-*\u2022]\s+)+|^[\s|]+|[\s|]+$")
 
 
@@ -246,6 +248,7 @@ class _Answer:
         self.judge = Judge(asked, weights, searcher.snapshot.encoder)
         self.quotes = {hit.rank: self.judge.quote(hit) for hit in found.hits}
         self.cited: set[int] = set()
+        self.kept: list[str] = []  # of a model's sentences
         self.quoted: set[int] = set()  # by a sentence of the answer: settled
 
     @cached_property
@@ -372,6 +375,7 @@ class _Answer:
                         begun = begun or isinstance(event, Sentence)
                         if isinstance(event, Sentence) and event.supported:
                             self._cite(event)
+                            self.kept.append(event.text)
                         yield event
             except ModelError as error:
                 yield Notice(str(error))
@@ -379,16 +383,33 @@ class _Answer:
                 if begun:  # two models' sentences are never mixed
                     break
                 continue
-            if begun and not self.cited and not self.writer.refused:
-                yield Notice("Nothing that the model wrote is backed by the documents.")
+            if begun and not self.writer.refused and (lack := self._lack()):
+                yield Notice(lack)
                 yield from self._fallen_back(Outcome.ANSWERED)
                 return
+            yield from self._doubt()
             outcome = Outcome.ANSWERED if self.cited else Outcome.NOT_IN_DOCUMENTS
             yield from self._end(outcome, Mode.GENERATED)
             return
         if outcome is Outcome.MODEL_UNAVAILABLE:
             yield Notice("The answer rests on the documents' own sentences.")
         yield from self._fallen_back(outcome)
+
+    def _lack(self) -> str:
+        """Return what a model's sentences do not give; empty if they may answer."""
+        kind = self.judge.wanted
+        if not self.cited:
+            return "Nothing that the model wrote is backed by the documents."
+        if kind and self.kept and not any(kind.is_in(text) for text in self.kept):
+            return f"What the model wrote does not give {kind.name}."
+        return ""
+
+    def _doubt(self) -> Iterator[Notice]:
+        """Yield a notice if neither passages nor answer have the question's words."""
+        reason = why_not(self.question, self.shown, self.judge, will_be_read=False)
+        share = self.judge.share("\n".join(self.kept))
+        if self.kept and reason and share < _LEAST_SHARE:
+            yield Notice(f"{reason} The answer may be beside the question.")
 
     def _cite(self, sentence: Sentence) -> None:
         """Note what a sentence cites; quote the sentences that are most like it."""

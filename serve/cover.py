@@ -53,15 +53,15 @@ def why_not(
             for spelling in spellings
         ):
             return f"No passage found mentions {text}."
+    kind = judge.wanted
+    if kind and not any(kind.is_in(hit.passage.text) for hit in hits):
+        return f"No passage found gives {kind.name}."
     if will_be_read:
         return None
     passage = max(judge.share(framed(hit)) for hit in hits)
     if judge.share_of_all(hits) < LEAST_SHARE or passage < LEAST_PASSAGE_SHARE:
         missing = ", ".join(judge.missing(hits)[:3])
         return f"No passage found mentions {missing or 'enough of the question'}."
-    kind = judge.wanted
-    if kind and not any(kind.is_in(hit.passage.text) for hit in hits):
-        return f"No passage found gives {kind.name}."
     return None
 
 
