@@ -38,10 +38,12 @@ _NUMBER = (
 _POWER = r"10(?:\s?(?:\^|\*\*)\s?\(?[-+\u2212]?\d+\)?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+)"
 _QUANTITY = re.compile(
     rf"(?<![\w.])(?<![A-Za-z][-_])(?P<sign>[-+\u2212](?=\d)|minus\s+|negative\s+)?"
-    rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})|\b(?P<word>{'|'.join(_WORDS)})\b)"
+    rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})(?:(?:st|nd|rd|th)(?![A-Za-z]))?|\b(?P<word>{'|'.join(_WORDS)})\b)"
     rf"(?:[\s-](?P<times>{'|'.join(_TIMES)})s?\b)?"
     rf"(?:[\s\u00a0\u202f-]?(?P<unit>{UNIT})(?![\w/]))?",
 )
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.I)
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _MONEY = re.compile(r"(?P<unit>[€$])\s?$")
 _CHAIN = re.compile(
     r"\s?(?:[-\u2013\u2014±\u00d7x,/]|\+/-|to|and|or|by|through|until)\s?", re.I
@@ -115,10 +117,20 @@ def missing(sentence: str, source: str) -> list[str]:
     for quantity in wanted:
         if quantity.text.casefold() == "one":
             continue
+        if _ORDINAL.fullmatch(quantity.text):
+            gone += [] if _has_ordinal(quantity, source) else [quantity.text]
+            continue
         is_year = not quantity.unit and quantity.value in years
         if not (is_year or any(backs(quantity, q, source) for q in have)):
             gone.append(quantity.text)
     return gone
+
+
+def _has_ordinal(quantity: Quantity, source: str) -> bool:
+    """Return whether a source has an ordinal, in digits or in letters."""
+    written = dict(enumerate(_ORDINALS, start=1)).get(int(quantity.value), "")
+    spellings = "|".join(filter(None, (re.escape(quantity.text), written)))
+    return re.search(rf"(?<!\w)(?:{spellings})(?!\w)", source, re.I) is not None
 
 
 def quantities(text: str) -> list[Quantity]:

@@ -108,3 +108,18 @@ def test_parts_of_identifiers_are_no_numbers(text: str) -> None:
 )
 def test_odd_numbers_end(text: str) -> None:
     assert missing(text, text) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source", "gone"),
+    [
+        ("It is the 2nd run.", "the 2nd run of 5", []),
+        ("It is the 2nd run.", "the second run", []),
+        ("It is the 12th run.", "the 12TH run", []),
+        ("It is the 1st run.", "one run of 1 h", ["1st"]),
+        ("It is the 3rd run.", "the 13rd of 3 runs", ["3rd"]),
+        ("It ran on March 5th.", "on 5 March", []),
+    ],
+)
+def test_ordinals(sentence: str, source: str, gone: list[str]) -> None:
+    assert missing(sentence, source) == gone
