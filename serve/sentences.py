@@ -36,6 +36,8 @@ _ABOUT_WRITING = frozenset(
     {"wrote", "written", "write", "author", "publish", "present"}
 )
 """Words that ask for a document's authors and date, as they are indexed."""
+_FORMULA = re.compile(r"\b(?:stands? for|is short for|abbreviations? for)\b", re.I)
+"""Asks, and stands in no answer."""
 _NUMBER = re.compile(r"\d")
 _SPELT_OUT = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
@@ -124,7 +126,8 @@ class Judge:
         """
         self._encoder = encoder
         self._question = question
-        self._idf = {w: idf for w, idf in weights.items() if w not in _ABOUT_WRITING}
+        formal = _ABOUT_WRITING | set(words(" ".join(_FORMULA.findall(question))))
+        self._idf = {w: idf for w, idf in weights.items() if w not in formal}
         self._total = sum(self._idf.values())
         self._wants_number = bool(_QUANTITY.search(question))
         self.wanted = wanted(question)

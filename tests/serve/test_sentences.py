@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunegpt.index.encoder import Encoder
 from dunegpt.index.search import Searcher
 from dunegpt.serve.sentences import MAX_QUOTE, Judge, sentences
 from dunegpt.types import NOBODY
@@ -93,3 +94,48 @@ def test_title_said_again_is_no_answer(judge: Judge) -> None:
     """A sentence that says nothing new comes behind one that does."""
     text = "The drift field. It is 475 V/cm in the drift field."
     assert judge.best([hit(text)])[0].text == "It is 475 V/cm in the drift field."
+
+
+def test_the_way_of_asking_does_not_count(tmp_path: Path, tiny_encoder: Path) -> None:
+    corpus = [(document("n:1"), {"a.txt": ["CISC is in charge of slow controls."]})]
+    snapshot = pack(tmp_path, tiny_encoder, corpus)
+    for question, share in (("What does CISC stand for?", 1), ("A stand of CISC", 0.5)):
+        weights = Searcher(snapshot).weights(question, NOBODY)
+        judge = Judge(question, weights, snapshot.encoder)
+        assert (judge.share("CISC") == 1) is (share == 1)
+
+
+def test_numerals_are_words(tmp_path: Path, tiny_encoder: Path) -> None:
+    corpus = [(document("n:1"), {"a.txt": ["A 7 year exposure."]})]
+    snapshot = pack(tmp_path, tiny_encoder, corpus)
+    question = "What do seven years give?"
+    weights = Searcher(snapshot).weights(question, NOBODY)
+    judge = Judge(question, weights, snapshot.encoder)
+    assert judge.share("a 7 year run") > judge.share("a year of runs")
+    assert "seven" not in judge.missing([hit("7 years")])
+    assert "seven" in judge.missing([hit("17 years")])
+
+
+def test_rows_of_a_table_stand_alone() -> None:
+    table = "| Part | Mass |\n|---|---|\n| Frame | 600 kg |\n| Wires | 23.4 km |"
+    assert list(sentences(table))[2:] == ["| Frame | 600 kg |", "| Wires | 23.4 km |"]
+
+
+def test_only_what_may_be_best_is_embedded(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded: list[str] = []
+    real = Encoder.documents
+
+    def noted(self: Encoder, texts: list[str], **more: int) -> object:
+        embedded.extend(texts)
+        return real(self, texts, **more)
+
+    monkeypatch.setattr(Encoder, "documents", noted)
+    fact = "The drift field of the argon was lowered to 475 V/cm in May."
+    noise = [f"Nothing of {chr(97 + n)} is told here." for n in range(26)] * 2
+    text = " ".join(f"{own[:-1]} {n}." for n, own in enumerate(noise))
+    hits = [hit(f"{fact} {fact[:-1]} 2024.", score=1.0), hit(text, 2, score=0.0)]
+    found = judge.best(hits)
+    assert found[0].text == fact
+    assert len(embedded) < 30 < len(list(sentences(text)))
