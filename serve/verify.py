@@ -13,11 +13,12 @@ from dunegpt.index.encoder import Encoder
 from dunegpt.index.words import words
 from dunegpt.serve import claims
 from dunegpt.serve.llm import CUT
+from dunegpt.serve.quantities import Quantity, quantities
 from dunegpt.serve.quantities import missing as missing_quantities
-from dunegpt.serve.quantities import quantities
 from dunegpt.serve.relation import misplaced
 from dunegpt.serve.sentences import about, framed, sentences
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
+from dunegpt.serve.wanted import wanted
 from dunegpt.types import Check, Citation, Sentence
 
 Objection = Callable[[str, Sequence[Citation]], str]
@@ -27,6 +28,7 @@ _LEAST_WORDS = 2
 _LEAST_SHARE = 0.4
 """Of a sentence's words in a passage, for it to be tried instead of the cited one."""
 _TRIED = 3
+_TAKEN_UP = 0.5
 _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
@@ -101,12 +103,8 @@ class Verifier:
             cited: Numbers of the passages.
             least: Support that it must have.
         """
-        if self._says_nothing(sentence):
-            return Check.STATEMENT, "it says nothing that can be checked"
-        if self._repeats(sentence):
-            return Check.STATEMENT, "it only repeats the question"
-        if any(f"({c.hit.document.id}," in sentence for c in self._citations.values()):
-            return Check.STATEMENT, "it is the head of a passage"
+        if reason := self._no_statement(sentence):
+            return Check.STATEMENT, reason
         source = "\n".join(self._sources[number] for number in cited)
         for check, missing in (
             (Check.ADDRESS, claims.missing_addresses(sentence, source)),
@@ -117,6 +115,8 @@ class Verifier:
         ):
             for gone in missing:
                 return check, f"{gone} is not in the source"
+        if kind := self._lacks(sentence):
+            return Check.NUMBER, f"the question asks for {kind}, and it gives another"
         given = [self._citations[number] for number in cited]
         parts = [list(sentences(c.hit.passage.text)) for c in given]
         heads = "\n".join(about(c.hit) for c in given)
@@ -131,6 +131,29 @@ class Verifier:
         objections = (objection(sentence, given) for objection in self._further)
         reason = next(filter(None, objections), "")
         return (Check.READING, reason) if reason else (None, "")
+
+    def _no_statement(self, sentence: str) -> str:
+        """Return why a sentence states nothing; empty if it does."""
+        if self._says_nothing(sentence):
+            return "it says nothing that can be checked"
+        if self._repeats(sentence):
+            return "it only repeats the question"
+        if any(f"({c.hit.document.id}," in sentence for c in self._citations.values()):
+            return "it is the head of a passage"
+        return ""
+
+    def _lacks(self, sentence: str) -> str:
+        """Return which kind of amount is asked for, if a sentence gives another one.
+
+        Only of a sentence that takes up the question's words.
+        """
+        kind = wanted(self._question)
+        bare = _without(sentence, quantities(self._question))
+        if kind is None or not any(amount.unit for amount in quantities(bare)):
+            return ""
+        asked = set(words(self._question))
+        taken_up = len(asked & set(words(sentence))) >= _TAKEN_UP * len(asked)
+        return kind.name if taken_up and not kind.is_in(bare) else ""
 
     def _repeats(self, sentence: str) -> bool:
         """Return whether a sentence has no word that its question has not.
@@ -151,6 +174,12 @@ class Verifier:
             any(quantity.unit for quantity in quantities(sentence))
             or any(claims.missing_names(sentence, ""))
         )
+
+
+def _without(text: str, amounts: Sequence[Quantity]) -> str:
+    for amount in amounts:
+        text = text.replace(amount.text, " ")
+    return text
 
 
 def verified(

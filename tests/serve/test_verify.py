@@ -134,3 +134,19 @@ def test_no_statement(text: str) -> None:
     found = verified(text, SOURCES)
     assert not found.supported
     assert "is not in the source" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "supported"),
+    [
+        ("What is the drift field?", "The drift field is -180 kV [1].", False),
+        ("What is the drift field?", "The drift field is 475 V/cm [1].", True),
+        ("What is the drift field?", "The cathode is held at -180 kV [1].", True),
+        ("Why is it so cold?", "The cathode is held at -180 kV [1].", True),
+    ],
+)
+def test_another_kind_of_amount_is_no_answer(
+    question: str, sentence: str, supported: bool
+) -> None:
+    found = Verifier(SOURCES, question=question).verified(sentence)
+    assert found.supported is supported, found.reason
