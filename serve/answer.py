@@ -32,7 +32,7 @@ from dunegpt.ingest import overlay
 from dunegpt.serve.asking import Choice, followed, hinted, wanted
 from dunegpt.serve.brief import Brief
 from dunegpt.serve.citing import citation, flat
-from dunegpt.serve.cover import why_not
+from dunegpt.serve.cover import gives_none, why_not
 from dunegpt.serve.dialogue import Turn
 from dunegpt.serve.differences import differences
 from dunegpt.serve.models import Models, Stream
@@ -284,6 +284,11 @@ class _Answer:
             return
         if self.widen and not self.is_named:
             yield from self._widened(self.widen)
+        reason = gives_none(self.found.hits, self.judge)
+        if reason and not self.is_named:
+            yield Notice(reason)
+            yield from self._end(Outcome.NOT_IN_DOCUMENTS, Mode.EXTRACTIVE)
+            return
         for hit in self._introduced():
             self.cited.add(hit.rank)
             yield Sentence(_card(hit), (hit.rank,))

@@ -53,16 +53,26 @@ def why_not(
             for spelling in spellings
         ):
             return f"No passage found mentions {text}."
-    kind = judge.wanted
-    if kind and not any(kind.is_in(hit.passage.text) for hit in hits):
-        return f"No passage found gives {kind.name}."
     if will_be_read:
         return None
+    if reason := gives_none(hits, judge):
+        return reason
     passage = max(judge.share(framed(hit)) for hit in hits)
     if judge.share_of_all(hits) < LEAST_SHARE or passage < LEAST_PASSAGE_SHARE:
         missing = ", ".join(judge.missing(hits)[:3])
         return f"No passage found mentions {missing or 'enough of the question'}."
     return None
+
+
+def gives_none(hits: Sequence[Hit], judge: Judge) -> str:
+    """Return why no hit has the kind of answer that is wanted; empty if one may.
+
+    A model that widens the search may find one, so this is asked after that.
+    """
+    kind = judge.wanted
+    if kind and not any(kind.is_in(hit.passage.text) for hit in hits):
+        return f"No passage found gives {kind.name}."
+    return ""
 
 
 def _exact(question: str) -> Iterator[tuple[str, list[str]]]:

@@ -224,6 +224,7 @@ def test_a_real_pipe_and_an_interrupt(
                     break
                 threading.Event().wait(0.1)
             assert model.requests
+            threading.Event().wait(1)  # until it waits for the answer
             process.send_signal(signal.SIGINT)
             out, err = process.communicate("and its length?\n/quit\n", timeout=60)
     assert process.returncode == 0

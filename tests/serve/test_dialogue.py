@@ -13,7 +13,16 @@ from dunegpt.index.build import build
 from dunegpt.serve.answer import answer
 from dunegpt.serve.dialogue import Said, Turn, unfaithful
 from dunegpt.serve.models import Models
-from dunegpt.types import Access, AnswerEvent, Asked, Finished, Mode, Notice, Sentence
+from dunegpt.types import (
+    Access,
+    AnswerEvent,
+    Asked,
+    Finished,
+    Mode,
+    Notice,
+    Outcome,
+    Sentence,
+)
 from tests.index.corpus import PUBLIC, document, fill, readers
 from tests.servers.openai_server import FakeModel, fake_model
 
@@ -219,7 +228,7 @@ def test_lateness_never_opens_the_breaker(notes: Settings) -> None:
         _, events_after = asked(own, QUESTION, models=models)
         end = events_after[-1]
     assert isinstance(end, Finished)
-    assert end.mode is Mode.GENERATED
+    assert end.outcome is Outcome.ANSWERED
 
 
 # ── what a model may be told ──────────────────────────────────────────────────────

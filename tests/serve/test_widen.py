@@ -26,7 +26,7 @@ from tests.index.corpus import PUBLIC, document, fill, readers
 from tests.serve.references import hit
 from tests.servers.openai_server import FakeModel, fake_model
 
-QUESTION = "How heavy is the vessel of Larch?"
+QUESTION = "Is the vessel of Larch heavy?"
 OTHER = "mass of the cryostat"
 NEAR = [f"The vessel of Larch is heavy, says sheet {n}." for n in range(4)]
 FAR = "The mass of the cryostat is 58 t."
