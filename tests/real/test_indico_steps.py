@@ -19,7 +19,7 @@ from tests.real.larch import MEMBER, Site, site
 from tests.servers.indico import IndicoServer
 from tests.servers.indico_clerk import Clerk
 
-pytestmark = [pytest.mark.indico, pytest.mark.xdist_group("indico")]
+pytestmark = pytest.mark.indico
 
 LOOKED_OVER: tuple[tuple[str, ...], ...] = (
     (

@@ -37,7 +37,7 @@ from tests.index.corpus import PUBLIC, document, fill
 from tests.real.conftest import REQUIRED, absent
 from tests.servers.llm import ModelServers, ModelStartError, is_set_up, start
 
-pytestmark = [pytest.mark.llm, pytest.mark.xdist_group("others")]
+pytestmark = pytest.mark.llm
 
 QUESTION = "What is the drift field of the far detector?"
 FACT = "The drift field of the far detector is 475 V/cm."

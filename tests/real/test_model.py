@@ -16,7 +16,7 @@ from dunegpt.ingest.crawl import crawl
 from dunegpt.serve.answer import answer
 from dunegpt.types import NOBODY, Finished, Notice, Outcome, Sentence
 
-pytestmark = [pytest.mark.model, pytest.mark.xdist_group("others")]
+pytestmark = pytest.mark.model
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS: list[dict[str, Any]] = tomllib.loads(
     (ROOT / "examples" / "questions.toml").read_text(encoding="utf-8")

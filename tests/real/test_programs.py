@@ -17,7 +17,7 @@ from dunegpt.ingest.extract.sandbox import Sandbox
 from tests.ingest import samples
 from tests.real.conftest import REQUIRED, absent
 
-pytestmark = [pytest.mark.programs, pytest.mark.xdist_group("others")]
+pytestmark = pytest.mark.programs
 PACKAGES = {
     "tesseract": ["tesseract-ocr"],
     "soffice": [
