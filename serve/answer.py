@@ -39,7 +39,13 @@ from dunegpt.serve.models import Models, Stream
 from dunegpt.serve.prompt import may_read
 from dunegpt.serve.receipts import Account, Request, recorded
 from dunegpt.serve.runs import answer_from_runs
-from dunegpt.serve.sentences import Candidate, Judge, answering, sentences
+from dunegpt.serve.sentences import (
+    PLAIN,
+    Candidate,
+    Judge,
+    answering,
+    sentences,
+)
 from dunegpt.serve.widen import Widen, widening
 from dunegpt.serve.writing import Writer
 from dunegpt.statuses import told
@@ -59,6 +65,7 @@ from dunegpt.types import (
 
 _LEAST_SHARE = 0.4
 """Of the question's words, by weight, in a model's answer, for it not to be doubted."""
+_NEAREST = "No sentence found answers plainly; these come nearest to the question."
 _LIST_MARK = re.compile(r"^(?:[-*\u2022]\s+)+|^[\s|]+|[\s|]+$")
 
 
@@ -353,7 +360,10 @@ class _Answer:
 
     def _extracted(self, outcome: Outcome = Outcome.ANSWERED) -> Iterator[AnswerEvent]:
         """Yield the best sentences, verbatim; none if none of them answers."""
-        for candidate in answering(self.candidates, self.judge.wanted):
+        best = list(answering(self.candidates, self.judge.wanted))
+        if best and best[0].score < PLAIN and not self.is_named:
+            yield Notice(_NEAREST)
+        for candidate in best:
             number = candidate.hit.rank
             self.cited.add(number)
             self._quote(number, candidate.text)

@@ -103,6 +103,7 @@ def test_extractive_is_verbatim_and_cited(notes: Settings) -> None:
         assert any(sentence.text in text for text in texts)
     assert end.references[0].hit.document.id == "n:FLD-1:1"
     assert end.references[0].quote == FACT
+    assert not notices(events)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,18 @@ def test_refusals(notes: Settings, question: str) -> None:
     assert end.outcome is Outcome.NOT_IN_DOCUMENTS
     assert said(events) == []
     assert notices(events)
+
+
+def test_what_only_comes_near_is_told_with_a_doubt(settings: Settings) -> None:
+    text = (
+        "The pump came to the hall late. Green is what was painted on doors there."
+        " Somebody spilt much oil on a Monday. The rotor weighs as much as ten bricks."
+    )
+    fill(settings, [(document("n:PMP-1:1"), {"a.txt": [text]})])
+    build(settings)
+    near, end = asked(settings, "Which painted rotor spilt oil in the hall?")
+    assert end.outcome is Outcome.ANSWERED
+    assert "No sentence found answers plainly" in notices(near)
 
 
 def test_hidden_document_does_not_answer(notes: Settings) -> None:

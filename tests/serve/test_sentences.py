@@ -105,6 +105,15 @@ def test_the_way_of_asking_does_not_count(tmp_path: Path, tiny_encoder: Path) ->
         assert (judge.share("CISC") == 1) is (share == 1)
 
 
+def test_who_may_is_asked_of_no_word(tmp_path: Path, tiny_encoder: Path) -> None:
+    corpus = [(document("n:1"), {"a.txt": ["The leader opens the valve in May."]})]
+    snapshot = pack(tmp_path, tiny_encoder, corpus)
+    for question, is_whole in (("Who may open it?", True), ("Open in May?", False)):
+        weights = Searcher(snapshot).weights(question, NOBODY)
+        judge = Judge(question, weights, snapshot.encoder)
+        assert (judge.share("opened") == 1) is is_whole
+
+
 def test_numerals_are_words(tmp_path: Path, tiny_encoder: Path) -> None:
     corpus = [(document("n:1"), {"a.txt": ["A 7 year exposure."]})]
     snapshot = pack(tmp_path, tiny_encoder, corpus)
