@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -117,13 +117,13 @@ class LexicalWriter:
         self._writer = index.writer(_WRITER_BYTES, 1)
         self._is_closed = False
 
-    def add(self, row: int, text: str, facts: Facts) -> None:
-        """Add one passage: its context line and text."""
+    def add(self, row: int, own: Iterable[str], facts: Facts) -> None:
+        """Add one passage with the words, as indexed, of its context line and text."""
         entry = tantivy.Document()
         entry.add_unsigned("row", row)
         for name in _FACTS:
             entry.add_unsigned(name, getattr(facts, name))
-        entry.add_text("body", " ".join(words(text)))
+        entry.add_text("body", " ".join(own))
         self._writer.add_document(entry)
 
     def remove(self, document: int) -> None:

@@ -38,7 +38,7 @@ from dunegpt.index.store_writer import StoreWriter
 from dunegpt.index.synonyms import Synonyms
 from dunegpt.index.texts import context
 from dunegpt.index.vectors import VectorFile
-from dunegpt.index.words import humps
+from dunegpt.index.words import humps, words
 from dunegpt.ingest import references
 from dunegpt.ingest.blobs import link, storage_errors, sync_folder, write_whole
 from dunegpt.ingest.extract.kinds import is_source
@@ -202,27 +202,30 @@ class Packer:
         part.vectors(entry.vectors[kept], entry.record_vectors)
         self._records += len(entry.record_vectors)
 
-    def _indexed(self, document: Document, passages: Sequence[Passage]) -> list[str]:
+    def _indexed(
+        self, document: Document, passages: Sequence[Passage]
+    ) -> list[list[str]]:
         """Return the words by which each passage is found: more than its own.
 
         The first passage of a file has the file's name, too; a passage of code has the
         parts of its names in camel case.
         """
         names = {file.key: file.name for file in document.files}
-        texts: list[str] = []
-        for key, own in groupby(passages, key=lambda passage: passage.file_key):
+        found: list[list[str]] = []
+        for key, group in groupby(passages, key=lambda passage: passage.file_key):
             lines = [
-                f"{context(document.title, p.heading, p.lead)}\n{p.text}" for p in own
+                f"{context(document.title, p.heading, p.lead)}\n{p.text}" for p in group
             ]
-            more = self._synonyms.added(lines)
+            own = [words(line) for line in lines]
+            more = self._synonyms.added(lines, own)
             if is_source(names.get(key, "")):
                 more = [
                     " ".join([m, *dict.fromkeys(humps(line))])
                     for m, line in zip(more, lines, strict=True)
                 ]
             more[0] = f"{names.get(key, '')} {more[0]}"
-            texts += [f"{line}\n{m}" for line, m in zip(lines, more, strict=True)]
-        return texts
+            found += [o + words(m) for o, m in zip(own, more, strict=True)]
+        return found
 
     def close(
         self, inputs_id: str, backends: Iterable[str], *, replace: bool = False

@@ -60,16 +60,20 @@ class Synonyms:
             raise ConfigError(f"[index] synonyms: {given} is no list.", hint=_HINT)
         return cls(groups)
 
-    def added(self, texts: Sequence[str]) -> list[str]:
+    def added(
+        self, texts: Sequence[str], known: Sequence[Sequence[str]] | None = None
+    ) -> list[str]:
         """Return for each text what it is to be found by beside its own words.
 
         Args:
             texts: The passages of one file, with their context lines, in order: what
                 one of them defines holds in all.
+            known: The words of each text, if they are known.
         """
         spelt_out = dict(pair for text in texts for pair in definitions(text))
         of_word = {w: full for short, full in spelt_out.items() for w in words(short)}
-        return [" ".join(self._of_text(text, of_word)) for text in texts]
+        each = known or [words(text) for text in texts]
+        return [" ".join(self._of_words(own, of_word)) for own in each]
 
     def groups_in(self, text: str) -> list[Sequence[str]]:
         """Return the groups of which a text has a word or phrase, in their order."""
@@ -82,9 +86,8 @@ class Synonyms:
             if any(f" {' '.join(phrase)} " in line for phrase in self._phrases[number])
         ]
 
-    def _of_text(self, text: str, spelt_out: dict[str, str]) -> Iterator[str]:
-        """Yield words that a text has not in any form, each once."""
-        own = words(text)
+    def _of_words(self, own: Sequence[str], spelt_out: dict[str, str]) -> Iterator[str]:
+        """Yield words that a text of these words has not in any form, each once."""
         line = f" {' '.join(own)} "
         present = set(own)
         phrases: list[str] = []

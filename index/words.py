@@ -36,7 +36,7 @@ _stemmer = Stemmer.Stemmer("english", 0)
 
 def words(text: str) -> list[str]:
     """Return the words of a text, in order, as they are indexed and asked for."""
-    return [word for match in _COMPOUND.finditer(text) for word in _forms(match[0])]
+    return [word for compound in _COMPOUND.findall(text) for word in _forms(compound)]
 
 
 def humps(text: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ collected with the facts on DocDB; ``docs/decisions/0028-references.md``.
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,14 @@ _EDMS_VERSION = re.compile(
     r"(\d{1,3}(?:\.\d{1,3})?|[A-Z]{1,2}|(?<=:)[a-z]{1,2})\b"
 )
 _A_VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3})?|[a-z]{1,2}", re.I)
-_MAY_HOLD = re.compile(rf"doc|edms|indico|arxiv|eprint|\[(?:{_SUBJECTS})", re.I)
+_WORDS = (
+    *("doc", "edms", "indico", "arxiv", "eprint", "http"),
+    *(f"[{subject}" for subject in _SUBJECTS.split("|")),
+)
+"""One of these stands in each identifier, ..."""
+_ABOUT = 96
+"""... and so near to its other parts."""
+_DIGIT = re.compile(r"\d")
 _DOCDB_PAGES = ("showdocument", "retrievefile", "displaymeta")
 _DOCDB_HOST = "docs.dunescience.org"
 _EDMS_PATH = re.compile(r"/(?:ui/)?(?:document|file)/(\d+)(?:/([^/?#]*))?", re.I)
@@ -114,9 +121,7 @@ def found(text: str) -> Iterator[Reference]:
     A number counts only behind the name of its system: a bare ``2101.00001`` may be
     a measurement. What belongs to another experiment is told apart, never guessed at.
     """
-    if not _MAY_HOLD.search(text):
-        return
-    for match in _IDENTIFIER.finditer(text):
+    for match in _identifiers(text):
         if match["url"]:
             yield from _address(match)
         elif match["arxiv"]:
@@ -128,6 +133,52 @@ def found(text: str) -> Iterator[Reference]:
             yield Reference(*match.span(), f"arxiv:{match['listed']}", version)
         elif _ENDS.match(text, match.end()):
             yield _numbered(text, match)
+
+
+def _identifiers(text: str) -> Iterator[re.Match[str]]:
+    """Yield what looks like an identifier, looked for only where there may be one."""
+    for start, end in _windows(text):
+        yield from _IDENTIFIER.finditer(text, start, end)
+
+
+def _windows(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a text about words that all identifiers hold, in order.
+
+    No identifier crosses the border of a part: those are at white space.
+    """
+    small = text.lower()
+    if len(small) != len(text):
+        yield 0, len(text)
+        return
+    done = 0
+    for first, last in _runs(sorted(_places(small))):
+        start = first
+        while start > done and not text[start - 1].isspace():
+            start -= 1
+        start, done = max(start, done), max(last, done)
+        while done < len(text) and not text[done].isspace():
+            done += 1
+        if _DIGIT.search(text, start, done):
+            yield start, done
+
+
+def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield parts of a text about places in it, which come in order, joined if near."""
+    for number, place in enumerate(places):
+        if not number or place - places[number - 1] > 2 * _ABOUT:
+            first = max(place - _ABOUT, 0)
+        is_last = number + 1 == len(places)
+        if is_last or places[number + 1] - place > 2 * _ABOUT:
+            yield first, place + _ABOUT
+
+
+def _places(small: str) -> Iterator[int]:
+    """Yield where the words stand that all identifiers hold."""
+    for word in _WORDS:
+        place = small.find(word)
+        while place >= 0:
+            yield place
+            place = small.find(word, place + len(word))
 
 
 def _numbered(text: str, match: re.Match[str]) -> Reference:

@@ -26,7 +26,7 @@ ALL = Clause((0, 1, 2))
 def index(tmp_path: Path) -> LexicalIndex:
     writer = LexicalWriter(tmp_path / "lexical")
     for row, (document, access, text) in enumerate(TEXTS):
-        writer.add(row, text, Facts(document, access))
+        writer.add(row, words(text), Facts(document, access))
     writer.close()
     return LexicalIndex(tmp_path / "lexical")
 
@@ -124,7 +124,7 @@ def test_the_mask_changes_nothing_but_the_way(tmp_path: Path) -> None:
     writer = LexicalWriter(tmp_path / "lexical")
     for row, own in enumerate(access.tolist()):
         chosen = rng.zipf(1.5, 12).clip(1, 40) - 1
-        writer.add(row, " ".join(names[chosen]), Facts(row, own))
+        writer.add(row, words(" ".join(names[chosen])), Facts(row, own))
     writer.close()
     index = LexicalIndex(tmp_path / "lexical")
     ways = 0

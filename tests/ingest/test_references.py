@@ -1,11 +1,15 @@
 """Identifiers in texts, and the table of them."""
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dunegpt.errors import IndexBrokenError, StorageError
+from dunegpt.ingest import references
 from dunegpt.ingest.references import (
     Edge,
     ReferenceTable,
@@ -19,6 +23,27 @@ from dunegpt.types import Page
 
 def named(text: str) -> list[tuple[str, str]]:
     return [(each.target, each.version) for each in found(text)]
+
+
+IDENTIFIERS = (
+    "DUNE-doc-12-v3 DocDB 123 # EDMS 2145183/1 no. documents arXiv:2101.00001v2"
+    " 2101.00001 [hep-ex] hep-ex/0101001 eprint={ https://indico.cern.ch/event/514104/"
+    " edms.cern.ch/document/223695/AE lbne-doc-9876 a-doc- 3.14 \u0130 ( )"
+    " http://docs.dunescience.org/ShowDocument?docid=7"
+).split()
+GAPS = [" ", "  ", "\n", "\n\n", "x" * 150, "word " * 60]
+PIECES = st.sampled_from([*IDENTIFIERS, *GAPS])
+
+
+@given(st.lists(PIECES, max_size=30))
+def test_looking_near_some_words_only_misses_nothing(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    near = list(found(text))
+    parts = list(references._windows(text))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(parts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "_windows", lambda whole: [(0, len(whole))])
+        assert near == list(found(text))
 
 
 @pytest.mark.parametrize(
