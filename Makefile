@@ -46,7 +46,7 @@ test: install
 
 # The programs first: they come by apt-get, as Indico's do. Then Indico beside the rest.
 test-real: install
-	$(REAL) tests/real/test_programs.py
+	$(REAL) tests/real/test_programs.py tests/real/test_push.py
 	$(MAKE) --jobs=2 --output-sync=target real-indico real-models
 
 real-indico:
@@ -54,7 +54,7 @@ real-indico:
 
 real-models:
 	$(REAL) tests/real --ignore=tests/real/test_programs.py \
-	  --ignore-glob='*/test_indico*.py'
+	  --ignore=tests/real/test_push.py --ignore-glob='*/test_indico*.py'
 
 acceptance: install
 	$(BIN)/pytest -q -rs --durations=3 tests/acceptance
