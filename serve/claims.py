@@ -83,6 +83,7 @@ def missing_names(sentence: str, source: str, known: str = "") -> Iterator[str]:
         known: What may be said anyway: the question.
     """
     there = f"{source} {known}".casefold().replace("\u2019", "'")
+    spelt_out = source.casefold()
     present = {*words(there), *re.findall(r"[\w']+", there)}
     starts = {0, *(match.end() for match in _START.finditer(sentence))}
     for match in _NAME.finditer(sentence):
@@ -94,7 +95,7 @@ def missing_names(sentence: str, source: str, known: str = "") -> Iterator[str]:
         if match.start() in starts and is_word:
             continue  # a sentence begins with it
         parts = {name, *re.findall(r"\w+", name), *words(name)}
-        if not parts & present and not _is_short_for(match[0], there):
+        if not parts & present and not _is_short_for(match[0], spelt_out):
             yield match[0]
 
 

@@ -5,6 +5,7 @@ of the source. Knows words, not grammar: two things that stand together can stil
 exchanged.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,6 +16,12 @@ LEAST_SHARED = 0.2
 """Of the sentence's words beside its numbers, in the best place of the number."""
 _RUN = 3
 _LEAST_WORDS = 3
+_COUNTED = re.compile(
+    r"(?<![^\s(])(?!1\b)\d[\d,]* "
+    r"((?:(?!(?:of|or|and|to|per|in|at|on|by|is|are|was|were)\b)[a-z-]+ ){0,2}"
+    r"[a-z-]*[a-rt-z]s)\b"
+)
+"""Digits, and the things that are so many."""
 
 
 def misplaced(sentence: str, parts: Sequence[Sequence[str]], about: str) -> str:
@@ -35,11 +42,32 @@ def misplaced(sentence: str, parts: Sequence[Sequence[str]], about: str) -> str:
         return ""
     known = frozenset(words(about))
     for quantity in own:
+        if _is_of_others(sentence, quantity, parts):
+            return quantity.text
         places = [part for part in runs if _has(part, quantity)]
         shared = [len(frame & (_words(part) | known)) for part in places]
         if shared and max(shared) < LEAST_SHARED * len(frame):
             return quantity.text
     return ""
+
+
+def _is_of_others(
+    sentence: str, quantity: Quantity, parts: Sequence[Sequence[str]]
+) -> bool:
+    """Return whether a source counts so many of something else.
+
+    In "64 input channels" each of its sentences that has 64 must have one of the other
+    words. Rows of tables need not: they have theirs in the head.
+    """
+    counted = _COUNTED.match(sentence, max(sentence.find(quantity.text), 0))
+    if quantity.unit or counted is None:
+        return False
+    things = set(words(counted[1]))
+    places = [text for own in parts for text in own if _has(text, quantity)]
+    return bool(things and places) and not any(
+        things & _words(text) or not text.rstrip().endswith((".", ":"))
+        for text in places
+    )
 
 
 def _has(part: str, quantity: Quantity) -> bool:

@@ -33,8 +33,22 @@ _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
 )
-_NO_STATEMENT = re.compile(rf"^#+\s|\bthe question\b|{CUT}$", re.IGNORECASE)
-"""A heading, talk of the question, or half a sentence."""
+_GIVEN = r"(?:passage|text|source|context)s?"
+_NO_STATEMENT = re.compile(
+    rf"^#+\s|\bthe question\b|{CUT}$"
+    rf"|^\W*(?:the|this|each) {_GIVEN} (?:also )?(?:is|are|was|were|does|do|\w+s|quoted"
+    r"|given)\b"
+    r"|^\W*(?:the|this) documents? do(?:es)? not\b"
+    r"|\b(?:not|n[\u2019']t) (?:\w+ )?(?:provided|given|mentioned|stated|specified"
+    r"|described|discussed|found|available|included) (?:in|by) (?:the|this|any|these)"
+    rf" (?:\w+ )?(?:documents?|{_GIVEN})\b",
+    re.IGNORECASE,
+)
+"""A heading, talk of the question or of the passages, or half a sentence."""
+_CIRCLE = 0.6
+"""At most so large a share of a sentence's words is each another one if it circles;
+of 813 true sentences the one that is so repeats its source word for word."""
+_CIRCLE_WORDS = 10
 _OPEN = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I)
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
@@ -106,6 +120,8 @@ class Verifier:
         if reason := self._no_statement(sentence):
             return Check.STATEMENT, reason
         source = "\n".join(self._sources[number] for number in cited)
+        if _circles(sentence, source):
+            return Check.STATEMENT, "it says the same over and over"
         for check, missing in (
             (Check.ADDRESS, claims.missing_addresses(sentence, source)),
             (Check.CODE, claims.missing_code(sentence, source)),
@@ -174,6 +190,14 @@ class Verifier:
             any(quantity.unit for quantity in quantities(sentence))
             or any(claims.missing_names(sentence, ""))
         )
+
+
+def _circles(sentence: str, source: str) -> bool:
+    """Return whether a sentence goes round a few words, as its source does not."""
+    own = words(sentence)
+    if len(own) < _CIRCLE_WORDS or len(set(own)) > _CIRCLE * len(own):
+        return False
+    return " ".join(sentence.split()) not in " ".join(source.split())
 
 
 def _without(text: str, amounts: Sequence[Quantity]) -> str:

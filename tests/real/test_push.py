@@ -56,8 +56,8 @@ def host(programs: None, tmp_path: Path) -> Iterator[Host]:
     folder = tmp_path / "ssh"
     folder.mkdir(mode=0o700)
     for name in ("host", "person"):
-        key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name]
-        subprocess.run(key, check=True)
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
+        subprocess.run([*make, str(folder / name)], check=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     (folder / "sshd.conf").write_text(

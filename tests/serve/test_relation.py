@@ -38,3 +38,23 @@ def test_the_head_is_near_everything() -> None:
 def test_passages_are_apart() -> None:
     sentence = "The shield of the helium plant takes 14.3 MJ."
     assert misplaced(sentence, [SOURCE[:1], SOURCE[4:]], "") == "14.3 MJ"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "number"),
+    [
+        ("The first chip has 6 input channels, the second 64.", "6"),
+        ("The first chip has 32 input channels.", ""),
+        ("The cable has 64 channels.", ""),  # one of the things is enough
+        ("It has 6 of the tunable loops.", ""),  # of what, is not told
+        ("Smc5/6 engagements drive the chip.", ""),  # no count
+        ("The third chip has 12 input channels.", ""),  # a row: its head has the thing
+    ],
+)
+def test_so_many_of_what(sentence: str, number: str) -> None:
+    source = [
+        "The first chip has 32 channels, the second 64.",
+        "A loop of 6 mm is tunable, and Smc5/6 drives it.",
+        "| third | 12 |",
+    ]
+    assert misplaced(sentence, [source], "Chips, input") == number

@@ -1,8 +1,11 @@
 """What a model says, against what it cites."""
 
+from dataclasses import replace
+
 import pytest
 
 from dunegpt.serve.verify import Verifier, verified
+from dunegpt.types import Check
 from tests.serve.references import references
 
 SOURCES = references(
@@ -128,12 +131,29 @@ def test_the_question_is_no_answer(
         "The drift field is the one that is mentioned in the question [1].",
         "The drift field is 475 V/cm and the \u2026",
         "Note (n:a, 2024-02-29)",
+        "The passage is about the drift field of the cathode [1].",
+        "This text describes the drift field of 475 V/cm [1].",
+        "The cathode is not described in the passage [1].",
+        "The document does not give the drift field of the cathode [1].",
     ],
 )
 def test_no_statement(text: str) -> None:
     found = verified(text, SOURCES)
     assert not found.supported
     assert "is not in the source" not in found.reason
+
+
+def test_going_round_in_a_circle_is_no_statement() -> None:
+    """Unless the source does so, too."""
+    round_and_round = (
+        "The cathode of the drift field is the cathode of the drift field of the"
+        " cathode that holds the drift field."
+    )
+    found = verified(f"{round_and_round} [1]", SOURCES)
+    assert (found.supported, found.check) == (False, Check.STATEMENT)
+    source = replace(SOURCES[0].hit.passage, text=f"Note that {round_and_round}")
+    same = replace(SOURCES[0], hit=replace(SOURCES[0].hit, passage=source))
+    assert verified(f"{round_and_round} [1]", [same]).supported
 
 
 @pytest.mark.parametrize(
