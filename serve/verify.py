@@ -30,6 +30,7 @@ _LEAST_SHARE = 0.4
 _TRIED = 3
 _TAKEN_UP = 0.5
 _ABOUT_ANSWERS = frozenset(words("answer question passage document source"))
+_UNDATED = words("undated")
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
 )
@@ -93,10 +94,16 @@ class Verifier:
         else:
             given = "it cites a passage that was not given"
             check, reason = Check.CITATION, given if marks else "it cites nothing"
+        further = ""
         for number in self._others(plain, known):
             # A passage found after the fact must back it better than one named.
-            if self.objection(plain, [number], ATTACHED_SUPPORT)[0] is None:
+            failed, why = self.objection(plain, [number], ATTACHED_SUPPORT)
+            if failed is None:
                 return Sentence(plain, (number,))
+            further = further or why
+        if not known:
+            nothing = self._no_statement(plain) or "no passage has most of its words"
+            reason = f"{reason}, and {further or nothing}"
         return Sentence(plain, tuple(known), False, reason, check)
 
     def _others(self, sentence: str, tried: Sequence[int]) -> list[int]:
@@ -154,9 +161,18 @@ class Verifier:
             return "it says nothing that can be checked"
         if self._repeats(sentence):
             return "it only repeats the question"
-        if any(f"({c.hit.document.id}," in sentence for c in self._citations.values()):
+        if self._is_head(sentence):
             return "it is the head of a passage"
         return ""
+
+    def _is_head(self, sentence: str) -> bool:
+        """Return whether a text is what stands above a passage: title, day, id."""
+        hits = [c.hit for c in self._citations.values()]
+        if any(f"({hit.document.id}," in sentence for hit in hits):
+            return True
+        own = set(words(sentence)) - _ABOUT_ANSWERS
+        is_line = not sentence.endswith((".", "!"))
+        return is_line and any(own <= {*words(about(hit)), *_UNDATED} for hit in hits)
 
     def _lacks(self, sentence: str) -> str:
         """Return which kind of amount is asked for, if a sentence gives another one.

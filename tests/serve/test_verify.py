@@ -143,6 +143,29 @@ def test_no_statement(text: str) -> None:
     assert "is not in the source" not in found.reason
 
 
+@pytest.mark.parametrize(
+    ("sentence", "is_one"),
+    [
+        ("The Purity Monitors of ProtoDUNE: [1]", True),
+        ("Purity Monitors of ProtoDUNE (Okonjo, 2024-02-29) [1]", True),
+        ("It is called the Purity Monitors of ProtoDUNE [1].", False),
+        ("The document is the Purity Monitors of ProtoDUNE [1].", False),
+    ],
+)
+def test_a_title_is_no_statement(sentence: str, is_one: bool) -> None:
+    sources = references("They measure hourly.", title="Purity Monitors of ProtoDUNE")
+    found = verified(sentence, sources)
+    assert (found.reason == "it is the head of a passage") is is_one
+
+
+def test_what_cites_nothing_says_what_else_is_wrong() -> None:
+    found = verified("The cathode of the drift field is held at -190 kV.", SOURCES)
+    assert found.check is Check.CITATION
+    assert found.reason == "it cites nothing, and -190 kV is not in the source"
+    lost = verified("Wombats dig burrows.", SOURCES)
+    assert lost.reason == "it cites nothing, and no passage has most of its words"
+
+
 def test_going_round_in_a_circle_is_no_statement() -> None:
     """Unless the source does so, too."""
     round_and_round = (
