@@ -19,7 +19,8 @@ from dunegpt.errors import ConfigError
 from dunegpt.index.words import words
 
 _ACRONYM = re.compile(r"\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
-_WORDS_BEFORE = re.compile(r"(?:[A-Za-z][\w-]*\s+){1,9}$")
+_WORD_AT_END = re.compile(r"[A-Za-z][\w-]*$")
+_MOST_BEFORE = 9
 _LONGEST_BEFORE = 300
 _LETTERS = re.compile(r"[A-Za-z]+")
 _SMALL = frozenset("a an and by for from in of on the to with".split())
@@ -111,10 +112,23 @@ def definitions(text: str) -> Iterator[tuple[str, str]]:
     for match in _ACRONYM.finditer(text):
         initials = [c.lower() for c in match[1] if c.isupper()]
         run = text[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
-        before = _WORDS_BEFORE.search(run) if len(initials) > 1 else None
-        full = _spelt_out(initials, _LETTERS.findall(before[0])) if before else []
+        before = _words_at_end(run) if len(initials) > 1 else ""
+        full = _spelt_out(initials, _LETTERS.findall(before)) if before else []
         if full:
             yield match[1], " ".join(full)
+
+
+def _words_at_end(text: str) -> str:
+    """Return the last few words of a text that ends in white space, if it ends so."""
+    found: list[str] = []
+    for token in reversed(text.split() if text[-1:].isspace() else ()):
+        word = _WORD_AT_END.search(token)
+        if word is None:
+            break
+        found.insert(0, word[0])
+        if word[0] != token or len(found) == _MOST_BEFORE:
+            break
+    return " ".join(found)
 
 
 def _spelt_out(initials: list[str], before: list[str]) -> list[str]:
