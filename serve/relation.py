@@ -1,12 +1,12 @@
-"""Whether a source says a number of what the sentence says it of.
+"""Whether a source says a number of what the sentence says it of, and as it does.
 
 The number must stand near some of the sentence's other words: within three sentences
-of the source. Knows words, not grammar: two things that stand together can still be
-exchanged.
+of the source. A limit in the source is no value. Knows words, not grammar: two things
+that stand together can still be exchanged.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from dunegpt.index.words import words
@@ -22,6 +22,52 @@ _COUNTED = re.compile(
     r"[a-z-]*[a-rt-z]s)\b"
 )
 """Digits, and the things that are so many."""
+
+
+_LIMIT = re.compile(
+    r"(?:(?:less|lower|smaller|fewer|more|greater|larger|higher) than|below|under|above"
+    r"|over|at most|at least|up to|exceed(?:s|ed|ing)?|within"
+    r"|[<>\u2264\u2265\u2272\u2273]"
+    r"|\\(?:lesssim|gtrsim|l[te]q?|g[te]q?))\W{0,3}"
+    r"(?:(?:about|approximately|approx\.?|around|roughly|of|an?|the)\W+)?$",
+    re.IGNORECASE,
+)
+"""Before a number: it is a limit."""
+_SAYS_SO = re.compile(
+    r"\b(?:less|lower|smaller|fewer|more|greater|larger|higher|below|under|above|over"
+    r"|most|least|up to|exceed\w*|within|limit\w*|max\w*|min\w*|requir\w*|must|should"
+    r"|goal|target|specif\w*|threshold|bound|between|range\w*|to)\b"
+    r"|[<>\u2264\u2265\u2272\u2273\u2013-]",
+    re.IGNORECASE,
+)
+"""In a sentence: it may know that a number is a limit."""
+_BEFORE = 40
+
+
+def no_value(sentence: str, parts: Sequence[Sequence[str]]) -> str:
+    """Return the first number that the source has as a limit only; empty if none.
+
+    Args:
+        sentence: What is checked; it says nothing of limits, or nothing is returned.
+        parts: The sentences of each passage.
+    """
+    if _SAYS_SO.search(sentence):
+        return ""
+    texts = [text for own in parts for text in own]
+    for quantity in quantities(sentence):
+        before = [part for text in texts for part in _before(text, quantity)]
+        if before and all(_LIMIT.search(part) for part in before):
+            return quantity.text
+    return ""
+
+
+def _before(text: str, quantity: Quantity) -> Iterator[str]:
+    """Yield what stands before each number of a text that backs one."""
+    for spelling in {
+        own.text for own in _quantities(text) if backs(quantity, own, text)
+    }:
+        for match in re.finditer(re.escape(spelling), text):
+            yield text[max(0, match.start() - _BEFORE) : match.start()]
 
 
 def misplaced(sentence: str, parts: Sequence[Sequence[str]], about: str) -> str:

@@ -15,7 +15,7 @@ from dunegpt.serve import claims
 from dunegpt.serve.llm import CUT
 from dunegpt.serve.quantities import Quantity, quantities
 from dunegpt.serve.quantities import missing as missing_quantities
-from dunegpt.serve.relation import misplaced
+from dunegpt.serve.relation import misplaced, no_value
 from dunegpt.serve.sentences import about, framed, sentences
 from dunegpt.serve.support import ATTACHED_SUPPORT, LEAST_SUPPORT, Support
 from dunegpt.serve.wanted import wanted
@@ -138,13 +138,9 @@ class Verifier:
         ):
             for gone in missing:
                 return check, f"{gone} is not in the source"
-        if kind := self._lacks(sentence):
-            return Check.NUMBER, f"the question asks for {kind}, and it gives another"
         given = [self._citations[number] for number in cited]
-        parts = [list(sentences(c.hit.passage.text)) for c in given]
-        heads = "\n".join(about(c.hit) for c in given)
-        if number := misplaced(sentence, parts, heads):
-            return Check.NUMBER, f"{number} is said of something else in the source"
+        if reason := self._of_what(sentence, given):
+            return Check.NUMBER, reason
         if self._support.denies(sentence, cited):
             no = "one of it and its source says no where the other does not"
             return Check.DENIAL, no
@@ -154,6 +150,21 @@ class Verifier:
         objections = (objection(sentence, given) for objection in self._further)
         reason = next(filter(None, objections), "")
         return (Check.READING, reason) if reason else (None, "")
+
+    def _of_what(self, sentence: str, given: Sequence[Citation]) -> str:
+        """Return why a number that the source has is not what a sentence makes of it.
+
+        Empty if nothing speaks against it.
+        """
+        if kind := self._lacks(sentence):
+            return f"the question asks for {kind}, and it gives another"
+        parts = [list(sentences(c.hit.passage.text)) for c in given]
+        heads = "\n".join(about(c.hit) for c in given)
+        if number := misplaced(sentence, parts, heads):
+            return f"{number} is said of something else in the source"
+        if number := no_value(sentence, parts):
+            return f"{number} is a limit in the source"
+        return ""
 
     def _no_statement(self, sentence: str) -> str:
         """Return why a sentence states nothing; empty if it does."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunegpt.serve.relation import misplaced
+from dunegpt.serve.relation import misplaced, no_value
 
 SOURCE = [
     "The stored energy of the magnet is 14.3 MJ.",
@@ -58,3 +58,24 @@ def test_so_many_of_what(sentence: str, number: str) -> None:
         "| third | 12 |",
     ]
     assert misplaced(sentence, [source], "Chips, input") == number
+
+
+@pytest.mark.parametrize(
+    ("sentence", "number"),
+    [
+        ("The noise was 1000 electrons.", "1000 electrons"),
+        ("The noise was less than 1000 electrons.", ""),
+        ("A noise of 1000 electrons is required.", ""),
+        ("Half of it, 50%, came from abroad.", "50%"),
+        ("The current is 5 A.", ""),  # elsewhere it is the value
+        ("The voltage is 90 V.", ""),  # is nowhere: another check's
+    ],
+)
+def test_a_limit_is_no_value(sentence: str, number: str) -> None:
+    source = [
+        "A noise of less than approximately 1000 electrons is required.",
+        "Over 50% of the hours came from abroad.",
+        "The current must stay below 5 A.",
+        "It was 5 A in March.",
+    ]
+    assert no_value(sentence, [source]) == number
