@@ -76,12 +76,18 @@ class Check:
 
     def _models(self) -> str:
         names = llm.models(self._name, self._table, self._key)
+        tokens, meant = names.get(self._table.model, 0), self._table.context_tokens
         if self._table.model not in names:
             raise ModelError(
                 f"It has {', '.join(names) or 'none'}, not {self._table.model}.",
                 fault=ModelFault.MODEL,
             )
-        return f"has {self._table.model}"
+        if 0 < tokens < meant:
+            raise ModelError(
+                f"{self._table.model} reads {tokens} tokens there, not {meant}.",
+                fault=ModelFault.TOO_LONG,
+            )
+        return f"has {self._table.model}" + (f", {tokens} tokens" if tokens else "")
 
     def _chat(self) -> str:
         said = "".join(llm.stream(self._name, self._table, self._key, _SHORT))

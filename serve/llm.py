@@ -85,17 +85,21 @@ def structured(
         return shape.model_validate_json(str(answer.text))
 
 
-def models(name: str, table: LLMTable, key: str) -> list[str]:
-    """Return the names of the models that a server of OpenAI's protocol has.
+def models(name: str, table: LLMTable, key: str) -> dict[str, int]:
+    """Return the models that a server of OpenAI's protocol has, by name.
+
+    Returns: How many tokens each reads and writes at most; 0 where it does not say:
+        vLLM does, as ``max_model_len``.
 
     Raises:
-        ModelError: It does not say.
+        ModelError: It does not say which it has.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with _client(table) as client, told_apart(name, table, key, lambda: False):
         response = client.get(f"{table.base_url.rstrip('/')}/models", headers=headers)
         response.raise_for_status()
-        return [str(model["id"]) for model in response.json()["data"]]
+        own = response.json()["data"]
+        return {str(m["id"]): int(m.get("max_model_len") or 0) for m in own}
 
 
 def _client(table: LLMTable) -> httpx.Client:

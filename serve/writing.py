@@ -8,10 +8,11 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from dunegpt.config import LLMTable, Settings
+from dunegpt.errors import ModelError, ModelFault
 from dunegpt.index.encoder import Encoder
 from dunegpt.serve.entailment import Entailment
 from dunegpt.serve.judge import ModelJudge
-from dunegpt.serve.llm import CUT
+from dunegpt.serve.llm import CUT, Messages
 from dunegpt.serve.models import Stream
 from dunegpt.serve.prompt import REFUSAL, messages
 from dunegpt.serve.receipts import Account
@@ -57,6 +58,9 @@ class Writer:
     ) -> Generator[Sentence | Notice]:
         """Yield one server's sentences, checked one by one as they come.
 
+        A server that reads less than its settings say is told half as many passages,
+        and half of those again, until it reads them.
+
         Args:
             name: Of the server.
             table: Its settings.
@@ -67,7 +71,23 @@ class Writer:
             ConfigError: A check's model cannot be used.
         """
         budget = table.context_tokens - table.max_tokens
-        prompt, sent = messages(self._question, readable, budget)
+        while True:
+            prompt, sent = messages(self._question, readable, budget)
+            try:
+                yield from self._of_prompt(name, prompt, sent)
+            except ModelError as error:
+                fewer = readable[: len(sent) // 2]
+                if error.fault is not ModelFault.TOO_LONG or not fewer:
+                    raise
+                readable = fewer
+                yield Notice(f"{error} It is told half as many passages.")
+            else:
+                return
+
+    def _of_prompt(
+        self, name: str, prompt: Messages, sent: list[Citation]
+    ) -> Generator[Sentence | Notice]:
+        """Yield what a server writes to a prompt, checked."""
         judge = ModelJudge.of(self._settings, self._stream)
         entailment = Entailment.of(self._settings)
         further = [m.objection for m in (entailment, judge) if m is not None]

@@ -180,7 +180,7 @@ def test_a_full_queue(notes: Settings) -> None:
     assert next(e.text for e in events if isinstance(e, Sentence)) == FACT
     waiting.join()
     assert ends[0].mode is Mode.GENERATED
-    assert llm.models("vllm", table, key)
+    assert llm.models("vllm", table, key)[table.model] == table.context_tokens
 
 
 def test_secrets_and_questions_are_nowhere(

@@ -320,6 +320,21 @@ def test_nobody_listens(notes: Settings) -> None:
     assert (end.outcome, said(events)[0].text) == (Outcome.MODEL_UNAVAILABLE, FACT)
 
 
+def test_a_server_that_reads_less_is_told_fewer_passages(notes: Settings) -> None:
+    with fake_model(["long", "The drift field is 475 V/cm [1]."]) as model:
+        events, end = asked(with_model(notes, model.url))
+    assert (end.outcome, end.mode) == (Outcome.ANSWERED, Mode.GENERATED)
+    assert "half as many" in notices(events)
+    sent = [json.dumps(request) for request in model.requests]
+    assert ["purity monitors" in text for text in sent] == [True, False]
+    assert FACT in sent[1]
+    with fake_model(["long"]) as model:
+        events, end = asked(with_model(notes, model.url))
+    assert (end.outcome, end.mode) == (Outcome.MODEL_UNAVAILABLE, Mode.EXTRACTIVE)
+    assert len(model.requests) == 2  # one passage cannot be halved
+    assert said(events)[0].text == FACT
+
+
 def test_model_breaks_off(notes: Settings) -> None:
     events, end, _ = generated(
         notes, "drop: It was a cold day in Lead [1]. The drift f"

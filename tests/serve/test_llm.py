@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import LLMTable
+from dunegpt.config import LLMTable, Settings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.serve import llm
-from dunegpt.serve.check import Element
+from dunegpt.serve.check import Check, Element
 from tests.servers import openai_server
 from tests.servers.openai_server import FakeModel, fake_model
 
@@ -156,9 +156,19 @@ def test_answer_in_another_shape(reply: str, expected: ModelFault) -> None:
     assert caught.value.fault is expected
 
 
+def test_a_check_tells_that_a_server_reads_less() -> None:
+    with fake_model(["x"]) as model:
+        for tokens, is_right in ((2048, True), (4096, False)):
+            mine = Settings(llm={"fake": table(model.url, context_tokens=tokens)})
+            first = Check("fake", mine).all()[0]
+            assert (first.name, first.ok) == ("models", is_right)
+            assert "2048 tokens" in first.detail
+
+
 def test_models_are_listed() -> None:
     with fake_model(["x"]) as model:
-        assert llm.models("fake", table(model.url), "") == ["fake", "another"]
+        own = llm.models("fake", table(model.url), "")
+    assert own == {"fake": 2048, "another": 0}
     with pytest.raises(ModelError) as caught:
         llm.models("fake", table(model.url), "")
     assert caught.value.fault is ModelFault.DOWN

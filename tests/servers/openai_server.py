@@ -98,7 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        self._whole(200, {"data": [{"id": "fake"}, {"id": "another"}]})
+        self._whole(
+            200, {"data": [{"id": "fake", "max_model_len": 2048}, {"id": "another"}]}
+        )
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
