@@ -119,6 +119,9 @@ class Packer:
             name: list(base.manifest[name]) if base else []
             for name in ("sources", "kinds", "statuses")
         }
+        # Where no kind is noted, any may hold code.
+        held = base.manifest.get("code_kinds", base.manifest["kinds"]) if base else ()
+        self._code_kinds = set(held)
         self._now = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def keeps(self, document_id: str, stamp: str) -> bool:
@@ -178,6 +181,8 @@ class Packer:
             status=self._value("statuses", document.status),
             day=document.date.toordinal() if document.date else 0,
         )
+        if any(is_source(file.name) for file in document.files):
+            self._code_kinds.add(document.kind)
         indexed = self._indexed(document, entry.passages)
         kept, records = [], dict[tuple[str, int], int]()
         for position, passage in enumerate(entry.passages):
@@ -381,6 +386,7 @@ class Packer:
             "backends": sorted(set(backends)),
             "settings": self._settings,
             **self._values,
+            "code_kinds": sorted(self._code_kinds),
             "counts": counts | {"rows": sum(span.rows for span in self._spans)},
             "parts": [asdict(span) for span in self._spans],
             "files": {

@@ -359,11 +359,18 @@ class Searcher:
         """Return the places of rows that define a name of code in the question."""
         if not symbols(question):
             return []
-        rows = found.rows[:_CANDIDATES].tolist()
+        manifest = self.snapshot.manifest
+        of_code = set(manifest.get("code_kinds", manifest["kinds"]))
+        kinds = [n for n, kind in enumerate(manifest["kinds"]) if kind in of_code]
+        first = found.rows[:_CANDIDATES]
+        own = self.snapshot.documents["kind"][self.snapshot.row_document[first]]
+        places = np.flatnonzero(np.isin(own, kinds))
+        rows = first[places].tolist()
         passages = self.snapshot.store.passages(rows)
         numbers = {number for number, _ in passages.values()}
         documents = {s.number: s.document for s in router.documents(numbers)}
-        return list(definitions(question, rows, passages, documents))
+        defining = definitions(question, rows, passages, documents)
+        return [int(places[place]) for place in defining]
 
     def _reread(
         self, question: str, found: Found, router: Router
