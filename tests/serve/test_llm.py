@@ -158,17 +158,17 @@ def test_answer_in_another_shape(reply: str, expected: ModelFault) -> None:
 
 def test_a_check_tells_that_a_server_reads_less() -> None:
     with fake_model(["x"]) as model:
-        for tokens, is_right in ((2048, True), (4096, False)):
+        for tokens, is_right in ((8192, True), (16384, False)):
             mine = Settings(llm={"fake": table(model.url, context_tokens=tokens)})
             first = Check("fake", mine).all()[0]
             assert (first.name, first.ok) == ("models", is_right)
-            assert "2048 tokens" in first.detail
+            assert "8192 tokens" in first.detail
 
 
 def test_models_are_listed() -> None:
     with fake_model(["x"]) as model:
         own = llm.models("fake", table(model.url), "")
-    assert own == {"fake": 2048, "another": 0}
+    assert own == {"fake": 8192, "another": 0}
     with pytest.raises(ModelError) as caught:
         llm.models("fake", table(model.url), "")
     assert caught.value.fault is ModelFault.DOWN

@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._whole(
-            200, {"data": [{"id": "fake", "max_model_len": 2048}, {"id": "another"}]}
+            200, {"data": [{"id": "fake", "max_model_len": 8192}, {"id": "another"}]}
         )
 
     def do_POST(self) -> None:
