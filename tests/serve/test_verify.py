@@ -158,6 +158,11 @@ def test_a_title_is_no_statement(sentence: str, is_one: bool) -> None:
     assert (found.reason == "it is the head of a passage") is is_one
 
 
+def test_long_gaps_are_closed() -> None:
+    found = verified("The drift field" + " " * 50_000 + "is 475 V/cm [1].", SOURCES)
+    assert (found.text, found.supported) == ("The drift field is 475 V/cm.", True)
+
+
 def test_what_cites_nothing_says_what_else_is_wrong() -> None:
     found = verified("The cathode of the drift field is held at -190 kV.", SOURCES)
     assert found.check is Check.CITATION
