@@ -1,11 +1,15 @@
 """Code from a real repository: a name finds its definition first, at its line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dunegpt.config import EmbedTable, Settings, SourceTable
+from dunegpt.index import definitions as defining
+from dunegpt.index import search
 from dunegpt.index.build import build
 from dunegpt.index.search import Ranking
 from dunegpt.ingest.crawl import crawl
@@ -13,6 +17,7 @@ from dunegpt.serve.answer import open_searcher
 from dunegpt.serve.citing import citation
 from dunegpt.serve.sentences import sentences
 from dunegpt.types import Hit
+from tests.index.corpus import PUBLIC, document, fill
 from tests.servers.repository import Repository
 
 HEADER = """// Declares the drift.
@@ -130,6 +135,28 @@ def code(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Indexe
     assert crawl("larch", settings).error == ""
     build(settings)
     return Indexed(settings)
+
+
+def test_only_kinds_that_hold_code_are_read_for_definitions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prose of another kind is not; where a snapshot notes no kinds, all are."""
+    fill(settings, [(document("n:1"), {"a.txt": ["computeDriftVelocity is quick."]})])
+    build(settings)
+    searcher = open_searcher(settings)
+    assert searcher.snapshot.manifest["code_kinds"] == []
+    asked: list[int] = []
+    original = defining.definitions
+
+    def noted(question: str, rows: list[int], *more: Any) -> Iterator[int]:
+        asked.append(len(rows))
+        yield from original(question, rows, *more)
+
+    monkeypatch.setattr(search, "definitions", noted)
+    assert searcher.search("computeDriftVelocity", PUBLIC).hits
+    del searcher.snapshot.manifest["code_kinds"]
+    assert searcher.search("computeDriftVelocity", PUBLIC).hits
+    assert asked == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,12 @@ def test_the_way_of_asking_does_not_count(tmp_path: Path, tiny_encoder: Path) ->
 def test_who_may_is_asked_of_no_word(tmp_path: Path, tiny_encoder: Path) -> None:
     corpus = [(document("n:1"), {"a.txt": ["The leader opens the valve in May."]})]
     snapshot = pack(tmp_path, tiny_encoder, corpus)
-    for question, is_whole in (("Who may open it?", True), ("Open in May?", False)):
+    for question, is_whole in (
+        ("Who may open it?", True),
+        ("May it be opened?", True),
+        ("Open in May?", False),
+        ("May 2024: open?", False),
+    ):
         weights = Searcher(snapshot).weights(question, NOBODY)
         judge = Judge(question, weights, snapshot.encoder)
         assert (judge.share("opened") == 1) is is_whole
