@@ -22,6 +22,7 @@ from dunegpt.index.encoder import Encoder
 from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.part import Span
 from dunegpt.index.store import Store
+from dunegpt.index.vectors import map_rows
 from dunegpt.ingest import references
 from dunegpt.ingest.references import ReferenceTable
 from dunegpt.types import Access
@@ -64,7 +65,7 @@ class Snapshot:
         self.row_document = self._array("row_document.npy")
         self.row_record = self._array("row_record.npy")
         self.documents = self._array("documents.npy")
-        self.records = Records([self._array(p / "records.npy") for p in parts])
+        self.records = Records([self._records(p / "records.npy") for p in parts])
         counts = self.manifest["counts"]
         found = [len(self.lexical), len(self.dense), len(self.row_access)]
         expected = [counts["passages"], counts["rows"], counts["rows"]]
@@ -104,6 +105,14 @@ class Snapshot:
             return np.asarray(np.load(self.folder / name, mmap_mode="r"))
         except (OSError, ValueError) as error:
             raise IndexBrokenError(f"{self.folder / name}: {error}") from error
+
+    def _records(self, path: Path) -> npt.NDArray[np.float16]:
+        """Return the vectors of a part's records, mapped to be read here and there."""
+        try:
+            found: Any = np.load(path, mmap_mode="r")
+            return map_rows(path, found.dtype, found.shape, found.offset)
+        except (OSError, ValueError) as error:
+            raise IndexBrokenError(f"{path}: {error}") from error
 
     def _check_files(self) -> None:
         for name, facts in self.manifest["files"].items():

@@ -4,6 +4,7 @@ Rows are kept as halves, or as bytes where there are very many. Knows no search 
 one that looks at every row.
 """
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,30 @@ class VectorsWriter:
         self._raw.unlink()
 
 
+def map_rows(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], start: int
+) -> npt.NDArray[Any]:
+    """Return rows of a file, mapped: read where they are touched, a page at a time.
+
+    The kernel is told not to read on beyond a page that is touched: a question takes
+    some hundred rows from all over the file, and where the files exceed the memory,
+    what is read in vain drives out what is needed.
+
+    Args:
+        path: Of the file.
+        dtype: Of what the rows hold.
+        shape: Of all rows together.
+        start: Where in the file they begin, in bytes.
+    """
+    if not all(shape):
+        return np.empty(shape, dtype)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    mapped.madvise(mmap.MADV_RANDOM)
+    count = int(np.prod(shape))
+    return np.frombuffer(mapped, dtype, count, start).reshape(shape)
+
+
 class VectorFile:
     """Vectors, opened."""
 
@@ -78,11 +103,7 @@ class VectorFile:
             size = (len(self), int(self._index.sa_code_size()))
             # They are the last thing in the file, and one row has always one length.
             start = path.stat().st_size - size[0] * size[1]
-            self._codes: npt.NDArray[np.uint8] = (
-                np.memmap(path, np.uint8, "r", start, size)
-                if size[0]
-                else np.empty(size, np.uint8)
-            )
+            self._codes = map_rows(path, np.dtype(np.uint8), size, start)
         except (RuntimeError, OSError, ValueError, AttributeError) as error:
             raise IndexBrokenError(f"The dense index {path}: {error}") from error
 

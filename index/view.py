@@ -40,7 +40,8 @@ class Filters:
     documents: tuple[str, ...] = ()
 
 
-_CACHED_VIEWS = 32
+_VIEW_BYTES = 128 << 20
+"""For masks that are worked out once: one byte a row and view, but 32 at most."""
 
 
 class View:
@@ -202,8 +203,8 @@ def _seen_by(
     rows.flags.writeable = False
     clause = replace(clause, visible=int(np.count_nonzero(rows)), rows=rows)
     with narrowing.lock:
-        if len(narrowing.views) >= _CACHED_VIEWS:
-            narrowing.views.clear()
+        while len(narrowing.views) >= max(2, min(32, _VIEW_BYTES // max(len(rows), 1))):
+            del narrowing.views[next(iter(narrowing.views))]
         narrowing.views[key] = rows, clause
     return rows, clause
 

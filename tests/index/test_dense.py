@@ -9,7 +9,7 @@ from dunegpt.errors import IndexBrokenError
 from dunegpt.index import dense
 from dunegpt.index.dense import DenseIndex, probes, train
 from dunegpt.index.encoder import Vectors, unit
-from dunegpt.index.vectors import VectorFile, VectorsWriter
+from dunegpt.index.vectors import VectorFile, VectorsWriter, map_rows
 
 ROWS, DIMENSION = 133, 16
 
@@ -51,6 +51,17 @@ def test_exact(
     assert rows.tolist() == expected.tolist()
     np.testing.assert_allclose(scores, cosines[expected], atol=1e-3)
     np.testing.assert_allclose(index.scores(query, rows), scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_mapped_rows_are_those_of_the_file(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "rows"
+    values = np.arange(rows * 3, dtype=np.float16).reshape(rows, 3)
+    path.write_bytes(b"head" + values.tobytes())
+    found = map_rows(path, values.dtype, values.shape, 4)
+    np.testing.assert_array_equal(found, values)
+    with pytest.raises(ValueError, match="buffer"):
+        map_rows(path, values.dtype, (rows + 1, 3), 4)
 
 
 def test_nothing_allowed(tmp_path: Path, vectors: Vectors) -> None:

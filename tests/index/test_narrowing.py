@@ -10,6 +10,7 @@ import pytest
 
 from dunegpt.config import AccessTable, LLMTable, Settings
 from dunegpt.errors import IndexBrokenError
+from dunegpt.index import view
 from dunegpt.index.build import build
 from dunegpt.index.search import Ranking
 from dunegpt.ingest.catalog import Catalog
@@ -160,3 +161,16 @@ def test_a_damaged_overlay_is_an_error(indexed: Settings) -> None:
     (indexed.data / FILE).write_bytes(b"no database" * 100)
     with pytest.raises(IndexBrokenError, match="overlay"):
         open_searcher(indexed)
+
+
+def test_what_many_readers_may_find_is_kept_for_a_few_only(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_VIEW_BYTES", 9)  # three masks of three rows
+    searcher = open_searcher(indexed)
+    kept = []
+    for number in range(8):
+        for reader, count in ((LAR, 3), (BOARD, 1), (frozenset({f"p:{number}"}), 1)):
+            assert len(searcher.search("valve", reader, None, 9).hits) == count
+            kept.append(len(searcher.narrowing.views))
+    assert max(kept) == 3
