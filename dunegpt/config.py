@@ -65,6 +65,8 @@ class IndexTable(_Table):
     """``[index]``: how documents are cut and grouped, and by what words found.
 
     Attributes:
+        recall_questions: A file, a question a line, to measure recall with in the place
+            of titles and sentences of the corpus.
         synonyms: A file to take in the place of ``index/synonyms.toml``.
     """
 
@@ -75,6 +77,7 @@ class IndexTable(_Table):
     exact_up_to: int = Field(200_000, ge=1000)
     int8_from: int = Field(4_000_000, ge=1000)
     least_recall: float = Field(0.95, ge=0, le=1)
+    recall_questions: str = ""
     repack_after_days: float = Field(7, gt=0)
     synonyms: str = ""
 

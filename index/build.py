@@ -25,7 +25,7 @@ from dunegpt.errors import (
 )
 from dunegpt.index import encoders, words
 from dunegpt.index.encoder import Encoder
-from dunegpt.index.gauge import check
+from dunegpt.index.gauge import check, read_questions
 from dunegpt.index.identity import identity
 from dunegpt.index.layout import is_due, may_begin_with
 from dunegpt.index.orphans import remove_orphans
@@ -134,6 +134,8 @@ class _Build:
         self.lost: dict[str, Failure] = {}
         own = settings.index.synonyms
         self.synonyms = Synonyms.read(settings.path(own) if own else None)
+        asked = settings.index.recall_questions
+        self.questions = read_questions(settings.path(asked)) if asked else None
         self.encoder = encoders.folder(settings, progress)
         self.encoder_id = Encoder(self.encoder).info.id
 
@@ -169,7 +171,8 @@ class _Build:
         if current:
             current.close()
         self.progress("measure", 0, 1)
-        report.recall = check(target, self.settings.index.least_recall)
+        least = self.settings.index.least_recall
+        report.recall = check(target, least, self.questions)
         self.progress("measure", 1, 1)
         publish(target)
         report.published = True

@@ -1,9 +1,10 @@
 """Measures what an approximate index finds, against looking at every row.
 
-Questions are sentences of the corpus itself, sampled with a fixed seed. The sets of
-rows that may be found are all, random shares of them, and the neighbourhoods of one row
-each: a group's documents are about the group's subject, which is where inverted files
-fail. Source: "Access filters break IVF" in the architecture.
+Questions are titles and sentences of the corpus itself, in turn, sampled with a fixed
+seed, or the lines of a file. The sets of rows that may be found are all, random shares
+of them, and the neighbourhoods of one row each: a group's documents are about the
+group's subject, which is where inverted files fail. Source: "Access filters break IVF"
+in the architecture.
 """
 
 import re
@@ -12,28 +13,48 @@ from pathlib import Path
 
 import numpy as np
 
-from dunegpt.errors import IndexBrokenError
+from dunegpt.errors import ConfigError, IndexBrokenError
 from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.index.vectors import Mask, Rows, Vectors
 
 QUESTIONS = 60
 _K = 10
 _SHARES = (0.5, 0.1, 0.05, 0.01, 0.001)
+_FEWEST_WORDS = 3
 _SENTENCE = re.compile(r"[^.!?\n]{20,200}")
 
 
-def check(folder: Path, least: float) -> dict[str, float]:
+def read_questions(path: Path) -> list[str]:
+    """Return the questions of a file: its lines, but for empty ones.
+
+    Raises:
+        ConfigError: The file cannot be read, or has no question.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"[index] recall_questions: {path}: {error}") from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise ConfigError(f"[index] recall_questions: {path} has no question.")
+    return found
+
+
+def check(
+    folder: Path, least: float, questions: list[str] | None = None
+) -> dict[str, float]:
     """Return the recall of a snapshot that is not published yet; remove a bad one.
 
     Args:
         folder: Of the snapshot.
         least: Recall@10 that each set must reach.
+        questions: As of `recall`.
 
     Raises:
         IndexBrokenError: It misses too much.
     """
     snapshot = Snapshot(folder)
-    found = recall(snapshot)
+    found = recall(snapshot, questions)
     snapshot.close()
     if bad := {name: value for name, value in found.items() if value < least}:
         current = folder.parent / CURRENT
@@ -54,14 +75,14 @@ def recall(snapshot: Snapshot, questions: list[str] | None = None) -> dict[str, 
 
     Args:
         snapshot: To measure; nothing is measured if every row is looked at.
-        questions: In words; by default sentences of the corpus.
+        questions: In words; by default titles and sentences of the corpus.
     """
     if not snapshot.dense.covered:
         return {}
     rng = np.random.default_rng(0)
     live = np.asarray(snapshot.row_access) > 0
-    texts = questions or _sentences(snapshot, rng.permutation(np.flatnonzero(live)))
-    vectors = snapshot.encoder.documents(texts)
+    texts = questions or _own(snapshot, rng.permutation(np.flatnonzero(live)))
+    vectors = snapshot.encoder.queries(texts)
     found = {"all": _recall(snapshot, vectors, live)}
     for share in _SHARES:
         some = live & (rng.random(len(live)) < share)
@@ -71,17 +92,24 @@ def recall(snapshot: Snapshot, questions: list[str] | None = None) -> dict[str, 
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def _sentences(snapshot: Snapshot, rows: Rows) -> list[str]:
-    """Return a sentence of each of the first rows that has one."""
-    found: list[str] = []
+def _own(snapshot: Snapshot, rows: Rows) -> list[str]:
+    """Return questions from the first rows: titles of documents and sentences, in turn.
+
+    Where a title has less than three words, or was taken before, a sentence is.
+    """
+    found: dict[str, None] = {}
     for row in rows.tolist():
-        for _, passage in snapshot.store.passages([row]).values():
+        for number, passage in snapshot.store.passages([row]).values():
+            title = snapshot.store.documents([number])[number].document.title.strip()
             sentences = _SENTENCE.findall(passage.text)
-            if sentences:
-                found.append(sentences[len(sentences) // 2].strip())
+            is_new = title not in found and len(title.split()) >= _FEWEST_WORDS
+            if len(found) % 2 == 0 and is_new:
+                found[title] = None
+            elif sentences:
+                found[sentences[len(sentences) // 2].strip()] = None
         if len(found) == QUESTIONS:
             break
-    return found
+    return list(found)
 
 
 def _topical(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from dunegpt.config import IndexTable, Settings
-from dunegpt.errors import IndexBrokenError
-from dunegpt.index import dense, gauge
+from dunegpt.errors import ConfigError, IndexBrokenError
+from dunegpt.index import dense
 from dunegpt.index.build import build
+from dunegpt.index.encoder import Encoder, Vectors
 from dunegpt.index.snapshot import Snapshot
 from tests.index.corpus import document, fill
 from tests.index.test_increments import opened, put
@@ -75,10 +76,55 @@ def test_rows_that_came_later(mine: Settings) -> None:
     assert len(after.dense) - 1 in rows
 
 
-def test_questions_of_ones_own(mine: Settings) -> None:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that will hold the questions that recall is measured with."""
+    seen: list[str] = []
+    queries = Encoder.queries
+
+    def noting(self: Encoder, texts: list[str]) -> Vectors:
+        seen.extend(texts)
+        return queries(self, texts)
+
+    monkeypatch.setattr(Encoder, "queries", noting)
+    return seen
+
+
+def test_questions_are_titles_and_sentences(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = "A title of five words"
+    for number in range(40):
+        fill(mine, [(document(f"n:{number}", title=title), {"a.txt": ["Said."]})])
+    seen = asked(monkeypatch)
     build(mine)
-    found = gauge.recall(opened(mine), ["argon purity", "cathode field"])
-    assert 0 <= found["all"] <= 1
+    assert title in seen
+    assert len(set(seen)) == len(seen) > 4
+    assert any(text.count(" ") > 4 for text in seen)
+
+
+def test_questions_of_ones_own(mine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = mine.path("questions.txt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("argon purity\n\n  cathode field \n")
+    seen = asked(monkeypatch)
+    table = mine.index.model_copy(update={"recall_questions": "questions.txt"})
+    report = build(mine.model_copy(update={"index": table}))
+    assert seen == ["argon purity", "cathode field"]
+    assert 0.95 <= report.recall["all"] <= 1
+
+
+@pytest.mark.parametrize("content", [None, b" \n", b"\xff"])
+def test_a_file_of_questions_that_has_none(
+    mine: Settings, content: bytes | None
+) -> None:
+    path = mine.path("questions.txt")
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    table = mine.index.model_copy(update={"recall_questions": "questions.txt"})
+    with pytest.raises(ConfigError, match=r"recall_questions: .*questions\.txt"):
+        build(mine.model_copy(update={"index": table}))
+    assert not (mine.data / "snapshots").exists()
 
 
 def test_a_damaged_inverted_file(mine: Settings) -> None:
