@@ -22,7 +22,7 @@ from dunegpt.index.encoder import Encoder
 from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.part import Span
 from dunegpt.index.store import Store
-from dunegpt.index.vectors import map_rows
+from dunegpt.index.vectors import MappedRows
 from dunegpt.ingest import references
 from dunegpt.ingest.references import ReferenceTable
 from dunegpt.types import Access
@@ -65,7 +65,10 @@ class Snapshot:
         self.row_document = self._array("row_document.npy")
         self.row_record = self._array("row_record.npy")
         self.documents = self._array("documents.npy")
-        self.records = Records([self._records(p / "records.npy") for p in parts])
+        self.records = Records(
+            [self._records(part / "records.npy") for part in parts],
+            self.encoder.info.dimension,
+        )
         counts = self.manifest["counts"]
         found = [len(self.lexical), len(self.dense), len(self.row_access)]
         expected = [counts["passages"], counts["rows"], counts["rows"]]
@@ -106,11 +109,11 @@ class Snapshot:
         except (OSError, ValueError) as error:
             raise IndexBrokenError(f"{self.folder / name}: {error}") from error
 
-    def _records(self, path: Path) -> npt.NDArray[np.float16]:
-        """Return the vectors of a part's records, mapped to be read here and there."""
+    def _records(self, path: Path) -> MappedRows:
+        """Return the vectors of a part's records."""
         try:
             found: Any = np.load(path, mmap_mode="r")
-            return map_rows(path, found.dtype, found.shape, found.offset)
+            return MappedRows(path, found.dtype, found.shape, found.offset)
         except (OSError, ValueError) as error:
             raise IndexBrokenError(f"{path}: {error}") from error
 
@@ -130,20 +133,18 @@ class Snapshot:
 class Records:
     """The vectors of all records, in parts, as if they were one array."""
 
-    def __init__(self, parts: Sequence[npt.NDArray[np.float16]]) -> None:
+    def __init__(self, parts: Sequence[MappedRows], dimension: int) -> None:
         self._parts = parts
         self._first = np.cumsum([0, *map(len, parts)])
+        self._dimension = dimension
 
     def __len__(self) -> int:
         return int(self._first[-1])
 
     def __getitem__(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
         """Return the vectors of some records, in their order: [n, dimension]."""
-        if len(self._parts) == 1:
-            return np.asarray(self._parts[0][numbers])
         of_part = np.searchsorted(self._first, numbers, side="right") - 1
-        width = self._parts[0].shape[1] if self._parts else 0
-        found = np.empty((len(numbers), width), np.float16)
+        found = np.empty((len(numbers), self._dimension), np.float16)
         for part in np.unique(of_part).tolist():
             own = of_part == part
             found[own] = self._parts[part][numbers[own] - self._first[part]]

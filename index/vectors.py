@@ -65,28 +65,58 @@ class VectorsWriter:
         self._raw.unlink()
 
 
-def map_rows(
-    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], start: int
-) -> npt.NDArray[Any]:
-    """Return rows of a file, mapped: read where they are touched, a page at a time.
+class MappedRows:
+    """Rows of a file that are taken out here and there, some hundred for a question.
 
-    The kernel is told not to read on beyond a page that is touched: a question takes
-    some hundred rows from all over the file, and where the files exceed the memory,
-    what is read in vain drives out what is needed.
-
-    Args:
-        path: Of the file.
-        dtype: Of what the rows hold.
-        shape: Of all rows together.
-        start: Where in the file they begin, in bytes.
+    The file is mapped. The kernel is told which pages are wanted, so that it reads them
+    at once and beside each other, and is told to read nothing around them: where files
+    exceed the memory, what is read in vain drives out what is needed.
     """
-    if not all(shape):
-        return np.empty(shape, dtype)
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    mapped.madvise(mmap.MADV_RANDOM)
-    count = int(np.prod(shape))
-    return np.frombuffer(mapped, dtype, count, start).reshape(shape)
+
+    def __init__(
+        self, path: Path, dtype: npt.DTypeLike, shape: tuple[int, int], start: int
+    ) -> None:
+        """Map a file.
+
+        Args:
+            path: Of the file.
+            dtype: Of what the rows hold.
+            shape: How many rows, and how long each is.
+            start: Where in the file they begin, in bytes.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is shorter than that.
+        """
+        self._start = start
+        self._mapped: mmap.mmap | None = None
+        self._rows: npt.NDArray[Any] = np.empty(shape, dtype)
+        if not all(shape):
+            return
+        with path.open("rb") as file:
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._mapped.madvise(mmap.MADV_RANDOM)
+        count = shape[0] * shape[1]
+        self._rows = np.frombuffer(self._mapped, dtype, count, start).reshape(shape)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Rows) -> npt.NDArray[Any]:
+        """Return some rows, in their order: [len(rows), length]."""
+        if self._mapped is not None and len(rows):
+            width, page = self._rows.strides[0], mmap.PAGESIZE
+            begins = self._start + np.sort(rows) * width
+            # Pages of rows that lie beside each other are asked for together.
+            pages = begins // page * page
+            ends = begins + width
+            cuts = np.flatnonzero(pages[1:] > ends[:-1]) + 1
+            wanted = self._mapped.madvise
+            firsts = pages[np.concatenate([[0], cuts])].tolist()
+            lasts = ends[np.concatenate([cuts - 1, [-1]])].tolist()
+            for first, last in zip(firsts, lasts, strict=True):
+                wanted(mmap.MADV_WILLNEED, first, last - first)
+        return np.asarray(self._rows[rows])
 
 
 class VectorFile:
@@ -103,7 +133,7 @@ class VectorFile:
             size = (len(self), int(self._index.sa_code_size()))
             # They are the last thing in the file, and one row has always one length.
             start = path.stat().st_size - size[0] * size[1]
-            self._codes = map_rows(path, np.dtype(np.uint8), size, start)
+            self._codes = MappedRows(path, np.uint8, size, start)
         except (RuntimeError, OSError, ValueError, AttributeError) as error:
             raise IndexBrokenError(f"The dense index {path}: {error}") from error
 

@@ -9,7 +9,7 @@ from dunegpt.errors import IndexBrokenError
 from dunegpt.index import dense
 from dunegpt.index.dense import DenseIndex, probes, train
 from dunegpt.index.encoder import Vectors, unit
-from dunegpt.index.vectors import VectorFile, VectorsWriter, map_rows
+from dunegpt.index.vectors import MappedRows, VectorFile, VectorsWriter
 
 ROWS, DIMENSION = 133, 16
 
@@ -53,15 +53,21 @@ def test_exact(
     np.testing.assert_allclose(index.scores(query, rows), scores, atol=1e-3)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 5])
-def test_mapped_rows_are_those_of_the_file(tmp_path: Path, rows: int) -> None:
-    path = tmp_path / "rows"
-    values = np.arange(rows * 3, dtype=np.float16).reshape(rows, 3)
-    path.write_bytes(b"head" + values.tobytes())
-    found = map_rows(path, values.dtype, values.shape, 4)
-    np.testing.assert_array_equal(found, values)
-    with pytest.raises(ValueError, match="buffer"):
-        map_rows(path, values.dtype, (rows + 1, 3), 4)
+@pytest.mark.parametrize("count", [0, 1, 5, 3000])
+@pytest.mark.parametrize("start", [0, 4, 5000])
+def test_mapped_rows_are_those_of_the_file(
+    tmp_path: Path, count: int, start: int
+) -> None:
+    rng = np.random.default_rng(3)
+    path, values = tmp_path / "rows", rng.normal(size=(count, 7)).astype(np.float16)
+    path.write_bytes(bytes(start) + values.tobytes())
+    mapped = MappedRows(path, values.dtype, values.shape, start)
+    assert len(mapped) == count
+    for wanted in (0, 1, 40, 2 * count):
+        rows = rng.integers(max(count, 1), size=min(wanted, 50 * count))
+        np.testing.assert_array_equal(mapped[rows], values[rows])
+    with pytest.raises(ValueError, match=r"buffer|mmap"):
+        MappedRows(path, values.dtype, (count + 1, 7), start)
 
 
 def test_nothing_allowed(tmp_path: Path, vectors: Vectors) -> None:
