@@ -4,7 +4,8 @@ A thread looks every second whether `current` or the access overlay is another o
 new pair is opened beside the old one and takes its place by one assignment; who is
 searching goes on with the old one, which is closed after the last of them. One that
 cannot be opened is refused, and said so, while the old one stays: with one exception.
-A new record of access that cannot be read leaves only what is public.
+A new record of access that cannot be read leaves only what is public. The files of a
+new snapshot are read once by another thread, for which no question waits.
 """
 
 import logging
@@ -78,6 +79,7 @@ class LiveSearcher:
         self._seen = _Seen()
         self.refused = ""
         self._open = _Open(self._new())
+        _warm(self._open.searcher.snapshot)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._watch, args=(interval_s,), name="snapshot-watch", daemon=True
@@ -131,6 +133,8 @@ class LiveSearcher:
             old, self._open = self._open, _Open(searcher)
             old.retired = True
             is_last = not old.users
+        if old.searcher.snapshot.folder != searcher.snapshot.folder:
+            _warm(searcher.snapshot)
         if is_last:
             old.searcher.close()
         log.info("searching snapshot %s", searcher.snapshot.id)
@@ -194,3 +198,17 @@ class LiveSearcher:
         except FileNotFoundError:
             return (0, 0)
         return facts.st_ino, facts.st_mtime_ns
+
+
+def _warm(snapshot: Snapshot) -> None:
+    """Read the files of a snapshot once, beside the questions."""
+
+    def read_files() -> None:
+        try:
+            read = snapshot.warm()
+        except OSError as error:  # questions read what they need, or say what is wrong
+            log.warning("reading snapshot %s ahead ended: %s", snapshot.id, error)
+        else:
+            log.info("read %d MB of snapshot %s ahead", read >> 20, snapshot.id)
+
+    threading.Thread(target=read_files, name="snapshot-warm", daemon=True).start()

@@ -23,13 +23,13 @@ from dunegpt.index.lexical import LexicalIndex
 from dunegpt.index.part import Span
 from dunegpt.index.store import Store
 from dunegpt.index.vectors import MappedRows
+from dunegpt.index.warm import warm
 from dunegpt.ingest import references
 from dunegpt.ingest.references import ReferenceTable
 from dunegpt.types import Access
 
 FORMAT = 4
 CURRENT = "current"
-_WARM_PIECE = 16 << 20
 
 
 class Snapshot:
@@ -91,17 +91,17 @@ class Snapshot:
         self.references.close()
 
     def warm(self) -> int:
-        """Read all files once, so that first questions are as fast as later ones.
+        """Read the files once, so that first questions are as fast as later ones.
+
+        What every question needs comes first; it ends where memory does.
 
         Returns:
             How many bytes were read.
+
+        Raises:
+            OSError: A file cannot be read, or the snapshot was removed meanwhile.
         """
-        read = 0
-        for name in sorted(self.manifest["files"]):
-            with (self.folder / name).open("rb") as file:
-                while piece := file.read(_WARM_PIECE):
-                    read += len(piece)
-        return read
+        return warm(self.folder, list(self.manifest["files"]))
 
     def _array(self, name: str | Path) -> npt.NDArray[Any]:
         try:
