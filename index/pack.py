@@ -79,13 +79,18 @@ class Packer:
         self._base = base
         self._table = table or IndexTable()
         self._new = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
-        for name in ("encoder", "parts"):
-            (self._new / name).mkdir()
+        (self._new / "encoder").mkdir()
         for name in FILES:
             link(encoder / name, self._new / "encoder" / name)
         self.encoder = Encoder(self._new / "encoder").info
         self._settings = settings
-        old = base.folder if base else None
+        self._begin_files(base.folder if base else None)
+        self._begin_parts(base)
+        self._begin_rows(base)
+        self._now = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def _begin_files(self, old: Path | None) -> None:
+        """Open what is written document by document, as an old snapshot left it."""
         self._store = StoreWriter(
             self._new / "documents.db", old / "documents.db" if old else None
         )
@@ -96,6 +101,10 @@ class Packer:
             self._new / "lexical", old / "lexical" if old else None
         )
         self._left = self._store.held()
+
+    def _begin_parts(self, base: Snapshot | None) -> None:
+        """Link the parts of the base; what is added begins where they end."""
+        (self._new / "parts").mkdir()
         self._spans = list(base.spans) if base else []
         for span in self._spans:
             _link_folder(base, self._new, f"parts/{span.name}")
@@ -112,6 +121,9 @@ class Packer:
         )
         self._part: PartWriter | None = None
         self._records = 0
+
+    def _begin_rows(self, base: Snapshot | None) -> None:
+        """Take over what filters ask of the base's rows."""
         rows = {name: getattr(base, f"row_{name}") for name in _ROWS} if base else {}
         self._old = {name: np.array(rows.get(name, ()), np.uint32) for name in _ROWS}
         self._rows: dict[str, list[int]] = {name: [] for name in _ROWS}
@@ -122,7 +134,6 @@ class Packer:
         # Where no kind is noted, any may hold code.
         held = base.manifest.get("code_kinds", base.manifest["kinds"]) if base else ()
         self._code_kinds = set(held)
-        self._now = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def keeps(self, document_id: str, stamp: str) -> bool:
         """Return whether the base has a document as it is now; then it stays."""
