@@ -5,7 +5,7 @@
 # make check      what each commit must pass: ruff, mypy, the fast tests
 # make llm        a small model server for a machine without a GPU, in .llm (4 GB);
 #                 LLM=llama.cpp takes that instead of vLLM (0.3 GB)
-# make schemas    write docs/schemas again after a change of dunegpt/schemas.py
+# make schemas    write docs/schemas again after a change of dunegpt/*schemas.py
 #
 # PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
 

@@ -44,7 +44,7 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.ingest.crawl import crawl
 from dunegpt.ingest.items import Item, Memory, Scope, Whole
 from dunegpt.ingest.source import SOURCES
-from dunegpt.schemas import MetricShape
+from dunegpt.operating_schemas import MetricShape
 from dunegpt.types import PUBLIC, Document, FileRef
 
 MEASURES = [nDCG @ 10, R @ 10, R @ 100, RR @ 10]

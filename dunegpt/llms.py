@@ -9,7 +9,7 @@ import typer
 from dunegpt import options, output
 from dunegpt.config import Settings
 from dunegpt.errors import ConfigError
-from dunegpt.schemas import CheckedShape, LLMCheckShape, LLMServerShape
+from dunegpt.operating_schemas import CheckedShape, LLMCheckShape, LLMServerShape
 from dunegpt.types import Outcome
 
 app = typer.Typer(

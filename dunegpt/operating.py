@@ -14,14 +14,14 @@ import typer
 from dunegpt import options, output
 from dunegpt.config import Settings
 from dunegpt.errors import ConfigError, DuneGPTError, UsageError
-from dunegpt.polling import Rounds
-from dunegpt.schemas import (
+from dunegpt.operating_schemas import (
     AccessShape,
     CrawlShape,
     ExtractShape,
     IndexRunShape,
     PersonShape,
 )
+from dunegpt.polling import Rounds
 
 
 def crawl(  # noqa: PLR0913, PLR0917 - its options are its arguments

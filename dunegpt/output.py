@@ -15,29 +15,31 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from dunegpt.schemas import (
-    AskShape,
-    ChipShape,
+from dunegpt.operating_schemas import (
     CrawlShape,
-    DifferenceShape,
     DiffShape,
-    DocumentShape,
     ExtractShape,
     ForgetShape,
-    HitShape,
     IndexRunShape,
     LLMServerShape,
     PersonShape,
     ReadersShape,
+    SnapshotShape,
+    SourceShape,
+    StatusShape,
+    VerifyShape,
+)
+from dunegpt.schemas import (
+    AskShape,
+    ChipShape,
+    DifferenceShape,
+    DocumentShape,
+    HitShape,
     ReferenceShape,
     RunsShape,
     SearchShape,
     SentenceShape,
     ShownShape,
-    SnapshotShape,
-    SourceShape,
-    StatusShape,
-    VerifyShape,
 )
 from dunegpt.statuses import told
 from dunegpt.types import Box, Outcome

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dunegpt import options, output
-from dunegpt.schemas import SnapshotsShape
+from dunegpt.operating_schemas import SnapshotsShape
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -23,7 +23,7 @@ from dunegpt.ingest import notices, overlay
 from dunegpt.ingest.catalog import FORGOTTEN, Catalog
 from dunegpt.ingest.crawl import only_writer
 from dunegpt.ingest.ledger import is_at_or_below
-from dunegpt.schemas import ForgetShape, PlaceShape
+from dunegpt.operating_schemas import ForgetShape, PlaceShape
 
 
 def forget(settings: Settings, name: str) -> ForgetShape:

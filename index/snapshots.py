@@ -25,7 +25,7 @@ from dunegpt.index.identity import content_id, identity, passage_identity
 from dunegpt.index.snapshot import CURRENT, Snapshot, file_hash, read_manifest
 from dunegpt.ingest import overlay
 from dunegpt.ingest.crawl import only_writer
-from dunegpt.schemas import DiffShape, SnapshotShape, VerifyShape
+from dunegpt.operating_schemas import DiffShape, SnapshotShape, VerifyShape
 
 Progress = Callable[[int, int], None]
 _MOST_LINKED = 20

@@ -13,7 +13,7 @@ from dunegpt.index.snapshot import CURRENT, Snapshot
 from dunegpt.ingest import notices
 from dunegpt.ingest.catalog import Catalog, Observed
 from dunegpt.ingest.source import untried
-from dunegpt.schemas import (
+from dunegpt.operating_schemas import (
     FailureShape,
     IndexShape,
     ReadersShape,

@@ -15,20 +15,17 @@ import pytest
 from dunegpt import __version__, cli
 from dunegpt.config import load_settings
 from dunegpt.ingest.crawl import only_writer
-from dunegpt.schemas import (
-    SHAPES,
+from dunegpt.operating_schemas import (
     AccessShape,
-    AskShape,
     CrawlShape,
     ExtractShape,
     ForgetShape,
     IndexRunShape,
     PersonShape,
-    RunsShape,
-    SearchShape,
-    ShowShape,
     StatusShape,
 )
+from dunegpt.schema_table import SHAPES
+from dunegpt.schemas import AskShape, RunsShape, SearchShape, ShowShape
 from dunegpt.types import Outcome
 from tests.ingest.test_extract import make_pdf
 from tests.servers.openai_server import fake_model

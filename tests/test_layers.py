@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("ingest", "index", "serve", "slackbot", "web")
 LAYERS = ["types", "errors", "config", "log", "receipt_schemas", "schemas"]
+LAYERS += ["operating_schemas", "schema_table"]
 LAYERS += FOLDERS[:4]
 LAYERS += ["output", "options", "polling", "telling", "reading", "chat", "replaying"]
 LAYERS += ["operating", "snapshots", "llms", "cli"]

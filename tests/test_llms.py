@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dunegpt import cli
-from dunegpt.schemas import LLMCheckShape
+from dunegpt.operating_schemas import LLMCheckShape
 from tests.servers.openai_server import fake_model
 
 JSON = '{"symbol": "Ar", "number": 18}'

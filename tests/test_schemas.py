@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.schemas import SHAPES, json_schema
+from dunegpt.schema_table import SHAPES, json_schema
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 

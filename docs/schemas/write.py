@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from dunegpt.schemas import SHAPES, json_schema
+from dunegpt.schema_table import SHAPES, json_schema
 
 for name in SHAPES:
     content = json.dumps(json_schema(name), indent=1, sort_keys=True) + "\n"
