@@ -146,7 +146,6 @@ def questions(base: Path, count: int) -> list[str]:
 
 def measure(folder: Path, asked: list[str]) -> dict[str, Any]:
     """Return all figures of one snapshot; run this in a process of its own."""
-    faiss.omp_set_num_threads(1)
     before = anonymous_mb()
     drop(folder)
     clock = time.perf_counter()
@@ -205,6 +204,7 @@ def exact(searcher: Searcher, asked: list[str]) -> list[float]:
     dense = searcher.snapshot.dense
     if len(dense) > 3_000_000:
         return []
+    faiss.omp_set_num_threads(1)
     flat: Any = faiss.IndexFlatIP(dense.dimension)
     for part in dense.parts:
         for start in range(0, len(part), 50_000):

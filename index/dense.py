@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.index.vectors import Mask, Rows, Scores, VectorFile, Vectors
+from dunegpt.index.vectors import Mask, Rows, Scores, VectorFile, Vectors, use_threads
 
 __all__ = ["DenseIndex", "Mask", "train"]
 
@@ -142,6 +142,7 @@ class DenseIndex:
         parameters.nprobe = probes(count / max(len(allowed), 1), self._lists.nlist)
         parameters.sel = selector
         wanted = min(max(_REFINED, k), max(count, 1))
+        use_threads(all_of_them=False)
         _, rows = self._lists.search(vector[None, :], wanted, params=parameters)
         found = np.sort(rows[0][rows[0] >= 0].astype(np.int64))
         return _best(found, self.scores(vector, found), k)
@@ -163,6 +164,7 @@ def train(parts: Sequence[VectorFile], path: Path) -> None:
     Trained on a sample with a fixed seed, so equal rows give an equal file on one
     machine.
     """
+    use_threads(all_of_them=True)
     rows = sum(len(part) for part in parts)
     dimension = parts[0].dimension
     lists = max(1, min(_MOST_LISTS, int(4 * math.sqrt(rows))))

@@ -131,13 +131,20 @@ class Encoder:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime  # noqa: PLC0415 - 0.3 s, only to embed
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         try:
-            return onnxruntime.InferenceSession(
-                self._folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-            )
+            return session(self._folder / "model.onnx")
         except Exception as error:  # the library's types are not importable
             raise IndexBrokenError(f"The encoder in {self._folder}: {error}") from error
+
+
+def session(model: Path) -> Any:
+    """Return a model opened by onnxruntime, whose own errors may be raised."""
+    import onnxruntime  # noqa: PLC0415 - 0.3 s, only to embed
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # A thread that waits for its share of a question would burn as much CPU again.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"]
+    )

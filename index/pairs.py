@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dunegpt.errors import ConfigError, IndexBrokenError
+from dunegpt.index.encoder import session
 
 MAX_TOKENS = 512
 
@@ -108,14 +109,8 @@ class PairModel:
         return tokenizer
 
     def _opened_session(self) -> Any:
-        import onnxruntime  # noqa: PLC0415 - 0.3 s, only with a model
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         try:
-            return onnxruntime.InferenceSession(
-                self._folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-            )
+            return session(self._folder / "model.onnx")
         except Exception as error:  # the library's types are not importable
             raise ConfigError(
                 f"The {self._name} in {self._folder}: {error}", hint=self._hint

@@ -19,8 +19,18 @@ Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 Vectors = npt.NDArray[np.float32]
 
+_MOST_THREADS = faiss.omp_get_max_threads()
 _BATCH = 16_384
 _TRAINED_ON = 100_000
+
+
+def use_threads(*, all_of_them: bool) -> None:
+    """Say with how many threads FAISS works for whoever calls: with one, or with all.
+
+    A question is one vector, which its threads cannot share: they would only wait, and
+    burn CPU. To train and to add takes all.
+    """
+    faiss.omp_set_num_threads(_MOST_THREADS if all_of_them else 1)
 
 
 class VectorsWriter:
@@ -45,6 +55,7 @@ class VectorsWriter:
             int8_from: With so many rows they are kept as bytes, not as halves.
         """
         self._file.close()
+        use_threads(all_of_them=True)
         kind = faiss.ScalarQuantizer
         is_big = self._rows >= int8_from
         index: Any = faiss.IndexScalarQuantizer(
@@ -151,6 +162,7 @@ class VectorFile:
         selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         parameters: Any = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         k = min(k, len(self))
+        use_threads(all_of_them=False)
         scores, rows = self._index.search(vector[None, :], k, params=parameters)
         found = rows[0] >= 0
         return rows[0][found].astype(np.int64), scores[0][found].astype(np.float32)
