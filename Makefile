@@ -16,7 +16,8 @@ BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
 REAL := DUNEGPT_REAL=required $(BIN)/pytest -q -rs
 
-.PHONY: demo install test test-real real-indico real-models acceptance check llm schemas clean
+.PHONY: demo install test real test-real real-indico real-indico-steps real-models \
+  acceptance check llm schemas clean
 
 install: .venv/installed
 
@@ -41,16 +42,22 @@ demo: install
 
 test: install
 	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
-	$(BIN)/pytest -q -rs tests/acceptance
+	$(MAKE) --jobs=2 --output-sync=target acceptance real
+
+real:
 	$(BIN)/pytest -q -rs tests/real
 
-# The programs first: they come by apt-get, as Indico's do. Then Indico beside the rest.
+# The programs first: they come by apt-get, as Indico's do. Then two Indicos, each with
+# half of its tests, beside the rest: an Indico answers one request after the other.
 test-real: install
 	$(REAL) tests/real/test_programs.py tests/real/test_push.py
-	$(MAKE) --jobs=2 --output-sync=target real-indico real-models
+	$(MAKE) --jobs=3 --output-sync=target real-indico real-indico-steps real-models
 
 real-indico:
-	$(REAL) tests/real/test_indico*.py
+	$(REAL) tests/real/test_indico.py tests/real/test_indico_runs.py
+
+real-indico-steps:
+	$(REAL) tests/real/test_indico_steps.py
 
 real-models:
 	$(REAL) tests/real --ignore=tests/real/test_programs.py \

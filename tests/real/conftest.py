@@ -39,8 +39,8 @@ def indico(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndicoServer]:
     server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clerk(indico: IndicoServer) -> Iterator[Clerk]:
-    """Give who changes that Indico, and tells its truth."""
+    """Give who changes that Indico, and tells its truth; to start it takes seconds."""
     with Clerk(indico) as clerk:
         yield clerk
