@@ -188,6 +188,8 @@ class LexicalIndex:
 
         They are equal to those that `search` gives with the same clause.
         """
+        if clause.rows is not None:
+            rows = [row for row in rows if clause.rows[row]]
         # Some hundred terms one by one are three times as fast as a set of terms.
         own = [tantivy.Query.term_query(self._schema, "row", int(row)) for row in rows]
         only = tantivy.Query.boolean_query([(tantivy.Occur.Should, q) for q in own])
@@ -268,13 +270,14 @@ class LexicalIndex:
     ) -> tuple[Rows, Scores]:
         counts = Counter(words(query)[:_MAX_WORDS])
         try:
-            must = self._clauses(clause)
             known = {w: n for w, n in counts.items() if self._known(w, clause)}
             highest = (_K1 + 1) * sum(n * self.idf(w) for w, n in known.items())
             if highest <= 0:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
             found = None if only else self._among_all(known, clause, k)
             if found is None:
+                is_masked = only and clause.rows is not None
+                must = [] if is_masked else self._clauses(clause)
                 asked = self._query(known, [*must, only] if only else must)
                 found = self._best(asked, k)
         except (ValueError, OSError) as error:
@@ -311,17 +314,15 @@ class LexicalIndex:
 
     def _query(self, known: dict[str, int], must: list[tantivy.Query]) -> tantivy.Query:
         query = tantivy.Query
-        any_word = query.boolean_query(
-            [
-                (
-                    tantivy.Occur.Should,
-                    query.boost_query(
-                        query.term_query(self._schema, "body", word, "freq"), float(n)
-                    ),
-                )
-                for word, n in known.items()
-            ]
-        )
+        terms = [
+            query.boost_query(
+                query.term_query(self._schema, "body", word, "freq"), float(n)
+            )
+            for word, n in known.items()
+        ]
+        any_word = query.boolean_query([(tantivy.Occur.Should, t) for t in terms])
+        if not must:
+            return any_word  # within another query it takes a fifth longer
         unscored = [query.const_score_query(clause, 0.0) for clause in must]
         return query.boolean_query(
             [(tantivy.Occur.Must, clause) for clause in [any_word, *unscored]]
