@@ -6,7 +6,9 @@ one get the same answer, and so do hidden and unknown sources. A broken index ra
 it never looks like "no hits".
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -27,7 +29,7 @@ from dunegpt.index.router import Named, Router
 from dunegpt.index.shown import Found, Shown, first_rows
 from dunegpt.index.snapshot import Snapshot
 from dunegpt.index.texts import context
-from dunegpt.index.vectors import Mask, Rows
+from dunegpt.index.vectors import Mask, Rows, Scores, Vectors
 from dunegpt.index.view import Filters, View
 from dunegpt.index.words import symbols, words
 from dunegpt.types import Access, Cited, Citing, Document, FoundBy, Hit
@@ -89,6 +91,8 @@ class Searcher:
         self.snapshot = snapshot
         self.narrowing = narrowing or Narrowing()
         self.reranker = reranker
+        # Its threads end when nobody holds it any more.
+        self._beside = ThreadPoolExecutor(os.cpu_count(), "by-vector")
 
     def search(
         self,
@@ -307,18 +311,21 @@ class Searcher:
     ) -> Found:
         """Return rows and scores, best first: the best of each part, joined."""
         lexical, dense = self.snapshot.lexical, self.snapshot.dense
-        by_words = by_vector = np.empty(0, np.int64), np.empty(0, np.float32)
         way = FoundBy(ranking.value)
         if not view.rows.any():
-            return Found(*by_words, way)
-        if ranking is not Ranking.DENSE:
-            by_words = lexical.search(question, view.clause, candidates)
+            return Found(np.empty(0, np.int64), np.empty(0, np.float32), way)
         if ranking is Ranking.LEXICAL:
-            return Found(*by_words, way)
-        vector = self.snapshot.encoder.queries([question])[0]
-        by_vector = dense.search(vector, view.rows, candidates)
+            return Found(*lexical.search(question, view.clause, candidates), way)
         if ranking is Ranking.DENSE:
+            _, by_vector = self._by_vector(question, view, candidates)
             return Found(*by_vector, way)
+        # Words and vectors at the same time: both let go of Python's lock.
+        beside = self._beside.submit(self._by_vector, question, view, candidates)
+        try:
+            by_words = lexical.search(question, view.clause, candidates)
+        finally:
+            wait([beside])
+        vector, by_vector = beside.result()
         rows = np.union1d(by_words[0], by_vector[0])
         by_row = dict(zip(by_words[0].tolist(), by_words[1].tolist(), strict=True))
         if others := np.setdiff1d(rows, by_words[0]).tolist():
@@ -332,6 +339,13 @@ class Searcher:
         )
         order = np.lexsort((rows, -scores))
         return Found(rows[order], scores[order], way)
+
+    def _by_vector(
+        self, question: str, view: View, candidates: int
+    ) -> tuple[Vectors, tuple[Rows, Scores]]:
+        """Return a question's vector, and what is nearest to it."""
+        vector = self.snapshot.encoder.queries([question])[0]
+        return vector, self.snapshot.dense.search(vector, view.rows, candidates)
 
     def _arranged(
         self, question: str, found: Found, router: Router
