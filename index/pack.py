@@ -25,7 +25,7 @@ import numpy as np
 from dunegpt import __version__
 from dunegpt.config import IndexTable
 from dunegpt.errors import IndexBrokenError, IndexMismatchError
-from dunegpt.index import dense
+from dunegpt.index import lists
 from dunegpt.index.encoder import FILES, Encoder
 from dunegpt.index.identity import content_id, identity, passage_identity
 from dunegpt.index.lexical import Facts, LexicalWriter
@@ -348,7 +348,7 @@ class Packer:
                 VectorFile(self._new / "parts" / span.name / "vectors.faiss")
                 for span in self._spans
             ]
-            dense.train(parts, self._new / "lists.faiss")
+            lists.train(parts, self._new / "lists.faiss")
 
     def _document_facts(self) -> Any:
         """Return what filters ask of each document, by its number."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.index import dense
-from dunegpt.index.dense import DenseIndex, probes, train
+from dunegpt.index import dense, lists
+from dunegpt.index.dense import DenseIndex
 from dunegpt.index.encoder import Vectors, unit
+from dunegpt.index.lists import LISTS, InvertedFile, train
 from dunegpt.index.vectors import MappedRows, VectorFile, VectorsWriter
 
 ROWS, DIMENSION = 133, 16
@@ -162,7 +163,57 @@ def test_an_equal_file_for_equal_rows(tmp_path: Path, vectors: Vectors) -> None:
     assert contents[0] == contents[1]
 
 
-def test_probes() -> None:
-    found = [probes(s, 4096) for s in (1, 0.5, 0.2, 0.1, 0.01)]
-    assert found == [128, 128, 512, 1152, 4096]
-    assert probes(1, 20) == 20
+def test_a_subject_far_from_the_question_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lists are looked into, however many nearer ones there are."""
+    rng = np.random.default_rng(5)
+    centres = unit(rng.normal(size=(100, 32)).astype(np.float32))
+    spread = np.repeat(centres, 50, axis=0) + 0.1 * rng.normal(size=(5000, 32))
+    vectors = unit(spread.astype(np.float32)).astype(np.float16).astype(np.float32)
+    train([VectorFile(write(tmp_path / "a", vectors))], tmp_path / "lists")
+    monkeypatch.setattr(lists, "LISTS", 20)
+    file = InvertedFile(tmp_path / "lists")
+    shares, plain = [], []
+    for subject in range(0, 100, 10):
+        far = np.argsort(centres @ centres[subject])[:10]
+        allowed = np.isin(np.arange(5000) // 50, far)
+        for query in vectors[subject * 50 : subject * 50 + 5]:
+            true = np.argsort(-np.where(allowed, vectors @ query, -np.inf))[:10]
+            named = file.candidates(query, allowed, 100)
+            assert allowed[named].all()
+            shares.append(len(np.intersect1d(true, named)) / 10)
+            file._index.nprobe = 30
+            _, near = file._index.search(query[None, :], 5000)
+            plain.append(len(np.intersect1d(true, near[0])) / 10)
+    assert np.mean(shares) >= 0.95
+    assert np.mean(plain) < 0.1, "that is what looking near the question finds"
+
+
+@pytest.mark.parametrize("sample", [1, 30, 10**6])
+def test_counts_of_what_is_allowed(
+    big: tuple[DenseIndex, Vectors], sample: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, vectors = big
+    file = index._lists
+    assert file is not None
+    monkeypatch.setattr(lists, "_SAMPLE", sample)
+    monkeypatch.setattr(lists, "_KEPT", 2)
+    for seed in range(5):
+        allowed = np.random.default_rng(seed).random(BIG) < 0.5
+        held = file._held(allowed)
+        assert file._held(allowed) is held
+        inside = int(np.count_nonzero(allowed[: len(file)]))
+        assert abs(held.sum() - inside) <= inside / min(sample, inside)
+        assert len(file._counts) <= 2
+    none = np.zeros(BIG, bool)
+    none[-1] = True
+    assert not len(file.candidates(vectors[0], none, 5))
+
+
+def test_the_share_that_is_looked_at(big: tuple[DenseIndex, Vectors]) -> None:
+    file = big[0]._lists
+    assert file is not None
+    number = int(4 * (BIG - 500) ** 0.5)
+    assert file.share(len(file)) == pytest.approx(LISTS / number)
+    assert file.share(len(file) // 10) == file.share(0) == 1

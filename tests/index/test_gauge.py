@@ -7,7 +7,7 @@ import pytest
 
 from dunegpt.config import IndexTable, Settings
 from dunegpt.errors import ConfigError, IndexBrokenError
-from dunegpt.index import dense
+from dunegpt.index import dense, lists
 from dunegpt.index.build import build
 from dunegpt.index.encoder import Encoder, Vectors
 from dunegpt.index.snapshot import Snapshot
@@ -45,8 +45,7 @@ def test_every_row_is_looked_at_in_a_small_one(settings: Settings) -> None:
 
 def test_a_bad_one_is_refused(mine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     first = build(mine).snapshot
-    monkeypatch.setattr(dense, "_PROBES", 0)
-    monkeypatch.setattr(dense, "probes", lambda share, lists: 1)
+    monkeypatch.setattr(lists, "LISTS", 0)
     monkeypatch.setattr(dense, "_REFINED", 1)
     put(mine, 1)
     for _ in range(2):
