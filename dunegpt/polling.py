@@ -4,10 +4,9 @@ Knows the clock and the signals, not what a round does.
 """
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -19,36 +18,31 @@ class Rounds:
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
-        self._ended = threading.Event()
-        self._is_in_round = False
 
     def __iter__(self) -> Iterator[int]:
         """Yield 1, 2, ... when a round is due; a long one delays the next, no more."""
         number = 0
-        while not self._ended.is_set():
+        while True:
             number += 1
             begun = time.monotonic()
-            self._is_in_round = True
             yield number
-            self._is_in_round = False
-            self._ended.wait(max(begun + self._every_s - time.monotonic(), 0))
+            time.sleep(max(begun + self._every_s - time.monotonic(), 0))
 
     @contextmanager
     def until_ended(self) -> Iterator["Rounds"]:
         """Take SIGINT and SIGTERM for the wish to end; give them back afterwards."""
-        before = {s: signal.signal(s, self._end) for s in _SIGNALS}
+        before = {s: signal.signal(s, _end) for s in _SIGNALS}
         try:
-            yield self
-        except KeyboardInterrupt:
-            self._ended.set()
+            with suppress(KeyboardInterrupt):
+                yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self._ended.set()
-        if self._is_in_round:
-            raise KeyboardInterrupt
+
+def _end(number: int, frame: FrameType | None) -> None:
+    # It must take no lock: what it interrupts may hold it.
+    raise KeyboardInterrupt
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

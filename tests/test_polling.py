@@ -1,9 +1,11 @@
 """`dunegpt crawl --every`: rounds until a signal, and a failed one stops nothing."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +28,20 @@ def test_rounds_until_ended_from_within() -> None:
             assert number <= 3
     assert seen == [1, 2, 3]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_at_any_moment_ends_it() -> None:
+    """Also while a wait begins or ends, where locks may be held."""
+    chance = random.Random(1)
+    for _ in range(200):
+        kill = threading.Timer(
+            chance.uniform(0, 0.003), os.kill, (os.getpid(), signal.SIGTERM)
+        )
+        with Rounds(0).until_ended() as rounds:
+            kill.start()
+            for _ in rounds:
+                pass
+        kill.join()
 
 
 def test_an_error_of_ours_leaves_the_handlers_as_they_were() -> None:
