@@ -200,6 +200,15 @@ def test_in_a_terminal(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "/quit ends the chat." in err
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs be interrupted, though these tests may run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_real_pipe_and_an_interrupt(
     config_file: Write, file: str, papers: Path
 ) -> None:
