@@ -8,6 +8,7 @@ found there. Knows no true cosine.
 """
 
 import math
+import threading
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
@@ -44,6 +45,7 @@ class InvertedFile:
         except (RuntimeError, OSError) as error:
             raise IndexBrokenError(f"The dense index {path}: {error}") from error
         self._counts: dict[int, tuple[weakref.ref[Mask], Rows]] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """Return how many rows it holds."""
@@ -102,9 +104,10 @@ class InvertedFile:
         step = max(1, len(rows) // _SAMPLE)
         lists = self._list_of[rows[::step]]
         counts = np.bincount(lists, minlength=self._index.nlist) * step
-        while len(self._counts) >= _KEPT:
-            self._counts.pop(next(iter(self._counts)), None)
-        self._counts[key] = weakref.ref(allowed), counts
+        with self._lock:
+            while len(self._counts) >= _KEPT:
+                del self._counts[next(iter(self._counts))]
+            self._counts[key] = weakref.ref(allowed), counts
         return counts
 
     @cached_property
