@@ -134,7 +134,7 @@ class LiveSearcher:
             old.retired = True
             is_last = not old.users
         if old.searcher.snapshot.folder != searcher.snapshot.folder:
-            _warm(searcher.snapshot)
+            _warm(searcher.snapshot, old.searcher.snapshot)
         if is_last:
             old.searcher.close()
         log.info("searching snapshot %s", searcher.snapshot.id)
@@ -200,12 +200,12 @@ class LiveSearcher:
         return facts.st_ino, facts.st_mtime_ns
 
 
-def _warm(snapshot: Snapshot) -> None:
-    """Read the files of a snapshot once, beside the questions."""
+def _warm(snapshot: Snapshot, before: Snapshot | None = None) -> None:
+    """Read once, beside the questions, what a snapshot has and the one before not."""
 
     def read_files() -> None:
         try:
-            read = snapshot.warm()
+            read = snapshot.warm(before)
         except OSError as error:  # questions read what they need, or say what is wrong
             log.warning("reading snapshot %s ahead ended: %s", snapshot.id, error)
         else:

@@ -90,18 +90,28 @@ class Snapshot:
         self.store.close()
         self.references.close()
 
-    def warm(self) -> int:
+    def warm(self, before: "Snapshot | None" = None) -> int:
         """Read the files once, so that first questions are as fast as later ones.
 
         What every question needs comes first; it ends where memory does.
+
+        Args:
+            before: The files that are this one's, too, were read already.
 
         Returns:
             How many bytes were read.
 
         Raises:
-            OSError: A file cannot be read, or the snapshot was removed meanwhile.
+            OSError: A file cannot be read, or a snapshot was removed meanwhile.
         """
-        return warm(self.folder, list(self.manifest["files"]))
+        names = [
+            name
+            for name in self.manifest["files"]
+            if before is None
+            or name not in before.manifest["files"]
+            or not (before.folder / name).samefile(self.folder / name)
+        ]
+        return warm(self.folder, names)
 
     def _array(self, name: str | Path) -> npt.NDArray[Any]:
         try:

@@ -104,8 +104,9 @@ def test_a_server_reads_each_new_snapshot_once(
 ) -> None:
     read: list[str] = []
 
-    def warm(snapshot: Snapshot) -> int:
+    def warm(snapshot: Snapshot, before: Snapshot | None) -> int:
         read.append(snapshot.id)
+        assert (before.id if before else "") == "".join(read[:-1])
         return 0
 
     monkeypatch.setattr(Snapshot, "warm", warm)
@@ -116,6 +117,18 @@ def test_a_server_reads_each_new_snapshot_once(
     assert not served.look()
     served.close()
     assert read == [first, second]
+
+
+def test_what_the_one_before_has_is_not_read_again(settings: Settings) -> None:
+    indexed(settings, "The valve is at 5 bar.")
+    old = Snapshot(settings.data / "snapshots" / "current")
+    fill(settings, [(document("n:2"), {"a.txt": ["The valve is shut."]})])
+    build(settings)
+    new = Snapshot(settings.data / "snapshots" / "current")
+    model = new.manifest["files"]["encoder/model.onnx"]["bytes"]
+    assert 0 < new.warm(old) <= new.warm() - model
+    old.close()
+    new.close()
 
 
 def test_a_snapshot_that_is_gone_meanwhile(
