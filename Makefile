@@ -1,23 +1,34 @@
 # make demo       set up .venv, index the example documents, answer three questions
-# make test       all tests; real parts that are not installed are named as skipped
-# make test-real  install and start the real parts (root), and test with them
-# make acceptance the journey: thousands of documents, three people who ask
-# make check      what each commit must pass: ruff, mypy, the fast tests
+# make test       all tests; real services that are not installed are listed as skipped
+# make check      what each commit must pass: ruff, mypy, the layers, the fast tests
+# make check-clock  the fast tests at another moment, in another time zone
+# make acceptance end to end: thousands of documents, three people who ask
+# make test-real  as root: install and start the real services, and test with them; in full
+#                 where something has changed since they passed (tests/real/suites.py)
+# make test-real-full  the same, everything in full; SUITES="push models" takes some
 # make llm        a small model server for a machine without a GPU, in .llm (4 GB);
 #                 LLM=llama.cpp takes that instead of vLLM (0.3 GB)
-# make schemas    write docs/schemas again after a change of dunegpt/*schemas.py
+# make schemas    write docs/schemas again after a change of dunegpt/schemas/*.py
 #
 # PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
+
+# Where byte code is not kept, each process compiles all modules and tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 PIP_ARGS ?=
 LLM ?= vllm
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
-REAL := DUNEGPT_REAL=required $(BIN)/pytest -q -rs
+SUITES ?=
+REAL := $(BIN)/python -m tests.real.run
+UNIT := $(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
+FAST := $(UNIT) -m "not slow" --hypothesis-profile=check
+CLOCK ?= 2028-02-29T20:00
+ZONE ?= Pacific/Pago_Pago
 
-.PHONY: demo install test real test-real real-indico real-indico-steps real-models \
-  acceptance check llm schemas clean
+.PHONY: demo install test unit real test-real test-real-full packages acceptance check \
+  check-clock lint llm schemas clean
 
 install: .venv/installed
 
@@ -40,37 +51,38 @@ demo: install
 	@$(DEMO) ask "What is the radon concentration in the liquid argon of Larch?"; test $$? -eq 3
 	@echo; echo 'To go on:  export DUNEGPT_CONFIG=examples/dunegpt.toml PATH="$$PWD/$(BIN):$$PATH"'
 
-test: install
-	$(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
+test: install unit
 	$(MAKE) --jobs=2 --output-sync=target acceptance real
 
-real:
+unit: install
+	$(UNIT)
+
+real: install
 	$(BIN)/pytest -q -rs tests/real
 
-# The programs first: they come by apt-get, as Indico's do. Then two Indicos, each with
-# half of its tests, beside the rest: an Indico answers one request after the other.
 test-real: install
-	$(REAL) tests/real/test_programs.py tests/real/test_push.py
-	$(MAKE) --jobs=3 --output-sync=target real-indico real-indico-steps real-models
+	$(REAL) $(REAL_ARGS) $(SUITES)
 
-real-indico:
-	$(REAL) tests/real/test_indico.py tests/real/test_indico_runs.py
+test-real-full: install
+	$(REAL) --full $(SUITES)
 
-real-indico-steps:
-	$(REAL) tests/real/test_indico_steps.py
-
-real-models:
-	$(REAL) tests/real --ignore=tests/real/test_programs.py \
-	  --ignore=tests/real/test_push.py --ignore-glob='*/test_indico*.py'
+packages: install
+	$(REAL) --packages
 
 acceptance: install
-	$(BIN)/pytest -q -rs --durations=3 tests/acceptance
+	ulimit -n 256; $(BIN)/pytest -q -rs --durations=3 tests/acceptance
 
-check: install
+check: lint
+	$(FAST)
+
+check-clock: install
+	$(FAST) --clock $(CLOCK) --zone $(ZONE)
+
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 -m "not slow" --ignore=tests/real --ignore=tests/acceptance
+	$(BIN)/lint-imports --no-logo
 
 llm: install
 	@$(BIN)/python examples/set_up_llm.py $(LLM)

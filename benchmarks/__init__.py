@@ -1,1 +1,3 @@
-"""Measures that print figures; none of them is a test."""
+"""Benchmarks that print measurements; none of them is a test."""
+
+import dunegpt  # noqa: F401 - turns telemetry off before a benchmark imports others

@@ -1,13 +1,13 @@
-"""Looks for leaks: random worlds, readers, filters and changes against brute force.
+"""Searches for access leaks: random documents, readers and changes vs. brute force.
 
     python -m benchmarks.access [--queries 100000] [--seed 0]
 
-Each world is 25 documents and more in two systems, with versions, files that differ
-from their document in access, and five groups. It changes eight times: documents come,
-go, open, close, are edited. After each change questions are asked of the old snapshot
-under the new record of access, then of the new snapshot, which was packed on top of the
-old one. What is found is compared with what looking at everything says; see
-``tests/index/access_model.py``. Exit code 1 if anything is wrong.
+Each world has at least 25 documents in two systems, with versions, five groups, and
+files whose access sets differ from their document's. It changes eight times: documents
+are added, removed, opened, closed and edited. After each change, the old snapshot is
+searched under the new access sets, then the new, incrementally built snapshot.
+Results are compared with brute force; see ``simulators/access_model.py``. The exit code
+is 1 if anything is wrong.
 """
 
 import argparse
@@ -15,14 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.encoder import make_encoder
-from tests.index.test_access_model import run
+from simulators.access_model import run
+from simulators.encoder import make_encoder
 
 STEPS, EACH = 9, 60
 
 
 def main() -> None:
-    """Run worlds until enough was asked; print what was wrong."""
+    """Run worlds until enough queries are done; print the wrong results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--queries", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -34,8 +34,8 @@ def main() -> None:
         while asked < options.queries:
             with tempfile.TemporaryDirectory(dir=temporary) as folder:
                 seed = options.seed + worlds
-                found = run(Path(folder), encoder, seed, steps=STEPS, each=EACH)
-            wrong += [f"world {seed}: {each}" for each in found]
+                errors = run(Path(folder), encoder, seed, steps=STEPS, each=EACH)
+            wrong += [f"world {seed}: {each}" for each in errors]
             asked, worlds = asked + (2 * STEPS - 1) * EACH, worlds + 1
             if worlds % 10 == 0:
                 print(f"{asked:,} queries, {len(wrong)} wrong", flush=True)

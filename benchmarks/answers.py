@@ -1,21 +1,20 @@
-"""Asks many questions and writes down each answer, to be read; prints what it cost.
+"""Answers a set of questions, writes the answers for review and prints statistics.
 
     python -m benchmarks.answers DATA QUESTIONS --out FILE [--config SETTINGS]
         [--wording q|q_hard] [--first N] [--json OUT] [--kept FILE]
 
-DATA is an indexed data folder; QUESTIONS is JSONL with ``q``, or ``q_hard``, and, where
-known, ``type``, ``answer`` and ``gold_doc_ids``. With SETTINGS the first of its model
-servers writes, without it the documents' own sentences are the answer; the snapshot is
-always DATA's. FILE gets, for each question, what was said with its citations, what was
-left out and why, and the outcome: a person reads it and judges.
+DATA is an indexed data folder; QUESTIONS is JSONL with ``q`` or ``q_hard`` and, if
+known, ``type``, ``answer`` and ``gold_doc_ids``. With SETTINGS, the first of its model
+servers generates the answers; without it, answers are extractive. The snapshot is
+always that of DATA. FILE receives the sentences of each answer with their citations,
+rejected sentences with the reason, and the outcome, for human review.
 
-With ``--kept`` what the model writes is kept in a file, and taken from there if the
-file has it: so that a change of the checks can be seen on the same answers.
+With ``--kept``, model output is cached in a file, so that a change of the verifier can
+be measured on the same answers.
 
-Printed: outcomes by type of question; sentences kept, and left out by reason; whether a
-cited document is one that holds the answer; milliseconds to the first reference, with
-the snapshot open as a server has it, p50 and p95; and what checking costs as a share of
-the time that the model takes.
+Prints outcomes by question type; sentences kept, and rejected by reason; whether a
+cited document contains the answer; milliseconds to the first reference with the
+snapshot already open (p50 and p95); and verification time as a share of all other time.
 """
 
 import argparse
@@ -34,20 +33,22 @@ from rich.table import Table
 
 from benchmarks.retrieval import read_lines
 from dunegpt.config import Settings, load_settings
-from dunegpt.serve import answer as answering
-from dunegpt.serve import writing
-from dunegpt.serve.llm import Messages
-from dunegpt.serve.models import Models
-from dunegpt.serve.receipts import prompt_hash
-from dunegpt.serve.verify import Verifier
+from dunegpt.index.search.open import open_searcher
+from dunegpt.serve.answer import generation
+from dunegpt.serve.answer.request import AnswerRequest
+from dunegpt.serve.answer.trace import hash_prompt
+from dunegpt.serve.llm.messages import Messages
+from dunegpt.serve.llm.pool import LLMPool
+from dunegpt.serve.receipts.recorder import answer_with_receipt
+from dunegpt.serve.verify.verifier import Verifier
 from dunegpt.types import Finished, Notice, References, Sentence
 
 PUBLIC = frozenset({"public"})
 
 
 @dataclass
-class Told:
-    """One answer as it came."""
+class TimedAnswer:
+    """An answer with its timings."""
 
     question: str
     kind: str
@@ -63,31 +64,31 @@ class Told:
 
     @property
     def kept(self) -> list[Sentence]:
-        """Sentences that a passage backs."""
+        """The sentences that are supported by a passage."""
         return [sentence for sentence in self.said if sentence.supported]
 
 
-class Timed(Verifier):
-    """A verifier that adds up the time it takes."""
+class TimedVerifier(Verifier):
+    """A verifier that sums up its own run time."""
 
     seconds = 0.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         clock = time.perf_counter()
         super().__init__(*given, **named)
-        Timed.seconds += time.perf_counter() - clock
+        TimedVerifier.seconds += time.perf_counter() - clock
 
-    def verified(self, text: str) -> Sentence:
-        """Return the sentence, checked."""
+    def verify(self, text: str) -> Sentence:
+        """Return the verified sentence."""
         clock = time.perf_counter()
         try:
-            return super().verified(text)
+            return super().verify(text)
         finally:
-            Timed.seconds += time.perf_counter() - clock
+            TimedVerifier.seconds += time.perf_counter() - clock
 
 
-class Keeping(Models):
-    """Model servers whose answers are kept, by the hash of what they were told."""
+class CachingLLMPool(LLMPool):
+    """Model servers whose output is cached by the hash of the prompt."""
 
     def __init__(self, settings: Settings, path: Path) -> None:
         super().__init__(settings)
@@ -98,8 +99,8 @@ class Keeping(Models):
     def stream(
         self, name: str, messages: Messages, person: str = "", **limits: Any
     ) -> Generator[str]:
-        """Yield an answer that is known, or ask for it and keep it."""
-        key = prompt_hash(messages)
+        """Yield cached output, or generate and cache it."""
+        key = hash_prompt(messages)
         if key not in self._known:
             text = ""
             for piece in super().stream(name, messages, person, **limits):
@@ -112,56 +113,55 @@ class Keeping(Models):
 
 
 def ask(
-    each: dict[str, Any],
+    item: dict[str, Any],
     wording: str,
     settings: Settings,
     searcher: Any,
-    models: Models,
-) -> Told:
-    """Ask one question; return all that came."""
-    told = Told(
-        each[wording],
-        each.get("type", ""),
-        each.get("gold_doc_ids", []) + each.get("also_in", []),
-        each.get("answer", ""),
+    models: LLMPool,
+) -> TimedAnswer:
+    """Answer one question; return the answer with its timings."""
+    answer = TimedAnswer(
+        item[wording],
+        item.get("type", ""),
+        item.get("gold_doc_ids", []) + item.get("also_in", []),
+        item.get("answer", ""),
     )
-    Timed.seconds = 0.0
+    TimedVerifier.seconds = 0.0
     clock = time.perf_counter()
-    for event in answering.answer(
-        told.question, settings, reader=PUBLIC, searcher=searcher, models=models
-    ):
+    request = AnswerRequest(answer.question, settings, PUBLIC)
+    for event in answer_with_receipt(request, searcher=searcher, models=models):
         match event:
             case References():
-                told.first_ms = 1000 * (time.perf_counter() - clock)
+                answer.first_ms = 1000 * (time.perf_counter() - clock)
             case Sentence():
-                told.said.append(event)
+                answer.said.append(event)
             case Notice():
-                told.notices.append(event.text)
+                answer.notices.append(event.text)
             case Finished():
-                told.outcome = event.outcome.value
-                told.cited = {
+                answer.outcome = event.outcome.value
+                answer.cited = {
                     c.number: (c.hit.document.id, c.quote)
                     for c in event.references
                     if c.cited
                 }
-    told.whole_s = time.perf_counter() - clock
-    told.verify_s = Timed.seconds
-    return told
+    answer.whole_s = time.perf_counter() - clock
+    answer.verify_s = TimedVerifier.seconds
+    return answer
 
 
-def as_text(number: int, told: Told) -> str:
-    """Return an answer as a person reads it."""
-    lines = [f"## {number}. {told.question}", f"({told.kind}; {told.outcome})"]
-    lines += [f"expected: {told.right}"] if told.right else []
-    for sentence in told.said:
+def as_text(number: int, answer: TimedAnswer) -> str:
+    """Return an answer as text for review."""
+    lines = [f"## {number}. {answer.question}", f"({answer.kind}; {answer.outcome})"]
+    lines += [f"expected: {answer.right}"] if answer.right else []
+    for sentence in answer.said:
         marks = "".join(f"[{n}]" for n in sentence.citations)
         why = "" if sentence.supported else f"   <-- left out: {sentence.reason}"
         lines.append(f"- {sentence.text} {marks}{why}")
-    lines += [f"! {text}" for text in told.notices]
-    for number_, (document, quote) in told.cited.items():
-        right = "right document" if _is_gold(document, told.gold) else "another one"
+    lines += [f"! {text}" for text in answer.notices]
+    for number_, (document, quote) in answer.cited.items():
+        right = "right document" if _is_gold(document, answer.gold) else "another one"
         lines.append(f"  [{number_}] {document} ({right}): {' '.join(quote.split())}")
-    lines.append(f"  {told.first_ms:.0f} ms, {told.whole_s:.1f} s")
+    lines.append(f"  {answer.first_ms:.0f} ms, {answer.whole_s:.1f} s")
     return "\n".join(lines)
 
 
@@ -169,15 +169,15 @@ def _is_gold(document: str, gold: list[str]) -> bool:
     return any(document.endswith(each) for each in gold)
 
 
-def report(answers: list[Told]) -> dict[str, Any]:
-    """Print and return the figures of all answers."""
+def report(answers: list[TimedAnswer]) -> dict[str, Any]:
+    """Print and return the statistics of all answers."""
     console = Console(width=100)
     by_type: dict[str, Counter[str]] = {}
-    for told in answers:
-        for kind in (told.kind or "-", "all"):
+    for answer in answers:
+        for kind in (answer.kind or "-", "all"):
             counts = by_type.setdefault(kind, Counter())
-            counts[told.outcome] += 1
-            cited = [_is_gold(d, told.gold) for d, _ in told.cited.values()]
+            counts[answer.outcome] += 1
+            cited = [_is_gold(d, answer.gold) for d, _ in answer.cited.values()]
             counts["cites a right document"] += any(cited)
     names = sorted({name for counts in by_type.values() for name in counts})
     table = Table("type", *names)
@@ -188,22 +188,22 @@ def report(answers: list[Told]) -> dict[str, Any]:
         re.sub(r"^.* (is not in the source)$", r"something \1", s.reason)
         .replace("the source backs it by", "backed by")
         .split(" by ")[0]
-        for told in answers
-        for s in told.said
+        for answer in answers
+        for s in answer.said
         if not s.supported
     )
-    kept = sum(len(told.kept) for told in answers)
+    kept = sum(len(answer.kept) for answer in answers)
     console.print(f"sentences kept {kept}, left out {reasons.total()}")
     for reason, count in reasons.most_common():
         console.print(f"  {count:4d}  {reason}")
-    first = np.array([told.first_ms for told in answers])
+    first = np.array([answer.first_ms for answer in answers])
     p50, p95 = np.percentile(first, [50, 95])
     console.print(f"first reference: {p50:.0f} / {p95:.0f} ms (p50 / p95)")
-    verify, whole = (
-        sum(told.verify_s for told in answers),
-        sum(told.whole_s for told in answers),
+    verify, total = (
+        sum(answer.verify_s for answer in answers),
+        sum(answer.whole_s for answer in answers),
     )
-    share = verify / max(whole - verify, 1e-9)
+    share = verify / max(total - verify, 1e-9)
     console.print(f"checking took {verify:.1f} s: {share:.1%} of all other time")
     return {
         "outcomes": {kind: dict(counts) for kind, counts in by_type.items()},
@@ -211,7 +211,7 @@ def report(answers: list[Told]) -> dict[str, Any]:
         "left_out": dict(reasons),
         "first_reference_ms": {"p50": float(p50), "p95": float(p95)},
         "verification_s": verify,
-        "whole_s": whole,
+        "whole_s": total,
     }
 
 
@@ -226,28 +226,30 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--kept", type=Path)
-    given = parser.parse_args()
-    base = load_settings(given.config) if given.config else Settings()
-    settings = base.model_copy(update={"data_dir": given.data.resolve()})
-    writing.Verifier = Timed  # type: ignore[attr-defined]
-    asked = [json.loads(line) for line in read_lines(given.questions)]
-    asked = [each for each in asked if each.get(given.wording)]
-    asked = asked[: given.first or None]
+    options = parser.parse_args()
+    base = load_settings(options.config) if options.config else Settings()
+    settings = base.model_copy(update={"data_dir": options.data.resolve()})
+    generation.Verifier = TimedVerifier  # type: ignore[attr-defined]
+    asked = [json.loads(line) for line in read_lines(options.questions)]
+    asked = [each for each in asked if each.get(options.wording)]
+    asked = asked[: options.first or None]
     answers = []
-    models = Keeping(settings, given.kept) if given.kept else Models(settings)
-    searcher = answering.open_searcher(settings)
-    searcher.search("warm up", PUBLIC)
-    with given.out.open("w", encoding="utf-8") as out:
+    models = (
+        CachingLLMPool(settings, options.kept) if options.kept else LLMPool(settings)
+    )
+    searcher = open_searcher(settings)
+    searcher.as_reader(PUBLIC).search("warm up")
+    with options.out.open("w", encoding="utf-8") as out:
         for number, each in enumerate(asked, start=1):
-            told = ask(each, given.wording, settings, searcher, models)
-            answers.append(told)
-            out.write(as_text(number, told) + "\n\n")
+            answer = ask(each, options.wording, settings, searcher, models)
+            answers.append(answer)
+            out.write(as_text(number, answer) + "\n\n")
             out.flush()
-            print(f"{number}/{len(asked)} {told.outcome} {told.whole_s:.1f} s")
+            print(f"{number}/{len(asked)} {answer.outcome} {answer.whole_s:.1f} s")
     searcher.close()
     figures = report(answers)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

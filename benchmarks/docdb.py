@@ -1,13 +1,13 @@
-"""Measures the crawl of a DocDB: against recordings of a real one, and at full size.
+"""Measures the DocDB crawl, against recordings of a real DocDB and at full size.
 
     python -m benchmarks.docdb [RECORDINGS] [--documents N] [--json OUT]
 
-RECORDINGS is a folder or tar with answers of a real DocDB in two states. They are
-played to the source: a crawl of the first state, the increment to the second. Who may
-read which version is compared with what is true there; requests that were not recorded
-are named. Then a DocDB in memory with N documents is crawled on loopback, each crawl in
-a process of its own, without a pause between requests; the first one is killed on its
-way, and what it and the next one left is compared with the truth.
+RECORDINGS is a folder or tar file with responses of a real DocDB in two states. They
+are replayed to the source: a crawl of the first state, then an increment to the second.
+The access set of each version is compared with the true one; requests that were not
+recorded are listed. Then a simulated DocDB with N documents is crawled on loopback,
+each crawl in its own process, without delay between requests. The first crawl is killed
+halfway; the result of the resumed crawl is compared with the truth.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from rich.table import Table
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.docdb_replay import LISTED_IN_BOTH, Recordings, Replay, age, opened
-from dunegpt.config import Settings, SourceTable
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.config import Settings, SourceSettings
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import crawl
-from tests.servers.docdb_doors import Doors
-from tests.servers.docdb_model import DocDBModel
-from tests.servers.docdb_site import hashes, truth
-from tests.servers.faults import FaultServer
+from simulators.docdb.endpoints import Doors
+from simulators.docdb.model import DocDBModel
+from simulators.docdb.site import hashes, truth
+from simulators.http_server import FaultServer
 
 GROUPS = ("Admin", "All", "Board", "Office", "Near")
 CHANGES = 30
@@ -65,7 +65,7 @@ class Run:
 
 
 def replay(source: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return what was found in each state, with five groups and with six."""
+    """Return the results for each state, with five groups and with six."""
     rows = []
     with opened(source) as recorded:
         for groups, states in ((LISTED_IN_BOTH, "AB"), (["DocDBAdm"], "A")):
@@ -109,16 +109,16 @@ def _played(played: Replay, state: str) -> dict[str, Any]:
 
 
 def fill(documents: int) -> DocDBModel:
-    """Return a DocDB of so many documents, twice as many versions, mixed access."""
-    model, chance = DocDBModel(GROUPS), random.Random(4711)
+    """Return a DocDB with twice as many versions as documents and mixed access."""
+    model, rng = DocDBModel(GROUPS), random.Random(4711)
     model.superiors = {("Admin", "All"), ("Board", "All"), ("All", "Near")}
     kinds: list[tuple[str, ...]] = [(), ("All",), ("Board",), ("Office", "Board")]
     kinds.append(("Near",))
     for number in range(documents):
-        own = chance.choices(kinds, (3, 5, 1, 0.5, 0.5))[0]
-        model.add(f"Note {number}", own)
-        for _ in range(chance.choice((0, 0, 1, 1, 3))):
-            model.add_version(number + 1, f"Note {number}, newer", own)
+        groups = rng.choices(kinds, (3, 5, 1, 0.5, 0.5))[0]
+        model.add(f"Note {number}", groups)
+        for _ in range(rng.choice((0, 0, 1, 1, 3))):
+            model.add_version(number + 1, f"Note {number}, newer", groups)
     model.pass_days(100)
     return model
 
@@ -138,17 +138,17 @@ class Served:
         cookie.write_text("session=service", encoding="utf-8")
 
     def settings(self, name: str) -> Settings:
-        """Return settings with an own data folder."""
+        """Return settings with a separate data folder."""
         url = f"{self.server.url}/cgi-bin"
         cookie = str(self.folder / "cookie")
         door = {"kind": "cookie", "url": f"{url}/sso", "cookie_file": cookie}
-        table = SourceTable(
+        table = SourceSettings(
             type="docdb", url=url, doors=[door], delay_s=0, requests_per_hour=0
         )
         return Settings(data_dir=self.folder / name, sources={"docdb": table})
 
     def run(self, what: str, settings: Settings, *, full: bool = False) -> None:
-        """Crawl in a process of its own, and keep the figures."""
+        """Crawl in a new process and record the measurements."""
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             report, peak = pool.submit(measured, settings, full).result()
@@ -169,7 +169,7 @@ class Served:
         )
 
     def kill(self, settings: Settings, share: float) -> None:
-        """Begin a first crawl, and end it by SIGKILL when so much of it is there."""
+        """Start a first crawl, and SIGKILL it when this share of versions is stored."""
         spawn, started = multiprocessing.get_context("spawn"), time.monotonic()
         child = spawn.Process(target=measured, args=(settings, False))
         child.start()
@@ -194,47 +194,47 @@ class Served:
 
 
 def measured(settings: Settings, full: bool) -> tuple[dict[str, Any], float]:
-    """Return the record of a crawl, and the peak memory of this process in MiB."""
+    """Run a crawl; return its report and the peak memory of this process in MiB."""
     report = asdict(crawl("docdb", settings, full=full))
-    # Not ru_maxrss: that begins with what the parent held, the whole DocDB.
+    # Not ru_maxrss, which includes the memory of the parent with the whole DocDB.
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     peak_kib = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
     return report, int(peak_kib) / 1024
 
 
 def count(settings: Settings) -> int:
-    """Return how many versions a catalog has so far."""
-    path = settings.data / "catalog.db"
+    """Return the number of versions in the catalog."""
+    path = settings.paths.catalog
     if not path.is_file():
         return 0
     catalog = Catalog(path)
-    found = catalog.counts("docdb")["documents"]
+    versions = catalog.get_statistics("docdb")["documents"]
     catalog.close()
-    return found
+    return versions
 
 
 def differences(settings: Settings, model: DocDBModel) -> dict[str, int]:
-    """Return how many versions there are, and how many are not as in truth.
+    """Return the numbers of expected, found and differing versions, and of files.
 
-    Their readers are compared, and the bytes of each of their files.
+    Compares the access sets and the bytes of all files.
     """
-    catalog, true = Catalog(settings.data / "catalog.db"), truth(model)
+    catalog, true = Catalog(settings.paths.catalog), truth(model)
     counts = {"versions": len(true), "found": 0, "files": 0, "differ": 0}
-    for document in catalog.documents():
+    for document in catalog.iter_documents():
         _, number, version = document.id.split(":")
-        own = model.documents[int(number)][int(version)]
+        record = model.documents[int(number)][int(version)]
         files = {f.name: f.sha256 for f in document.files if f.key != "about"}
         counts["found"] += 1
         counts["files"] += len(files)
         counts["differ"] += document.access != true[document.id] or files != hashes(
-            own.files
+            record.files
         )
     catalog.close()
     return counts
 
 
 def full_size(documents: int, folder: Path) -> tuple[list[Run], dict[str, int]]:
-    """Measure crawls of a DocDB of so many documents."""
+    """Measure crawls of a simulated DocDB with this many documents."""
     served = Served(fill(documents), folder)
     with served.server:
         settings = served.settings("data")
@@ -242,8 +242,8 @@ def full_size(documents: int, folder: Path) -> tuple[list[Run], dict[str, int]]:
         served.run("gone on with, to its end", settings)
         compared = differences(settings, served.model)
         served.run("increment, no change", settings)
-        chance = random.Random(11)
-        for number in chance.sample(sorted(served.model.documents), CHANGES):
+        rng = random.Random(11)
+        for number in rng.sample(sorted(served.model.documents), CHANGES):
             served.model.edit(number, 1, title="Edited")
         served.run(f"increment, {CHANGES} documents changed", settings)
         age(settings)
@@ -251,33 +251,37 @@ def full_size(documents: int, folder: Path) -> tuple[list[Run], dict[str, int]]:
     return served.runs, compared
 
 
-# ── printed ───────────────────────────────────────────────────────────────────────
+# ── output ────────────────────────────────────────────────────────────────────────
 
 
 def costs(runs: list[Run]) -> Table:
-    """Return the table of requests, seconds and memory."""
-    shown = Table(title="A DocDB in memory; requests also per 1,000 documents")
+    """Return a table of requests, seconds and memory."""
+    table = Table(title="A DocDB in memory; requests also per 1,000 documents")
     names = ("crawl", "documents", "versions", "changed", "requests")
     for name in (*names, "req/1000", "s", "MiB"):
-        shown.add_column(name, justify="left" if name == "crawl" else "right")
+        table.add_column(name, justify="left" if name == "crawl" else "right")
     for run in runs:
         numbers = (run.documents, run.versions, run.changed, run.requests)
-        told = (f"{run.per_thousand:.0f}", f"{run.seconds:.0f}", f"{run.peak_mib:.0f}")
+        measures = (
+            f"{run.per_thousand:.0f}",
+            f"{run.seconds:.0f}",
+            f"{run.peak_mib:.0f}",
+        )
         error = f" [red]{run.error}[/]" if run.error else ""
-        shown.add_row(run.what + error, *map(str, numbers), *told)
-    return shown
+        table.add_row(run.what + error, *map(str, numbers), *measures)
+    return table
 
 
 def viewers(rows: list[dict[str, Any]]) -> Table:
-    """Return the table of what was found in the recordings against what is true."""
-    shown = Table(title="Recordings of a real DocDB: who may read which version")
+    """Return a table comparing the access sets in the recordings with the truth."""
+    table = Table(title="Recordings of a real DocDB: who may read which version")
     names = ("state", "groups", "versions", "cells", "agreed", "leaked", "missing")
     more = ("files", "bytes recorded", "hashes right", "removed", "requests")
     for name in (*names, *more):
-        shown.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for row in rows:
         counts = [row["leaked"], row["missing"]]
-        shown.add_row(
+        table.add_row(
             row["state"],
             *(str(row[name]) for name in names[1:5]),
             *(str(len(found)) for found in counts),
@@ -285,11 +289,11 @@ def viewers(rows: list[dict[str, Any]]) -> Table:
             str(row["removed"]),
             str(row["requests"]),
         )
-    return shown
+    return table
 
 
 def main() -> None:
-    """Measure, print, and write the figures if asked to."""
+    """Run the benchmark, print the results and write them if requested."""
     parser = argparse.ArgumentParser(description="Crawls of a DocDB.")
     parser.add_argument("recordings", nargs="?", type=Path)
     parser.add_argument("--documents", type=int, default=30000, metavar="N")

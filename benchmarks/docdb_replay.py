@@ -1,9 +1,8 @@
-"""Plays recorded answers of a real DocDB to the source, and says what was not recorded.
+"""Replays recorded responses of a real DocDB, and reports requests without one.
 
-The recordings are given by whoever has them; nothing of them is in this project. An
-answer that is not there is taken from the nearest one where that is sure to be the
-same (another span of days, the latest version asked for by its number, the bytes of a
-file that another identity fetched), and counted; else the request is named and fails.
+The recordings are not part of this project. If a response is missing, an equivalent one
+is used and counted (another number of days, the latest version requested by its number,
+or a file that another identity fetched); otherwise the request is listed and fails.
 """
 
 import base64
@@ -23,12 +22,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from dunegpt.config import Settings, SourceTable
-from dunegpt.ingest import docdb
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.access import NOBODY, PUBLIC
+from dunegpt.config import Settings, SourceSettings
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import CrawlReport, crawl
 from dunegpt.ingest.http import PoliteClient
-from dunegpt.types import NOBODY, PUBLIC, Document
+from dunegpt.types import Document
 
 EYE = "sso-crawler-allgroups"
 GROUPS = {1: "DocDBAdm", 2: "DUNE", 3: "EB", 4: "IPO", 5: "ReadOnly", 6: "EDND"}
@@ -56,18 +55,18 @@ EXPECTED = {
     }
     for state, table in (("A", _A), ("B", _B))
 }
-"""Who sees which version in fact, by the note that comes with the recordings."""
+"""The true viewers of each version, from the notes with the recordings."""
 
 
 @dataclass
 class Recordings:
-    """Answers by state, identity and address.
+    """Recorded responses by state, identity and URL.
 
     Attributes:
-        state: ``A`` or ``B``: which answers are given.
-        nearest: Requests that were answered by another recording, and by which.
-        missing: Requests that no recording answers.
-        bodies: Of the files that were given out.
+        state: The state to replay, ``A`` or ``B``.
+        nearest: Requests served from an equivalent recording, with its name.
+        missing: Requests without any recording.
+        bodies: Contents of the served files.
     """
 
     folder: Path
@@ -87,7 +86,7 @@ class Recordings:
                 self._index.setdefault(key, entry)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer to a request, or 404."""
+        """Return the recorded response to a request, or 404."""
         who, place = _identity(request), _canonical(str(request.url))
         if found := self._index.get((self.state, who, place)):
             self.exact += 1
@@ -119,7 +118,7 @@ class Recordings:
         return self._twin(place) if who == EYE else None
 
     def _twin(self, place: str) -> dict[str, Any] | None:
-        """Return what somebody else was shown, if that is the document."""
+        """Return the response to another identity, if it shows the document."""
         others = (
             ("public", "/"),
             ("basic-EB", "/private/"),
@@ -134,7 +133,7 @@ class Recordings:
         return None
 
     def _same_file(self, place: str) -> dict[str, Any] | None:
-        """Return the bytes of a file that anybody fetched in this state."""
+        """Return the response with a file that any identity fetched in this state."""
         wanted = dict(parse_qsl(urlsplit(place).query, encoding="latin-1"))
         number, version = int(wanted["docid"]), int(wanted.get("version", "0"))
         raw = f"/DocDB/{number // 1000:04}/{number:06}/{version:03}/"
@@ -151,7 +150,7 @@ class Recordings:
     def _is_named(
         self, entry: Mapping[str, Any], query: dict[str, str], wanted: dict[str, str]
     ) -> bool:
-        """Return whether an answer says that it is the file that is wanted."""
+        """Return whether the headers of a response name the requested file."""
         mine = (query.get("docid"), query.get("version"))
         if mine != (wanted["docid"], wanted.get("version")):
             return False
@@ -166,8 +165,8 @@ class Recordings:
         if len(lines) == 1:
             lines = lines[0].split(b"\n")
         headers = [tuple(line.split(b": ", 1)) for line in lines[1:] if b": " in line]
-        skip = {b"transfer-encoding", b"content-length"}
-        kept = [(k, v) for k, v in headers if k.lower() not in skip]
+        ignored = {b"transfer-encoding", b"content-length"}
+        kept = [(k, v) for k, v in headers if k.lower() not in ignored]
         if entry["status"] == "200" and "html" not in (entry["content_type"] or ""):
             self.bodies.append(body)
         return httpx.Response(int(entry["status"]), headers=kept, content=body)
@@ -179,8 +178,8 @@ def _canonical(url: str) -> str:
     order = {"docid": 0, "filename": 1, "version": 2}
     query.sort(key=lambda item: (order.get(item[0], 9), item))
     path = parts.path.replace("//", "/")
-    told = "&".join(f"{name}={value}" for name, value in query)
-    return f"{path}?{told}" if told else path
+    arguments = "&".join(f"{name}={value}" for name, value in query)
+    return f"{path}?{arguments}" if arguments else path
 
 
 def _identity(request: httpx.Request) -> str:
@@ -197,7 +196,7 @@ def _identity(request: httpx.Request) -> str:
 
 @contextmanager
 def opened(source: Path) -> Iterator[Path]:
-    """Give the folder of the recordings, unpacked if need be."""
+    """Provide the folder of the recordings, unpacked if necessary."""
     if source.is_dir():
         yield source
         return
@@ -208,7 +207,7 @@ def opened(source: Path) -> Iterator[Path]:
 
 
 class Replay:
-    """One catalog that is filled from recordings."""
+    """A catalog that is crawled from recordings."""
 
     def __init__(self, recordings: Recordings, data: Path, groups: list[str]) -> None:
         self.recordings, self.groups = recordings, groups
@@ -217,7 +216,7 @@ class Replay:
         cookie.write_text("session=recorded", encoding="utf-8")
         host = "http://127.0.0.1:8300/cgi-bin"
         door = {"kind": "cookie", "url": f"{host}/sso", "cookie_file": str(cookie)}
-        table = SourceTable(
+        table = SourceSettings(
             type="docdb",
             url=host,
             doors=[door],
@@ -228,7 +227,7 @@ class Replay:
         self.settings = Settings(data_dir=data, sources={"docdb": table})
 
     def crawl(self, state: str) -> CrawlReport:
-        """Crawl one state, a day after the one before."""
+        """Crawl one state, as if a day after the previous crawl."""
         self.recordings.state = state
         recordings = self.recordings
 
@@ -240,18 +239,18 @@ class Replay:
                 self._http = httpx.Client(transport=transport)
 
         age(self.settings)
-        with patch.object(docdb, "PoliteClient", Client):
+        with patch("dunegpt.ingest.sync.PoliteClient", Client):
             return crawl("docdb", self.settings)
 
     def documents(self) -> dict[str, Document]:
-        """Return what is shown to anybody."""
-        catalog = Catalog(self.settings.data / "catalog.db")
-        found = {d.id: d for d in catalog.documents()}
+        """Return the documents of the catalog that are not hidden, by id."""
+        catalog = Catalog(self.settings.paths.catalog)
+        documents = {d.id: d for d in catalog.iter_documents()}
         catalog.close()
-        return found
+        return documents
 
     def right_hashes(self) -> int:
-        """Return how many files have the hash of the bytes that were recorded."""
+        """Return the number of files with the hash of recorded bytes."""
         right = {_hash(body) for body in self.recordings.bodies}
         return sum(
             file.sha256 in right
@@ -261,7 +260,7 @@ class Replay:
         )
 
     def compared(self, state: str) -> tuple[int, list[str], list[str]]:
-        """Return how many cells of the table agree, what leaks, and what is missing."""
+        """Return the number of matching cells, the leaks, and the missing cells."""
         documents, asked = self.documents(), [*self.groups, PUBLIC]
         agreed, leaked, missing = 0, [], []
         for name in sorted(EXPECTED["A"] | EXPECTED["B"] | documents):
@@ -283,16 +282,16 @@ def _hash(body: bytes) -> str:
 
 
 def age(settings: Settings, days: float = 1.0) -> None:
-    """Make a catalog look as if its last daily look was some days ago."""
-    path = settings.data / "catalog.db"
+    """Make the crawl state in a catalog look this many days older."""
+    path = settings.paths.catalog
     if not path.is_file():
         return
     catalog = Catalog(path)
     before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
     for name in settings.sources:
         for key in ("daily", "since"):
-            if catalog.recall(name, key):
-                catalog.remember(name, key, before)
-        if catalog.recall(name, "rolled"):
-            catalog.remember(name, "rolled", before[:10])
+            if catalog.get_state(name, key):
+                catalog.put_state(name, key, before)
+        if catalog.get_state(name, "rolled"):
+            catalog.put_state(name, "rolled", before[:10])
     catalog.close()

@@ -1,12 +1,12 @@
-"""Measures the crawl of an EDMS: what is found of it, and for whom.
+"""Measures the EDMS crawl: completeness, access sets and cost.
 
     python -m benchmarks.edms [--documents N] [--json OUT]
 
-An EDMS in memory with N documents, in all statuses and forms of versions, is crawled by
-its SOAP services on loopback, without a pause between requests, and by an export of it.
-What is found is compared with the truth, version by version and file by file: missing,
-leaked, too narrow. Then what increments cost. The real EDMS was never tried: the model
-is what public code shows of it, and guesses.
+A simulated EDMS with N documents, with all statuses and version formats, is crawled
+through its SOAP services on loopback, without delay between requests, and through an
+export. Every version and file is compared with the truth: missing, leaked, or too
+narrow. Then increments are measured. Never run against the real EDMS: the simulator is
+based on public code and on assumptions.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from dunegpt.config import Settings, SourceTable
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.config import Settings, SourceSettings
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import crawl
-from tests.servers import edms_export
-from tests.servers.edms_model import EdmsModel
-from tests.servers.edms_site import GROUP, OTHER, ROOT
-from tests.servers.edms_soap import EdmsDoors
-from tests.servers.faults import FaultServer
+from simulators.edms import export as edms_export
+from simulators.edms.model import EdmsModel
+from simulators.edms.site import GROUP, OTHER, ROOT
+from simulators.edms.soap_server import EdmsDoors
+from simulators.http_server import FaultServer
 
 CHANGES = 20
 
@@ -51,17 +51,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Found:
-    """What a crawl found, against the truth.
+    """The result of a crawl, compared with the truth.
 
     Attributes:
-        versions: That exist; those of the model, whoever may read them.
-        found: Of these, in the catalog.
-        files: That exist and can be read; ``listed_only`` are CAD.
-        right: Of the files, those with the right bytes, where somebody may read them.
-        leaks: Versions and files that somebody may read here and not there.
-        narrow: Versions and files that somebody may read there and not here.
-        statuses: Versions by status, as found.
-        forms: Versions by the form of their string, as found.
+        versions: Existing versions, whoever may read them.
+        found: Of these, versions in the catalog.
+        files: Existing readable files; ``listed_only`` counts CAD files.
+        right: Files with the right bytes, if anybody may read them.
+        leaks: Versions and files with readers here that they lack in the EDMS.
+        narrow: Versions and files with readers in the EDMS that they lack here.
+        statuses: Number of found versions by status.
+        forms: Number of found versions by version format.
     """
 
     transport: str
@@ -81,7 +81,7 @@ class Found:
 
 
 class Served:
-    """An EDMS on loopback, and an export of it."""
+    """A simulated EDMS on loopback, and an export of it."""
 
     def __init__(self, documents: int, folder: Path) -> None:
         self.model, self.folder = EdmsModel(), folder
@@ -94,7 +94,7 @@ class Served:
         password.write_text(self.doors.users["svc"], encoding="utf-8")
 
     def settings(self, transport: str) -> Settings:
-        """Return settings with an own data folder."""
+        """Return settings with a separate data folder."""
         table: dict[str, Any] = {"type": "edms", "transport": transport}
         other = {"node": OTHER, "principals": []}
         table |= {"principals": [GROUP], "nodes": [ROOT, other]}
@@ -103,14 +103,14 @@ class Served:
             password = str(self.folder / "password")
             table |= {"user": "svc", "password_file": password, "url": self.server.url}
         else:
-            place = self.folder / "export"
-            place.mkdir(exist_ok=True)
-            table |= edms_export.write(self.model, place)
-        sources = {"edms": SourceTable(**table)}
+            export_folder = self.folder / "export"
+            export_folder.mkdir(exist_ok=True)
+            table |= edms_export.write(self.model, export_folder)
+        sources = {"edms": SourceSettings(**table)}
         return Settings(data_dir=self.folder / f"data-{transport}", sources=sources)
 
     def run(self, what: str, settings: Settings, *, full: bool = False) -> None:
-        """Crawl, and keep the figures."""
+        """Crawl and record the measurements."""
         report = crawl("edms", settings, full=full)
         self.server.requests.clear()
         changed = report.new + report.changed
@@ -118,22 +118,22 @@ class Served:
         self.runs.append(Run(what, *figures, report.seconds, report.error))
 
     def compared(self, transport: str, settings: Settings) -> Found:
-        """Return what is in the catalog, against what is true."""
+        """Return the comparison of the catalog with the truth."""
         readers = dict.fromkeys(self.model.nodes[ROOT].documents, frozenset({GROUP}))
         truth = self.model.truth("edms", readers)
         counts: Counter[str] = Counter()
         statuses: Counter[str] = Counter()
         forms: Counter[str] = Counter()
         seen = set()
-        catalog = Catalog(settings.data / "catalog.db")
-        for document in catalog.documents():
+        catalog = Catalog(settings.paths.catalog)
+        for document in catalog.iter_documents():
             _, number, version = document.id.split(":")
-            own = self.model.documents[number][version]
+            record = self.model.documents[number][version]
             seen.add(document.id)
             statuses[document.status] += 1
             forms[_form(version)] += 1
-            wanted = truth.get(document.id, frozenset())
-            _compare(counts, document.access, wanted)
+            expected = truth.get(document.id, frozenset())
+            _compare(counts, document.access, expected)
             kind = "public" if "public" in document.access else "members"
             counts[kind if document.access else "nobody"] += 1
             for file in document.files:
@@ -143,24 +143,26 @@ class Served:
                     counts["listed_only"] += 1
                     continue
                 counts["files"] += 1
-                body = own.files[file.name]
+                body = record.files[file.name]
                 is_shown = self.model.given(number, version, file.name) == body
-                inner = readers.get(number, frozenset())
+                members = readers.get(number, frozenset())
                 _compare(
-                    counts, file.access, frozenset({"public"}) if is_shown else inner
+                    counts, file.access, frozenset({"public"}) if is_shown else members
                 )
                 is_right = file.sha256 == hashlib.sha256(body).hexdigest()
                 counts["right"] += is_right or not file.access
         catalog.close()
-        every = {
-            f"edms:{n}:{v}" for n, own in self.model.documents.items() for v in own
+        all_ids = {
+            f"edms:{n}:{v}"
+            for n, record in self.model.documents.items()
+            for v in record
         }
         names = "files right listed_only leaks narrow public members nobody".split()
         return Found(
             transport=transport,
             documents=len(self.model.documents),
-            versions=len(every),
-            found=len(seen & every),
+            versions=len(all_ids),
+            found=len(seen & all_ids),
             statuses=dict(sorted(statuses.items())),
             forms=dict(sorted(forms.items())),
             **{name: counts[name] for name in names},
@@ -168,7 +170,7 @@ class Served:
 
 
 def _compare(counts: Counter[str], here: frozenset[str], there: frozenset[str]) -> None:
-    """Count what is open here and not there, and the other way round."""
+    """Count access sets that are too wide or too narrow."""
     if "public" not in there:
         counts["leaks"] += bool(here - there)
     if "public" not in here:
@@ -180,32 +182,32 @@ def _form(version: str) -> str:
 
 
 def measure(documents: int, folder: Path) -> tuple[list[Run], list[Found]]:
-    """Return what crawls cost, and what they found."""
+    """Return the cost and the results of all crawls."""
     served = Served(documents, folder)
-    found = []
+    results = []
     with served.server:
         soap = served.settings("soap")
         served.run("SOAP, first", soap)
-        found.append(served.compared("SOAP", soap))
+        results.append(served.compared("SOAP", soap))
         served.model.lacks = {"getModifiedDocuments"}
         served.run("SOAP, increment without a list of changes", soap)
         served.model.lacks = set()
         _change(served.model)
         served.run(f"SOAP, increment, {CHANGES} documents changed", soap)
         served.run("SOAP, full", soap, full=True)
-        found.append(served.compared("SOAP, after changes", soap))
+        results.append(served.compared("SOAP, after changes", soap))
         export = served.settings("export")
         served.run("export, first", export)
-        found.append(served.compared("export", export))
+        results.append(served.compared("export", export))
         served.run("export, increment, no change", export)
-    return served.runs, found
+    return served.runs, results
 
 
 def _change(model: EdmsModel) -> None:
-    """Edit, close and open some documents, and let all others be older."""
+    """Edit some documents, and make all others older."""
     for number in model.documents:
-        for own in model.documents[number].values():
-            own.changed = own.changed.replace(year=own.changed.year - 1)
+        for record in model.documents[number].values():
+            record.changed = record.changed.replace(year=record.changed.year - 1)
     for count, number in enumerate(list(model.documents)[:CHANGES]):
         version = model.latest(number)
         if count % 2:
@@ -215,36 +217,38 @@ def _change(model: EdmsModel) -> None:
 
 
 def costs(runs: list[Run]) -> Table:
-    """Return the table of requests and seconds."""
-    shown = Table(title="Crawls of an EDMS in memory")
+    """Return a table of requests and seconds."""
+    table = Table(title="Crawls of an EDMS in memory")
     for name in ("crawl", "versions seen", "changed", "files", "requests", "s"):
-        shown.add_column(name, justify="left" if name == "crawl" else "right")
+        table.add_column(name, justify="left" if name == "crawl" else "right")
     for run in runs:
         error = f" [red]{run.error}[/]" if run.error else ""
         numbers = (run.seen, run.changed, run.fetched, run.requests)
-        shown.add_row(run.what + error, *map(str, numbers), f"{run.seconds:.0f}")
-    return shown
+        table.add_row(run.what + error, *map(str, numbers), f"{run.seconds:.0f}")
+    return table
 
 
-def completeness(found: list[Found]) -> Table:
-    """Return the table of what was found, and for whom."""
-    shown = Table(title="What was found, against the truth")
-    shown.add_column("")
-    for each in found:
-        shown.add_column(each.transport, justify="right")
+def completeness(results: list[Found]) -> Table:
+    """Return a table of the results and their readers."""
+    table = Table(title="Results, compared with the truth")
+    table.add_column("")
+    for result in results:
+        table.add_column(result.transport, justify="right")
     names = ("documents", "versions", "found", "files", "right", "listed_only")
     for name in (*names, "public", "members", "nobody", "leaks", "narrow"):
         title = name.replace("_", " ")
-        shown.add_row(title, *(str(getattr(each, name)) for each in found))
+        table.add_row(title, *(str(getattr(result, name)) for result in results))
     for field in ("statuses", "forms"):
-        for name in sorted({key for each in found for key in getattr(each, field)}):
-            counts = (str(getattr(each, field).get(name, 0)) for each in found)
-            shown.add_row(f"  {name}", *counts)
-    return shown
+        for name in sorted(
+            {key for result in results for key in getattr(result, field)}
+        ):
+            counts = (str(getattr(result, field).get(name, 0)) for result in results)
+            table.add_row(f"  {name}", *counts)
+    return table
 
 
 def main() -> None:
-    """Measure, print, and write the figures if asked to."""
+    """Run the benchmark, print the results and write them if requested."""
     parser = argparse.ArgumentParser(description="Crawls of an EDMS.")
     parser.add_argument("--documents", type=int, default=2000, metavar="N")
     parser.add_argument("--json", type=Path, metavar="OUT")

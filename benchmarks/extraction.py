@@ -1,10 +1,10 @@
-"""Measures extraction: what fails and why, speed, memory, quality beside its peers.
+"""Measures extraction: failures, speed, memory, and quality compared with other tools.
 
     python -m benchmarks.extraction FOLDER_OR_TAR [--json OUT] [--markitdown PYTHON]
 
-FOLDER_OR_TAR holds `manifest.jsonl` and `files/`; a file has ground truth where a
-folder `groundtruth` beside its `sources` has its name and `.md`. Peers: pdftotext, if
-installed (poppler-utils), and markitdown, if PYTHON is one that has it:
+FOLDER_OR_TAR contains `manifest.jsonl` and `files/`; the ground truth of a file is
+`groundtruth/NAME.md` beside its folder `sources`. Compared with pdftotext, if installed
+(poppler-utils), and with markitdown, if PYTHON is an interpreter that has it:
 `python -m venv peers && peers/bin/pip install 'markitdown[docx,pptx,xlsx,xls,pdf]'`.
 """
 
@@ -28,8 +28,8 @@ import psutil
 import pypdfium2 as pdfium
 
 from benchmarks.extraction_quality import Quality, mean, quality
-from dunegpt.config import ExtractTable
-from dunegpt.ingest.extract import Extracted
+from dunegpt.config import ExtractSettings
+from dunegpt.ingest.extract import ExtractResult
 from dunegpt.ingest.extract.sandbox import Sandbox
 
 KIND = "application/octet-stream"
@@ -49,7 +49,7 @@ for line in sys.stdin:
 
 
 def main() -> None:
-    """Print a summary, and write all figures if asked."""
+    """Print a summary, and write all results if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path)
@@ -64,7 +64,7 @@ def main() -> None:
 
 @contextmanager
 def folder_of(data: Path) -> Iterator[Path]:
-    """Give the folder that holds `manifest.jsonl`, unpacked if it is an archive."""
+    """Provide the folder with `manifest.jsonl`, unpacked if it is an archive."""
     if data.is_dir():
         yield next(data.rglob("manifest.jsonl")).parent
         return
@@ -74,57 +74,57 @@ def folder_of(data: Path) -> Iterator[Path]:
 
 
 def measure(folder: Path, markitdown: str) -> dict[str, Any]:
-    """Return all figures."""
+    """Return all measurements."""
     manifest = (folder / "manifest.jsonl").read_text(encoding="utf-8")
     names = [json.loads(line)["file"] for line in manifest.splitlines()]
     paths = [folder / name for name in names]
-    found, seconds, cpu = read_all(paths)
+    results, seconds, cpu = read_all(paths)
     pdfs = [path for path in paths if path.suffix == ".pdf"]
     return {
         "files": len(paths),
-        "with_pages": sum(bool(each.pages) for each in found.values()),
-        "in_ledger": sum(bool(e.error or e.remarks) for e in found.values()),
+        "with_pages": sum(bool(each.pages) for each in results.values()),
+        "in_ledger": sum(bool(e.error or e.remarks) for e in results.values()),
         "without_either": [
             str(p.relative_to(folder))
-            for p, e in found.items()
+            for p, e in results.items()
             if not (e.error or e.pages)
         ],
-        "pages": sum(len(each.pages) for each in found.values()),
+        "pages": sum(len(each.pages) for each in results.values()),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
         "parent_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-        "failures": reasons(found),
+        "failures": reasons(results),
         "ledger": {
             str(path.relative_to(folder)): " ".join(filter(None, [e.error, *e.remarks]))
-            for path, e in found.items()
+            for path, e in results.items()
             if e.error or e.remarks
         },
-        "same_twice": same_twice(pdfs[::4] + paths[::9], found),
+        "same_twice": same_twice(pdfs[::4] + paths[::9], results),
         "speed": speeds(pdfs, markitdown),
-        "quality": qualities(folder, found, markitdown),
+        "quality": qualities(folder, results, markitdown),
     }
 
 
-def read_all(paths: list[Path]) -> tuple[dict[Path, Extracted], float, float]:
-    """Return what each file became, wall seconds, and CPU seconds of the children."""
-    begin, found, cpu = time.monotonic(), {}, 0.0
-    with Sandbox(ExtractTable()) as sandbox:
+def read_all(paths: list[Path]) -> tuple[dict[Path, ExtractResult], float, float]:
+    """Return the result of each file, wall seconds, and CPU seconds of the children."""
+    begin, results, cpu = time.monotonic(), {}, 0.0
+    with Sandbox(ExtractSettings()) as sandbox:
         for path in paths:
-            found[path], used = timed(sandbox, path)
+            results[path], used = timed(sandbox, path)
             cpu += used
-    return found, time.monotonic() - begin, cpu
+    return results, time.monotonic() - begin, cpu
 
 
-def timed(sandbox: Sandbox, path: Path) -> tuple[Extracted, float]:
-    """Return what a file became, and the child's CPU seconds for it."""
+def timed(sandbox: Sandbox, path: Path) -> tuple[ExtractResult, float]:
+    """Return the result of a file and the CPU seconds of the child for it."""
     before = cpu_of(sandbox)
-    found = sandbox.extract(path, path.name, KIND)
+    result = sandbox.extract(path, path.name, KIND)
     after = cpu_of(sandbox)
-    return found, after - before if after >= before else after
+    return result, after - before if after >= before else after
 
 
 def cpu_of(sandbox: Sandbox) -> float:
-    """Return the CPU seconds of the child and of what it has started and awaited."""
+    """Return the CPU seconds of the child and its finished child processes."""
     if sandbox.pid is None:
         return 0.0
     try:
@@ -133,36 +133,36 @@ def cpu_of(sandbox: Sandbox) -> float:
         return 0.0
 
 
-def reasons(found: dict[Path, Extracted]) -> dict[str, int]:
-    """Return how often each reason was given, numbers and names apart."""
+def reasons(found: dict[Path, ExtractResult]) -> dict[str, int]:
+    """Return the number of failures by reason, with numbers and names masked."""
     counts: Counter[str] = Counter()
-    for each in found.values():
-        for said in (each.error, *each.remarks):
-            if said:
-                counts[re.sub(r"\d[\d,.]*", "#", said.split(":")[0])] += 1
+    for result in found.values():
+        for message in (result.error, *result.remarks):
+            if message:
+                counts[re.sub(r"\d[\d,.]*", "#", message.split(":")[0])] += 1
     return dict(counts.most_common())
 
 
-def same_twice(paths: list[Path], found: dict[Path, Extracted]) -> dict[str, int]:
-    """Return how many of some files become the same again, in a new child."""
-    with Sandbox(ExtractTable()) as sandbox:
+def same_twice(paths: list[Path], found: dict[Path, ExtractResult]) -> dict[str, int]:
+    """Return how many of these files give the same result in a new child."""
+    with Sandbox(ExtractSettings()) as sandbox:
         same = sum(sandbox.extract(p, p.name, KIND) == found[p] for p in paths)
     return {"files": len(paths), "same": same}
 
 
 def speeds(pdfs: list[Path], markitdown: str) -> dict[str, dict[str, float]]:
-    """Return pages per CPU second on the PDF files that pdfium can open, no OCR."""
+    """Return pages per CPU second on PDF files that pdfium can open, without OCR."""
     readable = [(path, count) for path in pdfs if (count := page_count(path))]
     total = sum(count for _, count in readable)
     result = {}
-    with Sandbox(ExtractTable(ocr_images=0)) as sandbox:
+    with Sandbox(ExtractSettings(ocr_images=0)) as sandbox:
         sandbox.extract(readable[0][0], "a.pdf", KIND)
         ours = sum(timed(sandbox, path)[1] for path, _ in readable)
-    result["dunegpt"] = {"pages": total, "pages_per_cpu_s": round(total / ours, 1)}
+    result["dunegpt"] = {"pages": total, "pages_per_cpu_s": rate(total, ours)}
     alone = sum(pdfium_alone(path) for path, _ in readable)
     result["pypdfium2 alone"] = {
         "pages": total,
-        "pages_per_cpu_s": round(total / alone, 1),
+        "pages_per_cpu_s": rate(total, alone),
     }
     if shutil.which("pdftotext"):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -172,22 +172,27 @@ def speeds(pdfs: list[Path], markitdown: str) -> dict[str, dict[str, float]]:
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         result["pdftotext"] = {
             "pages": total,
-            "pages_per_cpu_s": round(total / used, 1),
+            "pages_per_cpu_s": rate(total, used),
         }
     if markitdown:
-        some = readable[::12]
-        texts = run_markitdown(markitdown, [path for path, _ in some])
-        pages = sum(count for _, count in some)
+        sample = readable[::12]
+        texts = run_markitdown(markitdown, [path for path, _ in sample])
+        pages = sum(count for _, count in sample)
         cpu = sum(used for _, used in texts)
         result["markitdown"] = {
             "pages": pages,
-            "pages_per_cpu_s": round(pages / cpu, 1),
+            "pages_per_cpu_s": rate(pages, cpu),
         }
     return result
 
 
+def rate(pages: int, cpu_s: float) -> float:
+    """Return pages per CPU second; the kernel counts in steps of 10 ms."""
+    return round(pages / max(cpu_s, 0.01), 1)
+
+
 def page_count(path: Path) -> int:
-    """Return how many pages pdfium sees; 0 if it cannot open the file."""
+    """Return the number of pages; 0 if pdfium cannot open the file."""
     try:
         with pdfium.PdfDocument(path) as document:
             return len(document)
@@ -196,7 +201,7 @@ def page_count(path: Path) -> int:
 
 
 def pdfium_alone(path: Path) -> float:
-    """Return the CPU seconds that the library alone takes for the text of all pages."""
+    """Return the CPU seconds of pypdfium2 alone for the text of all pages."""
     begin = time.process_time()
     with pdfium.PdfDocument(path) as document:
         for number in range(len(document)):
@@ -212,52 +217,56 @@ def pdfium_alone(path: Path) -> float:
 
 
 def pdftotext(path: Path) -> str:
-    """Return what pdftotext makes of a PDF file."""
-    done = subprocess.run(
+    """Return the output of pdftotext for a PDF file."""
+    result = subprocess.run(
         ["pdftotext", "-enc", "UTF-8", str(path), "-"], capture_output=True, check=False
     )
-    return done.stdout.decode("utf-8", errors="replace")
+    return result.stdout.decode("utf-8", errors="replace")
 
 
 def run_markitdown(python: str, paths: list[Path]) -> list[tuple[str, float]]:
-    """Return text and CPU seconds of each file; no text where it failed."""
-    asked = "".join(json.dumps(str(path)) + "\n" for path in paths)
-    done = subprocess.run(
+    """Return text and CPU seconds of each file; the text is empty if it failed."""
+    requests = "".join(json.dumps(str(path)) + "\n" for path in paths)
+    result = subprocess.run(
         [python, "-c", _MARKITDOWN],
-        input=asked,
+        input=requests,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    return [tuple(json.loads(line)) for line in result.stdout.splitlines()]
 
 
 def pairs(folder: Path) -> dict[Path, Path]:
-    """Return the files that have ground truth, and where it is."""
-    found = {}
+    """Return the ground truth of each file that has one."""
+    truths = {}
     for truth in sorted(folder.rglob("groundtruth/*.md")):
         sources = truth.parent.parent / "sources"
         for name in (truth.stem, f"{truth.stem}.pdf"):
             if (sources / name).is_file():
-                found[sources / name] = truth
-    return found
+                truths[sources / name] = truth
+    return truths
 
 
 def qualities(
-    folder: Path, found: dict[Path, Extracted], markitdown: str
+    folder: Path, found: dict[Path, ExtractResult], markitdown: str
 ) -> dict[str, Any]:
-    """Return mean quality by format and program, and that of each file."""
-    known = pairs(folder)
+    """Return the mean quality by format and program, and that of each file."""
+    truths = pairs(folder)
     texts: dict[str, dict[Path, str]] = {
-        "dunegpt": {p: "\n\n".join(page.text for page in found[p].pages) for p in known}
+        "dunegpt": {
+            p: "\n\n".join(page.text for page in found[p].pages) for p in truths
+        }
     }
     if shutil.which("pdftotext"):
-        texts["pdftotext"] = {p: pdftotext(p) for p in known if p.suffix == ".pdf"}
+        texts["pdftotext"] = {p: pdftotext(p) for p in truths if p.suffix == ".pdf"}
     if markitdown:
-        made = run_markitdown(markitdown, list(known))
-        texts["markitdown"] = {p: t for p, (t, _) in zip(known, made, strict=True)}
+        converted = run_markitdown(markitdown, list(truths))
+        texts["markitdown"] = {
+            p: t for p, (t, _) in zip(truths, converted, strict=True)
+        }
     scores = {
-        (program, path): quality(text, known[path].read_text(encoding="utf-8"))
+        (program, path): quality(text, truths[path].read_text(encoding="utf-8"))
         for program, own in texts.items()
         for path, text in own.items()
     }
@@ -269,7 +278,7 @@ def qualities(
                 for program in texts
                 if (program, path) in scores
             }
-            for path in known
+            for path in truths
         },
     }
 
@@ -287,7 +296,7 @@ def by_format(scores: dict[tuple[str, Path], Quality]) -> dict[str, dict[str, An
 
 
 def print_summary(result: dict[str, Any], say: Callable[[str], None] = print) -> None:
-    """Print what matters of the figures."""
+    """Print a summary of the results."""
     say(
         f"{result['files']} files, {result['pages']} pages, {result['with_pages']}"
         f" files with pages, {result['in_ledger']} in the ledger, without either:"

@@ -1,7 +1,7 @@
-"""Scores extracted text against ground truth in Markdown; knows no extractor.
+"""Scores extracted text against ground truth in Markdown.
 
-Markup is taken off both sides first, so that only words, their order and the rows of
-tables count.
+Markup is removed from both first, so that only words, their order and table rows count.
+Does not depend on any extractor.
 """
 
 import html
@@ -25,14 +25,14 @@ _LONGEST = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One text against its ground truth.
+    """Scores of a text against its ground truth.
 
     Attributes:
-        cer: Characters to change, by the characters of the truth; lower is better.
-        wer: The same of words.
-        words: F1 of the words found, whatever their order.
-        order: Share of the words that stand once in both and are in the same order.
-        cells: Share of table cells found on one line with the first cell of their row;
+        cer: Character error rate; lower is better.
+        wer: Word error rate; lower is better.
+        words: F1 score of the words, in any order.
+        order: Share of the words unique in both texts that are in the same order.
+        cells: Share of table cells on the same line as the first cell of their row;
             None without tables.
     """
 
@@ -44,7 +44,7 @@ class Quality:
 
 
 def quality(found: str, truth: str) -> Quality:
-    """Return how near a text is to its ground truth."""
+    """Return the scores of a text against its ground truth."""
     ours, theirs = plain(found)[:_LONGEST], plain(truth)[:_LONGEST]
     our_words, their_words = ours.split(), theirs.split()
     return Quality(
@@ -57,7 +57,7 @@ def quality(found: str, truth: str) -> Quality:
 
 
 def mean(scores: list[Quality]) -> dict[str, float]:
-    """Return the mean of each measure over the texts that have it."""
+    """Return the mean of each score over the texts that have it."""
     means = {}
     for field in fields(Quality):
         values = [v for s in scores if (v := asdict(s)[field.name]) is not None]
@@ -67,7 +67,7 @@ def mean(scores: list[Quality]) -> dict[str, float]:
 
 
 def plain(text: str) -> str:
-    """Return text without Markdown's markup, white space as single spaces."""
+    """Return text without Markdown markup, with single spaces."""
     text = _RULE.sub("", _COMMENT.sub("", text))
     text = _GREEK.sub(_greek, _LEFT.sub("", text))
     text = _LINK.sub(r"\1", _IMAGE.sub("", text))
@@ -76,7 +76,7 @@ def plain(text: str) -> str:
 
 
 def _greek(command: re.Match[str]) -> str:
-    """Return the letter that a command of LaTeX stands for, or the command."""
+    """Return the character of a LaTeX command, or the command itself."""
     name = f"greek small letter {command[1]}"
     try:
         return unicodedata.lookup(name)
@@ -102,18 +102,18 @@ def _f1(found: list[str], truth: list[str]) -> float:
 
 
 def _order(found: list[str], truth: list[str]) -> float:
-    """Return the longest increasing run of places, by the number of shared words."""
-    places = {word: at for at, word in enumerate(found) if found.count(word) == 1}
-    shared = [w for w in truth if truth.count(w) == 1 and w in places]
+    """Return the share of shared words in the longest common order."""
+    positions = {word: at for at, word in enumerate(found) if found.count(word) == 1}
+    shared = [w for w in truth if truth.count(w) == 1 and w in positions]
     ends: list[int] = []
     for word in shared:
-        at = bisect_left(ends, places[word])
-        ends[at : at + 1] = [places[word]]
+        at = bisect_left(ends, positions[word])
+        ends[at : at + 1] = [positions[word]]
     return len(ends) / len(shared) if shared else 1.0
 
 
 def _cells(found: str, truth: str) -> float | None:
-    """Return the share of cells that stand on a line with their row's first cell."""
+    """Return the share of cells on the same line as the first cell of their row."""
     lines = [_key(line) for line in found.split("\n")]
     hits = total = 0
     for row in re.findall(r"(?m)^\s*\|(.+)\|\s*$", truth):

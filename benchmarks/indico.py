@@ -1,13 +1,14 @@
-"""Measures the crawl of a real Indico, and compares what it found with Indico's truth.
+"""Measures the crawl of a real Indico, and compares the result with Indico's truth.
 
     python benchmarks/indico.py [--events N] [--json OUT]
 
-Starts the test Indico of `tests/servers` (as root; it is installed if need be) with
-events behind every kind of door, then fills it with 200 weekly meetings, then with N.
-Five eyes look at everything: two accounts of each of two groups, and an anonymous
-visitor. Each crawl is a process of its own, without a pause between its requests. An
-increment after a day looks over everything; its clock is set by making what was read
-older. A thing is an object (event, session, contribution, sub-contribution) or a file.
+Starts the test Indico of `simulators/indico` (as root; installs it if necessary) with
+events that have every kind of protection, then adds 200 weekly meetings, then N. It is
+crawled by five identities: two accounts of each of two groups, and anonymously. Each
+crawl runs in its own process, without delay between requests. An increment after an
+hour looks over everything with one account per group, one after a day with all of them;
+time is simulated by making the crawl state older. Objects
+are events, sessions, contributions and sub-contributions.
 """
 
 import argparse
@@ -26,12 +27,12 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from dunegpt.config import Settings, SourceTable
-from dunegpt.ingest import notices
-from tests.real.larch import ACCOUNTS, EVERYBODY, Site, table, tokens
-from tests.servers.indico import IndicoServer, start
-from tests.servers.indico_clerk import Clerk
-from tests.servers.indico_compare import Tally, difference, tallies, true_access
+from dunegpt.config import Settings, SourceSettings
+from dunegpt.ingest import change_notices
+from simulators.indico.commands import Clerk
+from simulators.indico.compare import Tally, difference, tallies, true_access
+from simulators.indico.server import IndicoServer, start
+from simulators.indico.site import ACCOUNTS, EVERYBODY, Site, table, tokens
 
 FEW = 200
 CHANGES = 10
@@ -39,14 +40,14 @@ CHANGES = 10
 
 @dataclass(frozen=True)
 class Run:
-    """One crawl.
+    """A crawl.
 
     Attributes:
-        events: Weekly meetings beside the events behind doors.
+        events: Weekly meetings besides the events with protection.
         objects: Documents in the catalog afterwards.
-        seen: Objects that were observed.
-        changed: Objects that were new or changed.
-        peak_mib: Most memory that its process held.
+        seen: Observed objects.
+        changed: New and changed objects.
+        peak_mib: Peak memory of its process.
     """
 
     what: str
@@ -67,13 +68,13 @@ class Run:
 
 
 def crawl(settings: Settings, full: bool) -> tuple[dict[str, Any], float]:
-    """Return the record of a crawl, and the peak memory of this process in MiB."""
+    """Run a crawl; return its report and the peak memory of this process in MiB."""
     report = asdict(Site(settings).crawl(full=full))
     return report, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Bench:
-    """One server, and what was measured on it."""
+    """A server and the measurements on it."""
 
     def __init__(self, server: IndicoServer, clerk: Clerk, folder: Path) -> None:
         self.server, self.clerk, self.folder = server, clerk, folder
@@ -85,7 +86,7 @@ class Bench:
         return Site(
             Settings(
                 data_dir=self.folder / f"data-{self.events}",
-                sources={"larch": SourceTable(**self._table())},
+                sources={"larch": SourceSettings(**self._table())},
             )
         )
 
@@ -102,14 +103,14 @@ class Bench:
         return settings
 
     def grow(self, events: int) -> None:
-        """Fill the server with weekly meetings."""
+        """Add weekly meetings up to this number."""
         while self.events < events:
             more = min(events - self.events, 500)
             self.clerk.ask("bulk", str(more))
             self.events += more
 
     def run(self, what: str, site: Site, *, full: bool = False) -> None:
-        """Crawl in a new process, and keep the figures."""
+        """Crawl in a new process and record the measurements."""
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             report, peak = pool.submit(crawl, site.settings, full).result()
@@ -128,13 +129,18 @@ class Bench:
         )
 
     def measure(self, events: int) -> Site:
-        """Measure all kinds of crawls at a number of events."""
+        """Measure all kinds of crawls with this number of events."""
         self.grow(events)
         site = self.site()
         self.run("full, first", site, full=True)
         self.run("increment, no change", site)
+        site.age(hours=1)
+        self.run("increment after an hour, no change", site)
+        self.clerk.step("edit-ten")
+        site.age(hours=1)
+        self.run(f"increment after an hour, {CHANGES} changes", site)
         done = self.clerk.step("edit-ten")
-        notices.leave(site.settings.data, "larch", done["events"])
+        change_notices.write_notice(site.settings.data, "larch", done["events"])
         self.run(f"increment, {CHANGES} changes told by a notice", site)
         site.age(days=1.1)
         self.run("increment after a day, no change", site)
@@ -146,7 +152,7 @@ class Bench:
 
 
 def completeness(site: Site, clerk: Clerk) -> tuple[dict[str, Any], dict[str, Tally]]:
-    """Return what was seeded, found, leaked and missing, and the same by account."""
+    """Return seeded, found, leaked and missing counts, in total and by account."""
     truth = clerk.objects()
     documents = list(site.documents().values())
     found = difference(documents, truth, ACCOUNTS)
@@ -163,7 +169,7 @@ def completeness(site: Site, clerk: Clerk) -> tuple[dict[str, Any], dict[str, Ta
 
 
 def shown(total: dict[str, Any], counts: dict[str, Tally], title: str) -> Table:
-    """Return the table of completeness and access."""
+    """Return a table of completeness and access."""
     title += (
         f": {total['objects']} objects seeded; readable by some group"
         f" {total['readable_objects']}, found {total['found_objects']};"
@@ -179,7 +185,7 @@ def shown(total: dict[str, Any], counts: dict[str, Tally], title: str) -> Table:
 
 
 def costs(runs: list[Run]) -> Table:
-    """Return the table of requests, seconds and memory."""
+    """Return a table of requests, seconds and memory."""
     view = Table(title="Crawls; requests and seconds also per 1,000 objects held")
     view.add_column("crawl")
     names = ("events", "objects", "changed", "requests", "s", "req/1000", "s/1000")
@@ -200,7 +206,7 @@ def costs(runs: list[Run]) -> Table:
 
 
 def main() -> None:
-    """Measure, print, and write the figures if asked to."""
+    """Run the benchmark, print the results and write them if requested."""
     parser = argparse.ArgumentParser(description="Crawls of a real Indico.")
     parser.add_argument("--events", type=int, default=2000, metavar="N")
     parser.add_argument("--json", type=Path, metavar="OUT")

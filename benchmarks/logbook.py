@@ -1,12 +1,12 @@
-"""Measures the crawl of a logbook and of a git repository against what they hold.
+"""Measures the crawls of a logbook and a git repository against their contents.
 
     python -m benchmarks.logbook [--entries N] [--files N] [--json OUT]
 
-A log in memory behind a socket, with ECL's questions: a full crawl, then rounds of
-late, edited and deleted entries, each compared with the log; who may read is compared
-for every document and file. Then a repository of N files with a history: a full crawl,
-an increment after a commit of ten files, and one after its history was written anew.
-Seconds are those of a crawl without a pause between its requests.
+First a simulated logbook with the API of ECL on loopback: a full crawl, then rounds of
+late, edited and deleted entries. Each time the entries and the access sets of all
+documents and files are compared with the logbook. Then a repository of N files with a
+history: a full crawl, an increment after a commit of ten files, and one after the
+history was rewritten. Crawls run without delay between requests.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from dunegpt.config import Settings, SourceTable
-from dunegpt.ingest import git
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.config import Settings, SourceSettings
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import CrawlReport, crawl
+from dunegpt.ingest.git import source as git
 from dunegpt.types import Document
-from tests.servers.elog import LogModel
-from tests.servers.faults import FaultServer
-from tests.servers.repository import Repository
+from simulators.elog.model import LogModel
+from simulators.git.repository import Repository
+from simulators.http_server import FaultServer
 
 SHIFT = frozenset({"log:shift"})
 CHANGED = 10
@@ -40,14 +40,14 @@ DAYS = 720
 
 @dataclass(frozen=True)
 class Run:
-    """One crawl.
+    """A crawl.
 
     Attributes:
-        requests: To the log; of a repository: programs that were started.
-        read: Files that were fetched.
-        missing: Things of the source that the catalog lacks or has otherwise.
-        leaks: Documents and files with a reader that is not theirs.
-        stale: Things that are gone at home and still shown to their readers.
+        requests: Requests to the logbook, or git processes for a repository.
+        read: Fetched files.
+        missing: Entries, files or rows that are missing or differ in the catalog.
+        leaks: Documents and files with the wrong readers.
+        stale: Entries, files or rows that are deleted in the source, but still visible.
     """
 
     what: str
@@ -68,44 +68,44 @@ class Run:
 
 
 class Bench:
-    """One data folder, and what was measured in it."""
+    """A data folder and the measurements in it."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(data_dir=folder / "data")
         self.done: list[Run] = []
 
     def use(self, name: str, **table: Any) -> None:
-        """Set up a source."""
-        sources = {**self.settings.sources, name: SourceTable(**table)}
+        """Configure a source."""
+        sources = {**self.settings.sources, name: SourceSettings(**table)}
         self.settings = self.settings.model_copy(update={"sources": sources})
 
     def documents(self, name: str) -> dict[str, Document]:
-        """Return what readers are shown of a source."""
-        catalog = Catalog(self.settings.data / "catalog.db")
-        found = {d.id: d for d in catalog.documents() if d.source == name}
+        """Return the visible documents of a source, by id."""
+        catalog = Catalog(self.settings.paths.catalog)
+        documents = {d.id: d for d in catalog.iter_documents() if d.source == name}
         catalog.close()
-        return found
+        return documents
 
     def text(self, sha256: str) -> bytes:
         """Return the stored bytes."""
-        return (self.settings.data / "blobs" / sha256[:2] / sha256).read_bytes()
+        return (self.settings.paths.blobs / sha256[:2] / sha256).read_bytes()
 
     def note(
         self, what: str, report: CrawlReport, requests: int, bad: tuple[int, int, int]
     ) -> None:
-        """Keep what a crawl did."""
-        found = self.documents(report.source)
+        """Record the measurements of a crawl."""
+        documents = self.documents(report.source)
         rows = sum(
             len(self.text(f.sha256).splitlines()) - 1
-            for d in found.values()
+            for d in documents.values()
             if d.kind == "runs"
             for f in d.files
         )
         self.done.append(
             Run(
                 what,
-                len(found),
-                sum(len(d.files) for d in found.values()),
+                len(documents),
+                sum(len(d.files) for d in documents.values()),
                 rows,
                 report.seen,
                 report.new,
@@ -124,41 +124,41 @@ class Bench:
 
 
 def compare_log(bench: Bench, model: LogModel) -> tuple[int, int, int]:
-    """Return how much is missing, shown to others, and gone but still shown."""
-    found = bench.documents("log")
+    """Return the numbers of missing, leaked and stale items."""
+    documents = bench.documents("log")
     missing = leaks = 0
-    for document in found.values():
+    for document in documents.values():
         leaks += document.access != SHIFT
         leaks += sum(file.access != SHIFT for file in document.files)
     entries = {f"log:{n}": e for n, e in model.entries.items()}
-    shown = {name for name, d in found.items() if d.kind == "entry"}
+    shown = {name for name, d in documents.items() if d.kind == "entry"}
     stale = len(shown - entries.keys())
     missing += len(entries.keys() - shown)
     for name in shown & entries.keys():
-        own = {f.name: f for f in found[name].files}
+        files = {f.name: f for f in documents[name].files}
         entry = entries[name]
-        text = bench.text(found[name].files[0].sha256).decode()
+        text = bench.text(documents[name].files[0].sha256).decode()
         missing += entry.text not in text
         for file, body in {**entry.files, **entry.images}.items():
-            missing += file not in own or bench.text(own[file].sha256) != body
+            missing += file not in files or bench.text(files[file].sha256) != body
     rows = {
         line
-        for d in found.values()
+        for d in documents.values()
         if d.kind == "runs"
         for line in bench.text(d.files[0].sha256).decode().splitlines()[1:]
     }
-    told = {
+    expected_rows = {
         f"{r.number},{r.start},{r.stop or ''},{r.beam},{r.state},{r.comment}"
         for r in model.runs
     }
-    return missing + len(told - rows), leaks, stale + len(rows - told)
+    return missing + len(expected_rows - rows), leaks, stale + len(rows - expected_rows)
 
 
 def measure_log(bench: Bench, entries: int) -> None:
-    """Crawl a log whole, then after changes of each kind."""
-    model, dice = LogModel(), random.Random(8812)
+    """Crawl a whole logbook, then again after each kind of change."""
+    model, rng = LogModel(), random.Random(8812)
     for number in range(entries):
-        entry = model.recent(dice.randrange(DAYS), f"Entry {number} on the pumps.")
+        entry = model.recent(rng.randrange(DAYS), f"Entry {number} on the pumps.")
         if number % 20 == 0:
             entry.files["note.txt"] = f"Note {number}.".encode()
     first = date.today() - timedelta(days=DAYS)
@@ -182,15 +182,15 @@ def measure_log(bench: Bench, entries: int) -> None:
         run("log, full")
         run("log, first poll of a day")
         run("log, next poll")
-        change(model, dice, recent=True)
+        change(model, rng, recent=True)
         run(f"log, {CHANGED} late, edited, deleted each, of the last days")
-        change(model, dice, recent=False)
+        change(model, rng, recent=False)
         run("log, the same among all days: a poll does not see them")
         run("log, full again", full=True)
 
 
 def change(model: LogModel, dice: random.Random, *, recent: bool) -> None:
-    """Add late entries; edit and delete others, all of the last days or of any."""
+    """Add, edit and delete entries, of the last days or of any day."""
     days = 6 if recent else DAYS
     after = date.today() - timedelta(days=days)
     old = [n for n, e in sorted(model.entries.items()) if e.time.date() >= after]
@@ -209,21 +209,21 @@ def change(model: LogModel, dice: random.Random, *, recent: bool) -> None:
 
 
 def compare_code(bench: Bench, repository: Repository) -> tuple[int, int, int]:
-    """Return how much is missing, shown to others, and gone but still shown."""
-    found = {d.title: d for d in bench.documents("code").values()}
-    there = set(repository.git("ls-files").splitlines())
-    missing = len(there - found.keys())
+    """Return the numbers of missing, leaked and stale items."""
+    documents = {d.title: d for d in bench.documents("code").values()}
+    paths = set(repository.git("ls-files").splitlines())
+    missing = len(paths - documents.keys())
     leaks = 0
-    for path in there & found.keys():
-        document = found[path]
+    for path in paths & documents.keys():
+        document = documents[path]
         leaks += document.access != {"code:member"}
-        own = (repository.folder / path).read_bytes()
-        missing += bench.text(document.files[0].sha256) != own
-    return missing, leaks, len(found.keys() - there)
+        content = (repository.folder / path).read_bytes()
+        missing += bench.text(document.files[0].sha256) != content
+    return missing, leaks, len(documents.keys() - paths)
 
 
 def measure_code(bench: Bench, folder: Path, files: int) -> None:
-    """Crawl a repository whole, then after commits."""
+    """Crawl a whole repository, then again after commits."""
     repository = Repository(folder / "code")
     names = [f"m{n % 50}/f{n}.{('py', 'cc', 'md', 'fcl')[n % 4]}" for n in range(files)]
     for part in range(0, files, 100):
@@ -233,21 +233,12 @@ def measure_code(bench: Bench, folder: Path, files: int) -> None:
         repository.commit({name: f"// {name}\n\nchange {number}\n"})
     access = ["code:member"]
     bench.use("code", type="git", path=str(repository.folder), access=access)
-    kept: list[git.GitSource] = []
-
-    class Noted(git.GitSource):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            kept.append(self)
-
-    from dunegpt.ingest import source  # noqa: PLC0415 - its list is changed
-
-    source.SOURCES["git"] = Noted
 
     def run(what: str, **how: Any) -> None:
-        report = crawl("code", bench.settings, **how)
+        source = git.GitSource("code", bench.settings.sources["code"], bench.settings)
+        report = crawl("code", bench.settings, source=source, **how)
         found = compare_code(bench, repository)
-        bench.note(what, report, kept[-1].processes, found)
+        bench.note(what, report, source.processes, found)
 
     run("repository, full")
     run("repository, nothing new")
@@ -259,25 +250,25 @@ def measure_code(bench: Bench, folder: Path, files: int) -> None:
 
 
 def show(done: list[Run]) -> None:
-    """Print two tables: what was found and who may read it, and what it cost."""
+    """Print a table of completeness and access, and a table of costs."""
     console = Console(width=150)
     for title, names in (
         ("Complete, and for whom", "documents files runs missing leaks stale error"),
         ("Cost", "seen new changed removed read requests seconds"),
     ):
         table = Table("crawl", *names.split(), title=title)
-        for each in done:
-            values = (getattr(each, name) for name in names.split())
-            table.add_row(each.what, *map(str, values))
+        for run in done:
+            values = (getattr(run, name) for name in names.split())
+            table.add_row(run.what, *map(str, values))
         console.print(table)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--entries", type=int, default=3000)
     parser.add_argument("--files", type=int, default=3000)
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dunegpt-bench-") as name:
         bench = Bench(Path(name))

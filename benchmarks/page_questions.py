@@ -1,10 +1,10 @@
-"""Scores questions on pages: is the right document, and the right page, among the hits?
+"""Measures whether search finds the right document and the right page for questions.
 
     python -m benchmarks.page_questions FOLDER_OR_TAR [--json OUT] [--data DIR]
 
-All PDF and PPTX files of the set go through crawl, extraction, splitting, embedding and
-packing as any other; each question of page_questions.toml through the search. A page is
-found if a hit's page range holds it; a hit of over three pages finds none.
+All PDF and PPTX files of the set are crawled, extracted, split, embedded and indexed
+as usual; each question of page_questions.toml is searched. A page is found if it is in
+the page range of a hit; hits that span more than three pages do not count.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.extraction import folder_of
-from dunegpt.config import Settings, SourceTable
+from dunegpt.access import PUBLIC
+from dunegpt.config import Settings, SourceSettings
 from dunegpt.index.build import build
-from dunegpt.index.search import Searcher
-from dunegpt.index.snapshot import CURRENT, Snapshot
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.ingest.crawl import crawl
-from dunegpt.types import PUBLIC, Hit
+from dunegpt.types import Hit
 
 QUESTIONS = Path(__file__).with_suffix(".toml")
 KINDS = {".pdf", ".pptx"}
@@ -31,11 +32,11 @@ MOST_PAGES = 3
 
 
 def main() -> None:
-    """Print the shares, and write them with each question's ranks if asked."""
+    """Print the shares, and write them with the ranks if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", type=Path)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--data", type=Path, help="keeps the index for the next run")
+    parser.add_argument("--data", type=Path, help="keep the index in this folder")
     arguments = parser.parse_args()
     with folder_of(arguments.set) as folder, tempfile.TemporaryDirectory() as scratch:
         result = score(folder, arguments.data or Path(scratch) / "data", Path(scratch))
@@ -46,14 +47,14 @@ def main() -> None:
 
 
 def score(folder: Path, data: Path, scratch: Path) -> dict[str, Any]:
-    """Return the shares of questions whose document and page are among the hits."""
+    """Return the shares of questions whose document or page is among the hits."""
     settings = indexed(folder, data, scratch)
-    snapshot = Snapshot(settings.data / "snapshots" / CURRENT)
+    snapshot = Snapshot(settings.paths.current_snapshot)
     searcher = Searcher(snapshot)
     everyone = frozenset({PUBLIC})
     ranks = []
     for question in questions():
-        hits = searcher.search(question["q"], everyone, k=max(DEPTHS)).hits
+        hits = searcher.as_reader(everyone).search(question["q"], k=max(DEPTHS)).hits
         ranks.append(
             {
                 **question,
@@ -63,10 +64,10 @@ def score(folder: Path, data: Path, scratch: Path) -> dict[str, Any]:
         )
     snapshot.close()
     shares = {"questions": float(len(ranks))}
-    for what in ("document", "page"):
+    for target in ("document", "page"):
         for depth in DEPTHS:
-            found = sum(0 < each[f"{what}_rank"] <= depth for each in ranks)
-            shares[f"{what}@{depth}"] = found / len(ranks)
+            found = sum(0 < each[f"{target}_rank"] <= depth for each in ranks)
+            shares[f"{target}@{depth}"] = found / len(ranks)
     return {"shares": shares, "questions": ranks}
 
 
@@ -77,14 +78,14 @@ def questions() -> list[dict[str, Any]]:
 
 
 def indexed(folder: Path, data: Path, scratch: Path) -> Settings:
-    """Return the settings of an index over all PDF and PPTX files of the set."""
+    """Index all PDF and PPTX files of the set; return the settings."""
     papers = scratch / "papers"
     for path in (folder / "files").rglob("*"):
         if path.suffix in KINDS and path.is_file():
             name = str(path.relative_to(folder / "files")).replace("/", "__")
             papers.mkdir(exist_ok=True)
             shutil.copy(path, papers / name)
-    table = SourceTable(type="folder", path=str(papers), access=[PUBLIC])
+    table = SourceSettings(type="folder", path=str(papers), access=[PUBLIC])
     settings = Settings(data_dir=data, sources={"set": table})
     crawl("set", settings)
     build(settings)
@@ -92,13 +93,15 @@ def indexed(folder: Path, data: Path, scratch: Path) -> Settings:
 
 
 def rank(hits: Sequence[Hit], file: str, page: int | None) -> int:
-    """Return the rank of the first hit in a file, on a page if one is given; or 0."""
+    """Return the rank of the first hit in a file, and on a page if given; or 0."""
     name = file.replace("/", "__")
     for hit in hits:
         passage = hit.passage
-        few = passage.last_page - passage.first_page < MOST_PAGES
-        on = page is None or (few and passage.first_page <= page <= passage.last_page)
-        if hit.document.id.endswith(name) and on:
+        is_short = passage.last_page - passage.first_page < MOST_PAGES
+        matches = page is None or (
+            is_short and passage.first_page <= page <= passage.last_page
+        )
+        if hit.document.id.endswith(name) and matches:
             return hit.rank
     return 0
 

@@ -1,11 +1,11 @@
-"""Compares two places for the texts of passages: tantivy's stored fields, and SQLite.
+"""Compares two stores for passage texts: stored fields of tantivy, and SQLite.
 
     python -m benchmarks.passage_store --base DATA [--passages 100000]
 
-The texts are those of ``benchmarks/search.py``. Printed are bytes, the seconds that
-writing takes, and CPU milliseconds for the texts of 50 random rows, as a search reads
-them: from SQLite by the row's number, packed by zstd with a dictionary; from tantivy by
-a query for the rows, then one look-up a document, packed in blocks by its default.
+The texts are those of ``benchmarks/search.py``. Prints the size, the seconds to write,
+and the CPU milliseconds to read 50 random rows as a search does: from SQLite by row
+number, compressed by zstd with a dictionary; from tantivy by a query for the rows and
+one lookup per document, with its default block compression.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.search import documents, percentiles, real, time_one
-from dunegpt.index.part import PartWriter, Texts
+from dunegpt.index.snapshot.segment import SegmentTexts, SegmentWriter
 from dunegpt.types import Passage
 
 ROWS, TIMES = 50, 100
@@ -29,22 +29,22 @@ ROWS, TIMES = 50, 100
 
 def texts(base: Path, count: int) -> list[str]:
     """Return the texts of about ``count`` passages."""
-    own, vectors = real(base)
-    made = documents(own, vectors, count)
-    return [passage.text for _, entry, _ in made for passage in entry.passages]
+    real_texts, vectors = real(base)
+    generated = documents(real_texts, vectors, count)
+    return [passage.text for _, entry, _ in generated for passage in entry.passages]
 
 
 def in_sqlite(bodies: list[str], folder: Path) -> Callable[[list[int]], object]:
-    """Write the texts as a part does; return what reads some rows."""
-    writer = PartWriter(folder, 4)
+    """Write the texts as a segment does; return a function that reads rows."""
+    writer = SegmentWriter(folder, 4)
     for row, body in enumerate(bodies):
-        writer.passage(row, 0, Passage("b:1", "t", 1, 1, 0, len(body), "", body))
+        writer.add_passage(row, 0, Passage("b:1", "t", 1, 1, 0, len(body), "", body))
     writer.close(int8_from=10**9)
-    return Texts(folder / "texts.db").passages
+    return SegmentTexts(folder / "texts.db").read_passages
 
 
 def in_tantivy(bodies: list[str], folder: Path) -> Callable[[list[int]], object]:
-    """Write the texts as stored fields; return what reads some rows."""
+    """Write the texts as stored fields; return a function that reads rows."""
     folder.mkdir()
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
@@ -71,7 +71,7 @@ def in_tantivy(bodies: list[str], folder: Path) -> Callable[[list[int]], object]
 
 
 def main() -> None:
-    """Write both, read both, print the table."""
+    """Write and read both stores, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--passages", type=int, default=100_000)
@@ -88,10 +88,10 @@ def main() -> None:
             kept = [p for p in folder.rglob("*") if p.suffix not in {".faiss", ".npy"}]
             size = sum(p.stat().st_size for p in kept)
             rows = [rng.integers(len(bodies), size=ROWS).tolist() for _ in range(TIMES)]
-            own = percentiles(
+            times = percentiles(
                 [time_one(time.process_time, read, some) for some in rows]
             )
-            took = f"{own['p50']} / {own['p95']}"
+            took = f"{times['p50']} / {times['p95']}"
             table.add_row(name, f"{size / 1e6:.1f}", f"{seconds:.1f}", took)
     plain = sum(map(len, bodies)) / 1e6
     Console().print(table)

@@ -1,25 +1,25 @@
-"""What retrieval is compared with in the same run. Knows no judgements.
+"""Retrieval baselines to compare with in the same run: LangChain's retrievers.
 
-LangChain's retrievers, and our own index with other words in it.
+Does not depend on relevance judgements.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dunegpt.index.encoder import Encoder
+from dunegpt.index.encoder.onnx import Encoder
 
 Ask = Callable[[dict[str, str], int], dict[str, dict[str, float]]]
 
 
 def ensemble(documents: Sequence[dict[str, Any]], encoder: Encoder) -> Ask:
-    """Return a function that asks LangChain's ensemble of FAISS and BM25.
+    """Return a function that searches with LangChain's ensemble of FAISS and BM25.
 
-    Whole documents, as its tutorials do; equal weights, reciprocal rank fusion, words
-    split at white space: all its defaults, but that both retrievers give k hits each.
+    Indexes whole documents, as its tutorials do. Uses the defaults (equal weights,
+    reciprocal rank fusion, words split at white space) except for k hits per retriever.
 
     Args:
-        documents: Each with id, title and text.
-        encoder: Embeds documents and questions: the product's own.
+        documents: Documents with id, title and text.
+        encoder: The product's encoder, for documents and queries.
     """
     from langchain_classic.retrievers import EnsembleRetriever  # noqa: PLC0415
     from langchain_community.retrievers import BM25Retriever  # noqa: PLC0415
@@ -28,14 +28,14 @@ def ensemble(documents: Sequence[dict[str, Any]], encoder: Encoder) -> Ask:
 
     class Own(Embeddings):
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            return [row.tolist() for row in encoder.documents(texts)]
+            return [row.tolist() for row in encoder.embed_documents(texts)]
 
         def embed_query(self, text: str) -> list[float]:
-            row: list[float] = encoder.queries([text])[0].tolist()
+            row: list[float] = encoder.embed_queries([text])[0].tolist()
             return row
 
-    texts = [f"{each['title']}\n{each['text']}" for each in documents]
-    ids = [{"id": str(each["id"])} for each in documents]
+    texts = [f"{document['title']}\n{document['text']}" for document in documents]
+    ids = [{"id": str(document["id"])} for document in documents]
     by_words = BM25Retriever.from_texts(texts, metadatas=ids)
     store = FAISS.from_texts(texts, Own(), metadatas=ids)
 
@@ -46,7 +46,9 @@ def ensemble(documents: Sequence[dict[str, Any]], encoder: Encoder) -> Ask:
         found = {}
         for number, text in queries.items():
             hits = [hit.metadata["id"] for hit in both.invoke(text)]
-            found[number] = {own: 1 / rank for rank, own in enumerate(hits, start=1)}
+            found[number] = {
+                doc_id: 1 / rank for rank, doc_id in enumerate(hits, start=1)
+            }
         return found
 
     return ask

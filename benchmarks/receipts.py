@@ -1,9 +1,9 @@
-"""What receipts cost: milliseconds to keep one, bytes, and time to count and remove.
+"""Measures receipts: time to store one, size, and time to count and remove them.
 
     python -m benchmarks.receipts [--receipts 10000] [--json OUT]
 
-Puts receipts of ten sentences and eight passages into a folder of its own, as an answer
-does, each through a newly opened file.
+Stores receipts of ten sentences and eight passages in a separate folder as answers do,
+opening the file anew for each.
 """
 
 import argparse
@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dunegpt.config import Settings
-from dunegpt.index.receipt_store import FILE, ReceiptStore
-from dunegpt.index.view import Filters
-from dunegpt.receipt_schemas import CountsShape, ReceiptShape
-from dunegpt.serve.counting import count
-from dunegpt.serve.receipts import Account, Request
+from dunegpt.datadir import DataDir
+from dunegpt.schemas.receipts import CountsResponse, ReceiptResponse
+from dunegpt.serve.answer.request import AnswerRequest
+from dunegpt.serve.answer.trace import AnswerTrace
+from dunegpt.serve.receipts.recorder import receipt_of
+from dunegpt.serve.receipts.stats import count_receipt
+from dunegpt.serve.receipts.store import ReceiptStore
 from dunegpt.types import (
     Check,
     Citation,
@@ -38,8 +40,8 @@ from dunegpt.types import (
 PUBLIC = frozenset({"public"})
 
 
-def account(number: int, settings: Settings) -> Account:
-    """Return the account of a generated answer."""
+def traced(number: int, settings: Settings) -> AnswerTrace:
+    """Return the trace of a generated answer."""
     text = "The liquid argon of the cryostat is purified at this rate. " * 15
     citations = []
     for place in range(1, 9):
@@ -49,35 +51,35 @@ def account(number: int, settings: Settings) -> Account:
         passage = Passage(identity, "a.txt", 1, 1, 0, len(text), "", text)
         hit = Hit(place, passage, document, 1 / place, place, FoundBy.FUSED)
         citations.append(Citation(place, hit, text[:60], 1, file.url))
-    made = Account(Request(f"How pure is argon {number}?", PUBLIC, Filters()), settings)
+    made = AnswerTrace(AnswerRequest(f"How pure is argon {number}?", settings, PUBLIC))
     said = [Sentence(text[:150], (1, 2)) for _ in range(9)]
     said.append(Sentence(text[:150], (3,), False, "9 V is not there", Check.NUMBER))
     finished = Finished(Outcome.ANSWERED, Mode.GENERATED, tuple(citations))
-    for _ in made.seeing(iter([References(tuple(citations)), *said, finished])):
+    for _ in made.observe(iter([References(tuple(citations)), *said, finished])):
         pass
     return made
 
 
 def figures(folder: Path, receipts: int) -> dict[str, float]:
-    """Return what was measured, in milliseconds unless the name says otherwise."""
+    """Return the measurements, in milliseconds unless the name says otherwise."""
     settings = Settings(data_dir=folder)
     store = ReceiptStore(folder, 90)
     made, stored, whole = [], [], []
     for number in range(receipts):
-        own = account(number, settings)
+        own = traced(number, settings)
         begun = time.perf_counter()
-        receipt: ReceiptShape = own.receipt()
+        receipt: ReceiptResponse = receipt_of(own)
         built = time.perf_counter()
-        with store.putting(receipt):
+        with store.save(receipt):
             is_there = time.perf_counter()
         made.append(built - begun)
         stored.append(is_there - built)
         whole.append(time.perf_counter() - begun)
-    size = (folder / FILE).stat().st_size
+    size = DataDir(folder).receipts.stat().st_size
     begun = time.perf_counter()
-    counts = CountsShape()
-    for receipt in store.own(PUBLIC):
-        count(receipt, counts)
+    counts = CountsResponse()
+    for receipt in store.list_readable(PUBLIC):
+        count_receipt(receipt, counts)
     counted = time.perf_counter()
     removed = store.remove("notes:N-5-1")
     return {
@@ -94,10 +96,10 @@ def figures(folder: Path, receipts: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--receipts", type=int, default=10_000)
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     begun = datetime.now(UTC)
     with tempfile.TemporaryDirectory(dir=".") as folder:

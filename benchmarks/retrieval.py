@@ -1,23 +1,23 @@
-"""Measures retrieval on a corpus with relevance judgements, through the product's code.
+"""Measures retrieval quality on a corpus with relevance judgements.
 
     python benchmarks/retrieval.py CORPUS QUERIES QRELS [--json OUT] [--data DIR]
         [--questions FILE] [--peer] [--synonyms FILE] [--approximate]
 
 CORPUS is JSONL, plain or .xz: {"id", "title", "text"}; QUERIES: {"id", "text"}; QRELS:
-query id, document id, relevance, separated by tabs; queries without judgements are left
-out. Each document goes through crawl, extraction, splitting, embedding and packing as
-any other; each question through the search of the published index, approximate where
-packing chose that, once for each ranking. A document's rank is that of its first
-passage. Means come with the 95 % interval of a bootstrap over the questions (2,000
-samples, seed 0), and so do the paired differences of fused ranking from the others.
+query id, document id, relevance, separated by tabs. Queries without judgements are
+ignored. Documents are crawled, extracted, split, embedded and indexed as usual; each
+query is searched in the published index once per ranking (approximately, if the index
+is). The rank of a document is that of its first passage. Means and paired differences
+of fused ranking from the others have the 95 % interval of a bootstrap over the queries
+(2,000 samples, seed 0).
 
 --questions: JSONL {"q", "q_hard", "type", "gold_doc_ids", "also_in"}: hit@5 and
-recall@10 for each type and wording, and P@1 where each document is asked for by id.
---peer: what a user would pick instead, in the same run: LangChain's EnsembleRetriever
-of its FAISS and BM25 retrievers in their default settings, whole documents, the same
-encoder. Needs ``pip install langchain-community langchain-classic rank-bm25``.
---synonyms: a list in the place of the product's; --approximate: with the inverted file
-that only a big index has, for all rows.
+recall@10 by type and wording, and P@1 of searching each document by id.
+--peer: a common alternative in the same run: LangChain's EnsembleRetriever of FAISS and
+BM25 with default settings, on whole documents, with the same encoder. Needs
+``pip install -e ".[bench]"``.
+--synonyms: a list to use instead of the product's; --approximate: with the inverted
+file (IVF) of a big index, for all rows.
 """
 
 import argparse
@@ -36,16 +36,18 @@ from ir_measures import RR, R, nDCG
 from rich.console import Console
 from rich.table import Table
 
-from dunegpt.config import IndexTable, Settings, SourceTable
-from dunegpt.index import dense
+from dunegpt.access import PUBLIC
+from dunegpt.config import IndexSettings, Settings, SourceSettings
+from dunegpt.datadir import DataDir
 from dunegpt.index.build import build
-from dunegpt.index.search import Ranking, Searcher
-from dunegpt.index.snapshot import CURRENT, Snapshot
+from dunegpt.index.search.ranking import Ranking
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.snapshot import dense
+from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.ingest.crawl import crawl
-from dunegpt.ingest.items import Item, Memory, Scope, Whole
-from dunegpt.ingest.source import SOURCES
-from dunegpt.operating_schemas import MetricShape
-from dunegpt.types import PUBLIC, Document, FileRef
+from dunegpt.ingest.items import CompleteListing, CrawlScope, Item, SourceState
+from dunegpt.schemas.operations import MetricResponse
+from dunegpt.types import Document, FileRef
 
 MEASURES = [nDCG @ 10, R @ 10, R @ 100, RR @ 10]
 NAMES = {"nDCG@10": "nDCG@10", "R@10": "recall@10", "R@100": "recall@100"}
@@ -54,22 +56,22 @@ HITS = 1000
 SAMPLES = 2000
 
 Scores = dict[str, dict[str, float]]
-"""Of documents, for each query."""
+"""Scores of documents, by query."""
 
 
 class CorpusSource:
-    """A JSONL corpus as a source: each line a public document of one text file."""
+    """A JSONL corpus as a source: each line is a public document with a text file."""
 
-    def __init__(self, name: str, table: SourceTable, settings: Settings) -> None:
+    def __init__(self, name: str, path: Path) -> None:
         self.name = name
-        self._path = Path((table.model_extra or {})["path"])
+        self._path = path
 
     @property
     def requests(self) -> int:
-        """None: a file is read."""
+        """Always 0: the corpus is a local file."""
         return 0
 
-    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
+    def changes(self, scope: CrawlScope, memory: SourceState) -> Iterator[Item]:
         """Yield every document of the corpus."""
         everyone, ids = frozenset({PUBLIC}), set[str]()
         for line in read_lines(self._path):
@@ -94,18 +96,18 @@ class CorpusSource:
                 files=(text,),
             )
 
-        yield Whole("", frozenset(ids))
+        yield CompleteListing("", frozenset(ids))
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
-        """Yield nothing: every text came with its document."""
+        """Yield nothing: every document comes with its text."""
         yield from ()
 
     def close(self) -> None:
-        """Release nothing."""
+        """Do nothing."""
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file, plain or .xz, that are not empty."""
+    """Yield the non-empty lines of a file, plain or .xz."""
     opened = lzma.open(path, "rt") if path.suffix == ".xz" else path.open()
     with opened as file:
         for line in file:
@@ -113,15 +115,16 @@ def read_lines(path: Path) -> Iterator[str]:
                 yield str(line)
 
 
-def index_corpus(corpus: Path, data: Path, table: IndexTable | None = None) -> Searcher:
-    """Return a searcher on a corpus, indexed by the product if it is not yet."""
-    SOURCES["corpus"] = CorpusSource
+def index_corpus(
+    corpus: Path, data: Path, table: IndexSettings | None = None
+) -> Searcher:
+    """Index a corpus if necessary; return a searcher on it."""
     settings = Settings(
         data_dir=data,
-        sources={"corpus": SourceTable(type="corpus", path=str(corpus))},
-        index=table or IndexTable(),
+        sources={"corpus": SourceSettings(type="corpus", path=str(corpus))},
+        index=table or IndexSettings(),
     )
-    crawl("corpus", settings)
+    crawl("corpus", settings, source=CorpusSource("corpus", corpus))
     report = build(settings)
     if report.recall:
         print("recall@10 of vectors:", report.recall)
@@ -129,63 +132,65 @@ def index_corpus(corpus: Path, data: Path, table: IndexTable | None = None) -> S
         f"indexed {report.documents} documents, {report.passages} passages in"
         f" {report.seconds:.0f} s ({report.embedded} embedded)"
     )
-    return Searcher(Snapshot(data / "snapshots" / CURRENT))
+    return Searcher(Snapshot(DataDir(data).current_snapshot))
 
 
 def run(searcher: Searcher, queries: dict[str, str], ranking: Ranking) -> Scores:
-    """Return for each query the scores of the documents that it finds."""
+    """Return the scores of the found documents, by query."""
     found: Scores = {}
     for number, text in queries.items():
-        hits = searcher.search(text, frozenset(), k=HITS, ranking=ranking).hits
+        hits = (
+            searcher.as_reader(frozenset()).search(text, k=HITS, ranking=ranking).hits
+        )
         scores: dict[str, float] = {}
         for hit in hits:
-            # A document that says the same as another stands at the same rank.
-            for own in (hit.document.id, *hit.also_in):
-                scores.setdefault(own.partition(":")[2], 1.0 / hit.rank)
+            # Duplicates of a document have the same rank.
+            for document_id in (hit.document.id, *hit.also_in):
+                scores.setdefault(document_id.partition(":")[2], 1.0 / hit.rank)
         found[number] = scores
     return found
 
 
 def values(qrels: list[Any], found: Scores) -> dict[str, dict[str, float]]:
-    """Return for each measure its value for each query."""
-    own: dict[str, dict[str, float]] = {}
+    """Return the value of each measure for each query."""
+    by_measure: dict[str, dict[str, float]] = {}
     for metric in ir_measures.iter_calc(MEASURES, qrels, found):
-        own.setdefault(str(metric.measure), {})[metric.query_id] = metric.value
-    return own
+        by_measure.setdefault(str(metric.measure), {})[metric.query_id] = metric.value
+    return by_measure
 
 
-def interval(own: list[float]) -> MetricShape:
-    """Return the mean of some values with its interval."""
+def interval(own: list[float]) -> MetricResponse:
+    """Return the mean of values with its 95 % interval."""
     rng = np.random.default_rng(0)
     array = np.array(own)
     means = rng.choice(array, (SAMPLES, len(array))).mean(axis=1)
     lo, hi = np.percentile(means, [2.5, 97.5])
-    return MetricShape(
+    return MetricResponse(
         mean=round(float(array.mean()), 4),
         lo=round(float(lo), 4),
         hi=round(float(hi), 4),
     )
 
 
-def metrics(qrels: list[Any], found: Scores) -> dict[str, MetricShape]:
-    """Return each measure's mean with its interval."""
-    own = values(qrels, found)
-    return {NAMES[name]: interval(list(own[name].values())) for name in NAMES}
+def metrics(qrels: list[Any], found: Scores) -> dict[str, MetricResponse]:
+    """Return the mean of each measure with its 95 % interval."""
+    by_measure = values(qrels, found)
+    return {NAMES[name]: interval(list(by_measure[name].values())) for name in NAMES}
 
 
-def differences(qrels: list[Any], runs: dict[str, Scores]) -> dict[str, MetricShape]:
-    """Return nDCG@10 of fused ranking less that of each other, query by query."""
-    each = {name: values(qrels, found)["nDCG@10"] for name, found in runs.items()}
-    fused = each[Ranking.FUSED]
+def differences(qrels: list[Any], runs: dict[str, Scores]) -> dict[str, MetricResponse]:
+    """Return the paired differences in nDCG@10 of fused from each other ranking."""
+    ndcg = {name: values(qrels, found)["nDCG@10"] for name, found in runs.items()}
+    fused = ndcg[Ranking.FUSED]
     return {
-        f"fused - {name}": interval([fused[q] - own[q] for q in sorted(fused)])
-        for name, own in each.items()
+        f"fused - {name}": interval([fused[q] - scores[q] for q in sorted(fused)])
+        for name, scores in ndcg.items()
         if name != Ranking.FUSED
     }
 
 
 def main() -> None:
-    """Index, ask, print the tables."""
+    """Index the corpus, run the queries and print the tables."""
     sys.path.insert(0, str(Path(__file__).parents[1]))  # also as a script by its path
     from benchmarks.peers import ensemble  # noqa: PLC0415
     from benchmarks.questions import question_tables  # noqa: PLC0415
@@ -202,10 +207,10 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as temporary:
         data = options.data or Path(temporary)
-        table = IndexTable(synonyms=str(options.synonyms or ""))
+        table = IndexSettings(synonyms=str(options.synonyms or ""))
         if options.approximate:
             table = table.model_copy(update={"exact_up_to": 0})
-            dense.EXHAUSTIVE = 0
+            dense.MAX_EXHAUSTIVE_ROWS = 0
         searcher = index_corpus(options.corpus, data, table)
         asks: dict[str, Callable[[], Scores]] = {
             str(r.value): lambda r=r: run(searcher, queries, r)  # type: ignore[misc]
@@ -232,11 +237,11 @@ def main() -> None:
 def _told(
     title: str, qrels: list[Any], runs: dict[str, Scores], each_ms: dict[str, float]
 ) -> dict[str, Any]:
-    """Print all means and differences, and return them in plain types."""
+    """Print all means and differences, and return them as plain types."""
     results = {name: metrics(qrels, found) for name, found in runs.items()}
     table = Table("ranking", *NAMES.values(), "ms/query", "ms/fused", title=title)
-    for name, own in results.items():
-        cells = [f"{m.mean:.3f} [{m.lo:.3f}, {m.hi:.3f}]" for m in own.values()]
+    for name, means in results.items():
+        cells = [f"{m.mean:.3f} [{m.lo:.3f}, {m.hi:.3f}]" for m in means.values()]
         ms = each_ms[name]
         ratio = f"{ms / each_ms[Ranking.FUSED]:.2f}"
         table.add_row(name, *cells, f"{ms:.1f}", ratio)
@@ -245,8 +250,8 @@ def _told(
         table.add_row(name, f"{m.mean:+.3f} [{m.lo:+.3f}, {m.hi:+.3f}]")
     Console(width=160).print(table)
     plain = {
-        name: {metric: shape.model_dump() for metric, shape in own.items()}
-        for name, own in results.items()
+        name: {metric: shape.model_dump() for metric, shape in means.items()}
+        for name, means in results.items()
     }
     paired = {name: {"nDCG@10": shape.model_dump()} for name, shape in pairs.items()}
     return {**plain, **paired, "ms/query": each_ms}
@@ -257,12 +262,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("queries", type=Path)
     parser.add_argument("qrels", type=Path)
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--data", type=Path, help="keep the index in this folder")
-    parser.add_argument("--questions", type=Path, help="questions with their types")
-    parser.add_argument("--peer", action="store_true", help="LangChain beside it")
-    parser.add_argument("--synonyms", type=Path, help="instead of the product's own")
-    parser.add_argument("--approximate", action="store_true", help="as if it were big")
+    parser.add_argument("--questions", type=Path, help="questions with types")
+    parser.add_argument("--peer", action="store_true", help="compare with LangChain")
+    parser.add_argument("--synonyms", type=Path, help="use this synonym list")
+    parser.add_argument(
+        "--approximate", action="store_true", help="use IVF as in a big index"
+    )
     return parser.parse_args()
 
 

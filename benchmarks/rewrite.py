@@ -1,17 +1,16 @@
-"""Measures what a model adds to the search: other wordings, and an order of its own.
+"""Measures what an LLM adds to search: query rewriting and reranking.
 
     python -m benchmarks.rewrite CORPUS QUESTIONS --data DIR --url URL --model NAME
         [--field q_hard] [--limit N] [--without WAY]... [--json OUT]
 
 CORPUS and --data are as for benchmarks/retrieval.py; QUESTIONS is JSONL with a wording
-(``q_hard``, or ``q``) and ``gold_doc_ids``. A server of OpenAI's protocol is asked once
-for other wordings and once for the passages to read first, as the product does, but
-without a limit on time. Documents are ranked by their first passage: as the search has
-them; merged by the maximum over the wordings; with the model's picks first; both.
-Means, and paired differences from the search alone, have the 95 % interval of a
-bootstrap over the questions. ``read`` is the share of questions of which a right
-document is among the passages that the model gets to read: the eight shown, and what
-was added to them.
+(``q_hard`` or ``q``) and ``gold_doc_ids``. An OpenAI-compatible server is called once
+to rewrite each question and once to pick passages, as the product does, but without a
+time limit. Documents are ranked by their first passage: from the search alone; merged
+over all wordings; with the picked passages first; with both. Means and paired
+differences from the search alone have the 95 % interval of a bootstrap over the
+questions. ``read`` is the share of questions with a gold document among the passages
+given to the model: the first eight, and those added to them.
 """
 
 import argparse
@@ -28,15 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.retrieval import index_corpus, interval, read_lines
-from dunegpt.config import AnswerTable, LLMTable, Settings
+from dunegpt.config import AnswerSettings, LLMSettings, Settings
 from dunegpt.errors import ModelError
-from dunegpt.index.search import Searcher
+from dunegpt.index.search.searcher import Searcher
 from dunegpt.index.synonyms import Synonyms
-from dunegpt.serve.brief import Brief
-from dunegpt.serve.models import Models
-from dunegpt.serve.reorder import picked
-from dunegpt.serve.rewrite import merged, wordings
-from dunegpt.serve.widen import CANDIDATES
+from dunegpt.serve.llm.budget import BudgetedLLM
+from dunegpt.serve.llm.pool import LLMPool
+from dunegpt.serve.question.expand import CANDIDATES
+from dunegpt.serve.question.llm_rerank import pick_passages
+from dunegpt.serve.question.rewrite import merge_hits, rephrase
 from dunegpt.types import Hit
 
 MEASURES = {"hit@5": Success @ 5, "recall@10": R @ 10, "nDCG@10": nDCG @ 10}
@@ -45,12 +44,15 @@ WAYS = ("search", "rewrite", "rerank", "both")
 
 
 def ways(
-    question: str, searcher: Searcher, ask: Callable[[], Brief], names: Sequence[str]
+    question: str,
+    searcher: Searcher,
+    ask: Callable[[], BudgetedLLM],
+    names: Sequence[str],
 ) -> tuple[dict[str, list[Hit]], dict[str, float], list[str]]:
-    """Return the hits of each way, the seconds of each call, and the wordings."""
+    """Return the hits and seconds of each method, and the rewritten questions."""
 
     def search(text: str) -> Sequence[Hit]:
-        return searcher.search(text, frozenset(), k=CANDIDATES).hits
+        return searcher.as_reader(frozenset()).search(text, k=CANDIDATES).hits
 
     plain = list(search(question))
     found = {"search": plain}
@@ -59,11 +61,11 @@ def ways(
     if {"rewrite", "both"} & set(names):
         begun = time.monotonic()
         try:
-            others = wordings(question, plain[:SHOWN], Synonyms.read(), ask())
+            others = rephrase(question, plain[:SHOWN], Synonyms.read(), ask())
         except ModelError as error:
             print(f"  no wording: {error}")
         seconds["rewrite"] = time.monotonic() - begun
-        found["rewrite"] = merged([plain, *map(search, others)])
+        found["rewrite"] = merge_hits([plain, *map(search, others)])
     pools = {"rerank": plain, "both": found.get("rewrite", plain)}
     for way, hits in pools.items():
         if way not in names:
@@ -71,7 +73,7 @@ def ways(
         begun = time.monotonic()
         first: list[Hit] = []
         try:
-            first = picked(question, hits, ask())
+            first = pick_passages(question, hits, ask())
         except ModelError as error:
             print(f"  no pick: {error}")
         seconds[way] = time.monotonic() - begun
@@ -81,16 +83,16 @@ def ways(
 
 
 def documents(hits: Sequence[Hit]) -> dict[str, float]:
-    """Return documents with a score that falls with their rank."""
+    """Return a score for each document that decreases with its rank."""
     scores: dict[str, float] = {}
-    for place, hit in enumerate(hits, start=1):
-        for own in (hit.document.id, *hit.also_in):
-            scores.setdefault(own.partition(":")[2], 1.0 / place)
+    for rank, hit in enumerate(hits, start=1):
+        for document_id in (hit.document.id, *hit.also_in):
+            scores.setdefault(document_id.partition(":")[2], 1.0 / rank)
     return scores
 
 
 def is_read(way: str, found: dict[str, list[Hit]], gold: set[str]) -> float:
-    """Return 1 if a right document is among what the model would be given."""
+    """Return 1 if a gold document is among the passages given to the model."""
     first = found["search"][:SHOWN]
     if way != "search":
         first = first + found[way][:SHOWN]
@@ -123,16 +125,16 @@ def told(runs: dict[str, Any], seconds: dict[str, list[float]]) -> dict[str, Any
 
 
 def main() -> None:
-    """Ask all questions, print the tables."""
+    """Run all questions and print the tables."""
     options = _options()
     names = [way for way in WAYS if way not in options.without]
     searcher = index_corpus(options.corpus, options.data)
-    server = LLMTable(
+    server = LLMSettings(
         base_url=options.url, model=options.model, may_read=("*",), timeout_s=3600
     )
-    answer = AnswerTable(budget_s=3600)
+    answer = AnswerSettings(budget_s=3600)
     settings = Settings(llm={"local": server}, answer=answer)
-    models = Models(settings)
+    models = LLMPool(settings)
     lines = [json.loads(line) for line in read_lines(options.questions)]
     lines = [e for e in lines if e.get("gold_doc_ids") and e.get(options.field)]
     qrels: list[Any] = []
@@ -145,7 +147,7 @@ def main() -> None:
         found, spent, others = ways(
             each[options.field],
             searcher,
-            lambda: Brief(models, settings),
+            lambda: BudgetedLLM(models, settings),
             names,
         )
         for way in names:
@@ -167,15 +169,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("questions", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="of the index")
+    parser.add_argument("--data", type=Path, required=True, help="index folder")
     parser.add_argument("--url", required=True, help="http://127.0.0.1:PORT/v1")
-    parser.add_argument("--model", required=True, help="as the server calls it")
+    parser.add_argument("--model", required=True, help="model name on the server")
     parser.add_argument("--field", default="q_hard", choices=("q", "q_hard"))
-    parser.add_argument("--limit", type=int, default=0, help="only the first ones")
+    parser.add_argument("--limit", type=int, default=0, help="only the first N ones")
     parser.add_argument(
-        "--without", choices=WAYS[1:], action="append", default=[], help="leave out"
+        "--without", choices=WAYS[1:], action="append", default=[], help="skip this"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     return parser.parse_args()
 
 

@@ -1,22 +1,22 @@
-"""Measures search at size: time, memory, bytes, recall, by how much a reader may see.
+"""Measures search at scale: time, memory, size and recall, by a reader's access.
 
     python -m benchmarks.search --base DATA --passages 100000 1000000 [--json OUT]
 
-DATA is a data folder that was indexed (``benchmarks/retrieval.py --data`` makes one
-from a corpus); its passages and vectors are real. For N passages, documents of 20 are
-made: passage i is a real passage j with a fifth of its words taken from another one,
-k, and the vector ``unit(v_j + .35 (v_k - v_j) + noise)``, noise of length .25:
-neighbours stay neighbours, and no two are equal. Each document is readable by the
-group ``all`` and by chance by groups of 50, 10, 1 and .1 %; ``topic-1`` and
-``topic-0.1`` are the readers of the documents about one subject, where inverted files
-fail. All is packed by the product's own packer.
+DATA is an indexed data folder with real passages and vectors (create one from a corpus
+with ``benchmarks/retrieval.py --data``). N passages are generated in documents of 20:
+passage i is a real passage j with a fifth of its words taken from another one, k, and
+the vector ``unit(v_j + .35 (v_k - v_j) + noise)``, with noise of length .25, so that
+neighbours stay neighbours and no two are equal. Every document is readable by the group
+``all`` and, at random, by groups with access to 50, 10, 1 and .1 % of them; ``topic-1``
+and ``topic-0.1`` may read the documents on one topic only, where inverted files (IVF)
+fail. Snapshots are built by the product's writer.
 
-Questions are 5 to 9 words in a row of real passages; one takes encoding, both searches,
-fusion and reading the texts. Each snapshot is measured in a process of its own: CPU
-milliseconds of the process for each question with one thread, wall milliseconds with
-four; warm, and cold after the files were dropped from the page cache. Peers in the same
-run: looking at every vector in single precision, and with ``--peer`` rank-bm25 with a
-flat FAISS index, which is what LangChain's retrievers run by default.
+Queries are 5 to 9 consecutive words of real passages; a query includes encoding, both
+searches, fusion and reading the texts. Each snapshot is measured in its own process:
+CPU milliseconds per query with one thread and wall milliseconds with four, warm, and
+cold after dropping the files from the page cache. Compared in the same run with
+exhaustive search in single precision and, with ``--peer``, with rank-bm25 and a flat
+FAISS index, which LangChain's retrievers use by default.
 """
 
 import argparse
@@ -38,13 +38,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dunegpt.config import IndexTable
-from dunegpt.index.gauge import recall
-from dunegpt.index.narrowing import Narrowing
-from dunegpt.index.pack import Packer
-from dunegpt.index.search import Searcher
-from dunegpt.index.shards import Entry
-from dunegpt.index.snapshot import CURRENT, Snapshot
+from dunegpt.config import IndexSettings
+from dunegpt.datadir import DataDir
+from dunegpt.index.recall_check import measure_recall
+from dunegpt.index.search.revocations import Revocations
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.shards import ShardEntry
+from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.index.snapshot.writer import SnapshotWriter
 from dunegpt.types import Document, FileRef, Page, Passage
 
 SHARES = {"50": 0.5, "10": 0.1, "1": 0.01, "0.1": 0.001}
@@ -55,18 +56,18 @@ QUESTIONS = 200
 
 def real(base: Path) -> tuple[list[str], Any]:
     """Return texts and vectors, [n, dimension], of the passages of a data folder."""
-    snapshot = Snapshot(base / "snapshots" / CURRENT)
+    snapshot = Snapshot(DataDir(base).current_snapshot)
     rows = np.flatnonzero(np.asarray(snapshot.row_access) > 0)
-    found = snapshot.store.passages(rows.tolist())
-    vectors = snapshot.dense.vectors(rows)
+    found = snapshot.store.get_passages(rows.tolist())
+    vectors = snapshot.dense.get_vectors(rows)
     snapshot.close()
     return [found[row][1].text for row in rows.tolist()], vectors
 
 
 def documents(
     texts: list[str], vectors: Any, count: int
-) -> Iterator[tuple[Document, Entry, dict[str, list[Page]]]]:
-    """Yield documents with about ``count`` passages in all, made from real ones."""
+) -> Iterator[tuple[Document, ShardEntry, dict[str, list[Page]]]]:
+    """Yield documents with about ``count`` passages in total, made from real ones."""
     rng = np.random.default_rng(0)
     words = [text.split() for text in texts]
     centre = vectors[rng.integers(len(vectors))]
@@ -92,7 +93,7 @@ def documents(
         yield (
             Document(identity, "b", "note", f"b:{number}", f"Note {number}", access,
                      files=(file,)),
-            Entry(
+            ShardEntry(
                 "",
                 tuple(
                     Passage(identity, "t", 1, 1, 0, len(body), "", body, n // 4)
@@ -107,7 +108,7 @@ def documents(
 
 
 def _mixed(own: list[str], other: list[str], rng: np.random.Generator) -> str:
-    """Return a text with a fifth of its words taken from another one."""
+    """Return a text with a fifth of its words replaced from another one."""
     mixed = list(own)
     for place in np.flatnonzero(rng.random(len(own)) < 0.2).tolist():
         mixed[place] = other[place % len(other)] if other else own[place]
@@ -115,11 +116,13 @@ def _mixed(own: list[str], other: list[str], rng: np.random.Generator) -> str:
 
 
 def build(base: Path, folder: Path, count: int) -> tuple[Path, float]:
-    """Pack a snapshot of ``count`` passages; return its folder and the seconds."""
+    """Build a snapshot of ``count`` passages; return its folder and the seconds."""
     texts, vectors = real(base)
-    encoder = base / "snapshots" / CURRENT / "encoder"
+    encoder = DataDir(base).current_snapshot / "encoder"
     clock = time.perf_counter()
-    packer = Packer(folder, encoder, {"benchmark": count}, table=IndexTable())
+    packer = SnapshotWriter(
+        folder, encoder, {"benchmark": count}, table=IndexSettings()
+    )
     for done, (document, entry, pages) in enumerate(documents(texts, vectors, count)):
         packer.add(document, entry, pages)
         if done % 2000 == 0:
@@ -132,7 +135,7 @@ def build(base: Path, folder: Path, count: int) -> tuple[Path, float]:
 
 
 def questions(base: Path, count: int) -> list[str]:
-    """Return runs of 5 to 9 words of real passages."""
+    """Return sequences of 5 to 9 words of real passages."""
     texts, _ = real(base)
     rng = random.Random(1)
     found = []
@@ -145,19 +148,19 @@ def questions(base: Path, count: int) -> list[str]:
 
 
 def measure(folder: Path, asked: list[str]) -> dict[str, Any]:
-    """Return all figures of one snapshot; run this in a process of its own."""
+    """Return all measurements of a snapshot; run this in a new process."""
     before = anonymous_mb()
     drop(folder)
     clock = time.perf_counter()
-    searcher = Searcher(Snapshot(folder), Narrowing())
+    searcher = Searcher(Snapshot(folder), Revocations())
     facts: dict[str, Any] = {"open_s": time.perf_counter() - clock}
-    searcher.snapshot.encoder.queries(["load the encoder"])
+    searcher.snapshot.encoder.embed_queries(["load the encoder"])
     everyone = frozenset({"b:all"})
     facts["cold wall ms"] = percentiles(
         timed(searcher, asked[:40], everyone, time.perf_counter)
     )
     clock = time.perf_counter()
-    facts["bytes"] = searcher.snapshot.warm()
+    facts["bytes"] = searcher.snapshot.prefetch()
     facts["warm_s"] = time.perf_counter() - clock
     timed(searcher, asked[:10], everyone, time.process_time)
     groups = ["all", *SHARES, *TOPICS]
@@ -165,17 +168,19 @@ def measure(folder: Path, asked: list[str]) -> dict[str, Any]:
         reader = frozenset({f"b:{name}"})
         own = timed(searcher, asked, reader, time.process_time)
         facts[f"cpu ms {name}"] = percentiles(own)
-    encode = searcher.snapshot.encoder.queries
+    encode = searcher.snapshot.encoder.embed_queries
     own = [time_one(time.process_time, encode, [q]) for q in asked[:50]]
     facts["encode cpu ms"] = percentiles(own)
 
+    index = searcher.as_reader(everyone)
+
     def wall(question: str) -> float:
-        return time_one(time.perf_counter, searcher.search, question, everyone)
+        return time_one(time.perf_counter, index.search, question)
 
     with ThreadPoolExecutor(4) as pool:
         facts["wall ms, 4 threads"] = percentiles(list(pool.map(wall, asked)))
     facts["anonymous_mb"] = anonymous_mb() - before
-    facts["recall"] = recall(searcher.snapshot)
+    facts["recall"] = measure_recall(searcher.snapshot)
     facts["exact cpu ms"] = percentiles(exact(searcher, asked[:20]))
     return facts
 
@@ -186,35 +191,36 @@ def timed(
     reader: frozenset[str],
     clock: Callable[[], float],
 ) -> list[float]:
-    """Return what each question takes, in ms of a clock."""
-    return [time_one(clock, searcher.search, question, reader) for question in asked]
+    """Return the time of each query, in ms of a clock."""
+    index = searcher.as_reader(reader)
+    return [time_one(clock, index.search, question) for question in asked]
 
 
 def time_one(
     clock: Callable[[], float], call: Callable[..., object], *of: Any
 ) -> float:
-    """Return what a call takes, in ms of a clock."""
+    """Return the time of a call, in ms of a clock."""
     start = clock()
     call(*of)
     return 1000 * (clock() - start)
 
 
 def exact(searcher: Searcher, asked: list[str]) -> list[float]:
-    """Return CPU ms of looking at every vector in single precision, if it fits."""
+    """Return CPU ms of exhaustive search in single precision, if it fits in memory."""
     dense = searcher.snapshot.dense
     if len(dense) > 3_000_000:
         return []
     faiss.omp_set_num_threads(1)
     flat: Any = faiss.IndexFlatIP(dense.dimension)
-    for part in dense.parts:
+    for part in dense.segments:
         for start in range(0, len(part), 50_000):
-            flat.add(part.run(start, min(50_000, len(part) - start)))
-    vectors = searcher.snapshot.encoder.queries(asked)
+            flat.add(part.get_range(start, min(50_000, len(part) - start)))
+    vectors = searcher.snapshot.encoder.embed_queries(asked)
     return [time_one(time.process_time, flat.search, v[None], 10) for v in vectors]
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
-    """Return median and 95th percentile."""
+    """Return the median and the 95th percentile."""
     if not values:
         return {}
     p50, p95 = np.percentile(values, [50, 95])
@@ -222,7 +228,7 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 def anonymous_mb() -> float:
-    """Return this process's anonymous memory in MB."""
+    """Return the anonymous memory of this process in MB."""
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         if line.startswith("Anonymous:"):
             return int(line.split()[1]) / 1024
@@ -230,7 +236,7 @@ def anonymous_mb() -> float:
 
 
 def drop(folder: Path) -> None:
-    """Drop the files of a folder from the page cache, so that they are read anew."""
+    """Drop the files of a folder from the page cache."""
     for path in folder.rglob("*"):
         if path.is_file():
             handle = os.open(path, os.O_RDONLY)
@@ -240,8 +246,8 @@ def drop(folder: Path) -> None:
 
 
 def peer(base: Path, count: int, asked: list[str]) -> dict[str, float]:
-    """Return CPU ms of rank-bm25 and a flat FAISS index on the same texts."""
-    rank_bm25 = importlib.import_module("rank_bm25")  # pip install rank-bm25
+    """Return CPU ms of rank-bm25 plus a flat FAISS index on the same texts."""
+    rank_bm25 = importlib.import_module("rank_bm25")
     texts, vectors = real(base)
     corpus: list[list[str]] = []
     flat: Any = faiss.IndexFlatL2(vectors.shape[1])
@@ -261,19 +267,19 @@ def peer(base: Path, count: int, asked: list[str]) -> dict[str, float]:
 def exponent(
     results: dict[int, dict[str, Any]], value: Callable[[Any], float]
 ) -> float:
-    """Return b of the growth N^b, fitted through all sizes."""
+    """Return b of the growth N^b, fitted over all sizes."""
     sizes = np.log(list(results))
     return float(np.polyfit(sizes, np.log([value(r) for r in results.values()]), 1)[0])
 
 
 def main() -> None:
-    """Build, measure each size in a process of its own, print the tables."""
+    """Build and measure snapshots of each size, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--passages", type=int, nargs="+", default=[100_000])
-    parser.add_argument("--folder", type=Path, help="keep the snapshots here")
-    parser.add_argument("--peer", action="store_true", help="measure rank-bm25, too")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--folder", type=Path, help="keep the snapshots in this folder")
+    parser.add_argument("--peer", action="store_true", help="also measure rank-bm25")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     asked = questions(options.base, QUESTIONS)
@@ -299,7 +305,7 @@ def main() -> None:
 
 
 def show(results: dict[int, dict[str, Any]]) -> None:
-    """Print the figures, a column for each size."""
+    """Print the measurements, one column per size."""
     table = Table("", *(f"{count:,}" for count in results))
     for name in next(iter(results.values())):
         cells = []

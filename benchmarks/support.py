@@ -1,16 +1,16 @@
-"""Measures the verifier: what it lets through of corrupted answers, and what it doubts.
+"""Measures the verifier: missed errors in corrupted sentences, and false alarms.
 
     python -m benchmarks.support EVAL --encoder FOLDER [--json OUT]
 
-EVAL holds ``support-expertqa``, ``support-scifact``, ``scifact`` and ``dune``; FOLDER
-is the encoder of a snapshot. True sentences with their passages: claims that experts
-called completely supported, claims that an abstract supports, and the sentences of DUNE
-texts that answer a question. Each is then corrupted, one thing at a time: a number (to
-one that the passage has nowhere), a unit, a yes to a no or back, a name (to one of
-another sentence), the passage itself (another one's of the same set, and of the same
-question). An *escape* is a corrupted sentence that passes with the passage that it
-names; a *false alarm* is a true one that does not. Natural errors: claims that an
-abstract contradicts or says nothing of.
+EVAL contains ``support-expertqa``, ``support-scifact``, ``scifact`` and ``dune``;
+FOLDER is the encoder of a snapshot. True sentences with their passages are claims that
+experts rated completely supported, claims that an abstract supports, and sentences of
+DUNE texts that answer a question. Each is corrupted in one way at a time: a number (to
+one not in the passage), a unit, a negation added or removed, a name (to one of another
+sentence), or the passage (to another one of the same set, or of the same question). An
+*escape* is a corrupted sentence that the verifier accepts; a *false alarm* is a true
+sentence that it rejects. Natural errors are claims that an abstract contradicts or does
+not mention.
 """
 
 import argparse
@@ -27,10 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.retrieval import read_lines
-from dunegpt.index.encoder import Encoder
-from dunegpt.serve import quantities, support
-from dunegpt.serve.claims import missing_names
-from dunegpt.serve.verify import Verifier
+from dunegpt.index.encoder.onnx import Encoder
+from dunegpt.serve.verify import support
+from dunegpt.serve.verify.verifier import Verifier
+from dunegpt.text import quantities
+from dunegpt.text.literals import find_missing_names
 from dunegpt.types import Citation, Document, FileRef, FoundBy, Hit, Passage
 
 _MARKS = re.compile(r"\s*\[\d+\]")
@@ -46,7 +47,7 @@ _NO = re.compile(r"\b(is|are|was|were|can|will|should|does|do|may|could) not\b|\
 
 @dataclass(frozen=True)
 class Case:
-    """A sentence, the passage that it names, and the question that both are of."""
+    """A sentence with its cited passage, data set and question (group)."""
 
     set: str
     group: str
@@ -55,18 +56,18 @@ class Case:
 
 
 def expertqa(folder: Path) -> Iterator[Case]:
-    """Yield claims that experts called completely supported by their evidence."""
+    """Yield claims that experts rated completely supported by their evidence."""
     for n, line in enumerate(read_lines(next(folder.glob("items*")))):
         for claim in json.loads(line)["claims"]:
             if claim["support"] == "Complete" and claim["evidence"]:
                 texts = [e.partition("\n\n")[2] for e in claim["evidence"]]
                 plain = _MARKS.sub("", claim["claim"]).strip()
-                if all(len(text) >= 200 for text in texts):  # not an address alone
+                if all(len(text) >= 200 for text in texts):  # more than a URL
                     yield Case("expertqa", str(n), plain, "\n".join(texts))
 
 
 def scifact(folder: Path, corpus: Path) -> Iterator[tuple[str, Case]]:
-    """Yield label and claim, with the abstract that it is about."""
+    """Yield the label of each claim, and the claim with its abstract."""
     abstracts = {}
     for line in read_lines(next(corpus.glob("corpus*"))):
         fields = json.loads(line)
@@ -80,7 +81,7 @@ def scifact(folder: Path, corpus: Path) -> Iterator[tuple[str, Case]]:
 
 
 def dune(folder: Path) -> Iterator[Case]:
-    """Yield sentences that answer a question, within 1,500 characters of their text."""
+    """Yield sentences that answer a question, with 1,500 characters of context."""
     texts = {}
     for line in read_lines(next(folder.glob("corpus*"))):
         fields = json.loads(line)
@@ -96,12 +97,12 @@ def dune(folder: Path) -> Iterator[Case]:
 
 
 def checked(case: Case, verifier: Verifier) -> str:
-    """Return why a sentence does not pass with its passage; empty if it does."""
-    return verifier.objection(case.sentence, [1], support.LEAST_SUPPORT)[1]
+    """Return why the verifier rejects a sentence; empty if it accepts it."""
+    return verifier.find_objection(case.sentence, [1], support.MIN_SUPPORT)[1]
 
 
 def verifier_of(source: str, encoder: Encoder) -> Verifier:
-    """Return what checks sentences against one passage."""
+    """Return a verifier for sentences that cite one passage."""
     document = Document("n:1", "n", "note", "", "", frozenset({"public"}))
     file = FileRef("t", "t", "text/plain", "", frozenset({"public"}))
     passage = Passage("n:1", "t", 1, 1, 0, len(source), "", source)
@@ -110,16 +111,16 @@ def verifier_of(source: str, encoder: Encoder) -> Verifier:
 
 
 def corrupted(cases: list[Case]) -> Iterator[tuple[str, Case]]:
-    """Yield kind and case, each with one thing made wrong."""
+    """Yield the kind of corruption and the corrupted case."""
     rng = random.Random(0)
-    names = sorted({n for c in cases for n in missing_names(c.sentence, "")})
+    names = sorted({n for c in cases for n in find_missing_names(c.sentence, "")})
     groups = defaultdict(list)
     for case in cases:
         groups[case.set, case.group].append(case)
     for case in cases:
         yield from _numbers(case)
         yield from _negations(case)
-        for name in list(missing_names(case.sentence, ""))[:2]:
+        for name in list(find_missing_names(case.sentence, ""))[:2]:
             other = rng.choice(names)
             if other.lower() not in case.source.lower():
                 changed = case.sentence.replace(name, other, 1)
@@ -136,18 +137,18 @@ def corrupted(cases: list[Case]) -> Iterator[tuple[str, Case]]:
 
 
 def _numbers(case: Case) -> Iterator[tuple[str, Case]]:
-    have = {q.value for q in quantities.quantities(case.source)}
-    own = {abs(q.value) for q in quantities.quantities(case.sentence)}
+    source_values = {q.value for q in quantities.find_quantities(case.source)}
+    sentence_values = {abs(q.value) for q in quantities.find_quantities(case.sentence)}
     for match in re.finditer(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\d)", case.sentence):
-        if float(match[0]) not in own:
-            continue  # the mark of a list
+        if float(match[0]) not in sentence_values:
+            continue  # a list marker
         for factor in (1.1, 2, 10):
             value = float(match[0]) * factor + (factor == 1.1)
             text = f"{value:g}" if "." in match[0] else str(round(value))
-            if not any(abs(float(text) - h) <= 0.06 * abs(h) for h in have):
+            if not any(abs(float(text) - h) <= 0.06 * abs(h) for h in source_values):
                 yield "number", _with(case, match.span(), text)
                 break
-    for quantity in quantities.quantities(case.sentence):
+    for quantity in quantities.find_quantities(case.sentence):
         other = _UNITS.get(quantity.unit)
         if other and not re.search(rf"\d\s?{re.escape(other)}\b", case.source):
             old = quantity.text
@@ -169,27 +170,27 @@ def _with(case: Case, span: tuple[int, int], text: str) -> Case:
 
 
 def kind_of(reason: str, case: Case) -> str:
-    """Return in a word why a sentence was stopped."""
+    """Return the category of a reason for rejection."""
     if "is not in the source" in reason:
-        gone = reason.removesuffix(" is not in the source")
-        missing = quantities.missing(case.sentence, case.source)
-        if gone not in missing:
+        item = reason.removesuffix(" is not in the source")
+        missing = quantities.find_missing(case.sentence, case.source)
+        if item not in missing:
             return "name or code"
-        figure = re.search(r"\d[\d.,]*", gone)
-        stands = figure and re.search(
+        figure = re.search(r"\d[\d.,]*", item)
+        in_source = figure and re.search(
             rf"(?<![\d.,]){re.escape(figure[0].strip('.,'))}(?![\d])", case.source
         )
-        return "number that stands there" if stands else "number that does not"
+        return "number that stands there" if in_source else "number that does not"
     return "denied" if "says no" in reason else "support"
 
 
 def main() -> None:
-    """Check true and corrupted sentences, print the tables."""
+    """Verify true and corrupted sentences, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("eval", type=Path)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    parser.add_argument("--show", help="print the escapes or alarms of this kind")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    parser.add_argument("--show", help="print the escapes of this kind, or 'alarms'")
     options = parser.parse_args()
     encoder = Encoder(options.encoder)
 
@@ -235,14 +236,14 @@ def show(alarms: dict[str, Counter[str]], caught: dict[str, Counter[str]]) -> No
     numbers = ("number that does not", "number that stands there")
     reasons = (*numbers, "name or code", "denied", "support")
     table = Table("true sentences", "cases", *reasons, title="False alarms")
-    for name, own in alarms.items():
-        shares = [f"{own[r]} ({own[r] / own['cases']:.1%})" for r in reasons]
-        table.add_row(name, str(own["cases"]), *shares)
+    for name, counts in alarms.items():
+        shares = [f"{counts[r]} ({counts[r] / counts['cases']:.1%})" for r in reasons]
+        table.add_row(name, str(counts["cases"]), *shares)
     Console(width=100).print(table)
     table = Table("corrupted", "cases", "escaped", "caught", title="Escapes")
-    for name, own in caught.items():
-        share = f"{own['caught'] / own['cases']:.1%}"
-        table.add_row(name, str(own["cases"]), str(own["escaped"]), share)
+    for name, counts in caught.items():
+        share = f"{counts['caught'] / counts['cases']:.1%}"
+        table.add_row(name, str(counts["cases"]), str(counts["escaped"]), share)
     Console(width=100).print(table)
 
 

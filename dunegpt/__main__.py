@@ -1,5 +1,5 @@
 """Runs the command line with ``python -m dunegpt``."""
 
-from dunegpt.cli import main
+from dunegpt.cli.main import main
 
 main()

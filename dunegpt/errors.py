@@ -1,31 +1,34 @@
-"""Every error that DUNE-GPT raises on purpose, as one tree.
+"""The exceptions of DUNE-GPT.
 
 DuneGPTError
-├── ConfigError             settings that cannot be used
-├── UsageError              a request that cannot be carried out as asked
-├── StorageError            disk full, locked or damaged files of ours
-├── SourceError             a document system did not give what was asked
+├── ConfigError             invalid settings
+├── UsageError              a request that cannot be carried out
+├── StorageError            the data folder is locked, full or damaged
+│   └── HostError                the operating system refused: disk full, no permission
+├── SourceError             a document system did not answer as it should
 │   ├── SourceUnreachableError   no answer, or only server errors
-│   ├── SourceBusyError          it asks to come back later than we wait
-│   ├── SourceLoginError         the credential was refused, or a login page came
-│   └── SourceFormatError        an answer that is not what its kind promises
-├── FetchError              one file could not be had (ledger, not fatal)
-├── ExtractError            one file could not be read (ledger, not fatal)
-│   └── PartlyReadError          it was read, but not all of it
-├── IndexMissingError       nothing was indexed yet
-├── IndexBrokenError        an index that cannot be trusted
-├── IndexMismatchError      an index made with another model or format
-└── ModelError              a language model server did not answer
+│   ├── SourceBusyError          it asks to retry later than a run waits
+│   ├── SourceLoginError         the credential was refused, or a login page was sent
+│   └── SourceFormatError        an answer in an unexpected format
+├── FetchError              one file could not be fetched (recorded, not fatal)
+├── ExtractError            one file could not be read (recorded, not fatal)
+│   ├── PartlyReadError          it was read only partly
+│   └── TransientExtractError    reading it crashed or took too long; it is tried again
+├── UnreadableFilesError    too many files cannot be read any more
+├── IndexMissingError       there is no index yet
+├── IndexBrokenError        the index is damaged
+├── IndexMismatchError      the index has another model or format
+└── ModelError              a model server did not answer as it should
 
-Extra arguments are keyword-only with defaults, so that each error survives the way
-from a worker process to its parent.
+Extra arguments are keyword-only with defaults, so that exceptions can be pickled and
+sent from a worker process to its parent.
 """
 
 from enum import StrEnum
 
 
 class ModelFault(StrEnum):
-    """What went wrong with a model server; each has its own words and hint."""
+    """What went wrong with a model server; each fault has its own message and hint."""
 
     DOWN = "down"
     REFUSES = "refuses"
@@ -42,26 +45,31 @@ class ModelFault(StrEnum):
 
 
 _CHECK = "Run 'dunegpt llm check'; --no-llm answers without a model."
-_LATER = "Ask again later; --no-llm answers without a model."
+_TRY_LATER_HINT = "Ask again later; --no-llm answers without a model."
 _MODEL_HINTS = {
     ModelFault.DOWN: "Start it ('dunegpt llm serve'), or check [llm.*] base_url.",
     ModelFault.KEY: "Check the key that [llm.*] api_key_env or api_key_file names.",
-    ModelFault.MODEL: "Check [llm.*] model; 'dunegpt llm check' lists what it has.",
-    ModelFault.TOO_LONG: "Set [llm.*] context_tokens to what the server has.",
+    ModelFault.MODEL: "Check [llm.*] model; 'dunegpt llm check' lists its models.",
+    ModelFault.TOO_LONG: "Set [llm.*] context_tokens to the limit of the server.",
     ModelFault.SILENT: "A slow server needs a longer [llm.*] timeout_s.",
     ModelFault.STALLED: "A slow server needs a longer [llm.*] timeout_s.",
-    ModelFault.OVERLOADED: _LATER,
-    ModelFault.LEFT_OUT: _LATER,
+    ModelFault.OVERLOADED: _TRY_LATER_HINT,
+    ModelFault.LEFT_OUT: _TRY_LATER_HINT,
 }
-_FOR_GOOD = {ModelFault.REFUSES, ModelFault.KEY, ModelFault.MODEL, ModelFault.TOO_LONG}
+_PERMANENT_FAULTS = {
+    ModelFault.REFUSES,
+    ModelFault.KEY,
+    ModelFault.MODEL,
+    ModelFault.TOO_LONG,
+}
 
 
 class DuneGPTError(Exception):
-    """Something went wrong in a way that a person can act on.
+    """Base class of all errors that DUNE-GPT raises.
 
     Attributes:
         retryable: Whether the same call may succeed later.
-        hint: What the person should do; one sentence.
+        hint: What the user can do about it; one sentence.
     """
 
     retryable = False
@@ -74,35 +82,42 @@ class DuneGPTError(Exception):
 
 
 class ConfigError(DuneGPTError):
-    """The settings cannot be used."""
+    """The settings are invalid."""
 
     hint = "Run 'dunegpt config' to see a commented example."
 
 
 class UsageError(DuneGPTError):
-    """The request cannot be carried out as asked."""
+    """The request cannot be carried out."""
 
 
 class StorageError(DuneGPTError):
     """The data folder is full, locked by another run, or damaged."""
 
 
+class HostError(StorageError):
+    """The operating system refused: disk full, too many open files, no permission.
+
+    The files themselves are unchanged.
+    """
+
+
 class SourceError(DuneGPTError):
-    """A document system did not give what was asked."""
+    """A document system did not answer as it should."""
 
 
 class SourceUnreachableError(SourceError):
-    """No answer from the document system, or only server errors."""
+    """The document system did not answer, or only with server errors."""
 
     retryable = True
     hint = "Check the address and the network, then crawl again; nothing was removed."
 
 
 class SourceBusyError(SourceError):
-    """The document system asks to come back later than a run waits."""
+    """The document system asks to retry later than a run waits."""
 
     retryable = True
-    hint = "Crawl again then; nothing was removed."
+    hint = "Crawl again later; nothing was removed."
 
 
 class SourceLoginError(SourceError):
@@ -112,13 +127,13 @@ class SourceLoginError(SourceError):
 
 
 class SourceFormatError(SourceError):
-    """An answer is not what its kind promises."""
+    """An answer of the document system has an unexpected format."""
 
-    hint = "Is the address that of the right system? Nothing was removed."
+    hint = "Check the address of the system; nothing was removed."
 
 
 class FetchError(DuneGPTError):
-    """One file could not be had from its home system."""
+    """One file could not be fetched from its home system."""
 
     retryable = True
 
@@ -128,25 +143,44 @@ class ExtractError(DuneGPTError):
 
 
 class PartlyReadError(ExtractError):
-    """One file was turned into pages, but not all of it."""
+    """One file was turned into pages only partly."""
+
+
+class TransientExtractError(ExtractError):
+    """Reading one file crashed, took too long or ran out of memory.
+
+    It says nothing about the content of the file, which is read again by later runs.
+    """
+
+    retryable = True
+
+
+class UnreadableFilesError(DuneGPTError):
+    """Too many files that were readable before cannot be read now."""
+
+    retryable = True
+    hint = (
+        "Give this host what it lacks (memory, programs) and run 'dunegpt index' again;"
+        " to publish an index without these files, add --accept-loss."
+    )
 
 
 class IndexMissingError(DuneGPTError):
-    """Nothing was indexed yet."""
+    """There is no index yet."""
 
     hint = "Run 'dunegpt crawl' and then 'dunegpt index', or copy a snapshot here."
 
 
 class IndexBrokenError(DuneGPTError):
-    """The index cannot be trusted."""
+    """The index is damaged."""
 
     hint = "Run 'dunegpt index --rebuild', or publish another snapshot."
 
 
 class IndexMismatchError(DuneGPTError):
-    """The index was made with another model, or by another version of the format."""
+    """The index was built with another model or another version of the format."""
 
-    hint = "Run 'dunegpt index' with the present settings."
+    hint = "Run 'dunegpt index' with the current settings."
 
 
 class ModelError(DuneGPTError):
@@ -161,4 +195,13 @@ class ModelError(DuneGPTError):
     ) -> None:
         super().__init__(message, hint=_MODEL_HINTS.get(fault, _CHECK))
         self.fault = fault
-        self.retryable = fault not in _FOR_GOOD
+        self.retryable = fault not in _PERMANENT_FAULTS
+
+
+SEARCH_UNAVAILABLE = (
+    IndexMissingError,
+    IndexBrokenError,
+    IndexMismatchError,
+    HostError,
+)
+"""Errors after which no search is possible."""

@@ -1,6 +1,7 @@
-"""Sets up logging: one line a record on standard error, nothing secret in it.
+"""Logging setup: one line per record on standard error.
 
-Knows no other module of the program; modules log with ``logging.getLogger(__name__)``.
+Modules log with ``logging.getLogger(__name__)``; no record may contain a secret. Does
+not depend on other modules of the package.
 """
 
 import logging
@@ -12,10 +13,10 @@ _NOISY = ("httpx", "httpcore", "openai", "sentence_transformers", "transformers"
 
 
 def set_up_logging(*, verbose: bool, debug: bool) -> None:
-    """Send our records to standard error, from WARNING, INFO or DEBUG on.
+    """Log to standard error at level WARNING, INFO (verbose) or DEBUG.
 
-    The libraries' own records are shown from WARNING on, whatever is asked: HTTP
-    clients log addresses at INFO, and an address may carry what must not be logged.
+    Libraries always log at WARNING, because HTTP clients log URLs at INFO, and a URL
+    may contain a secret.
     """
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     handler = RichHandler(

@@ -1,76 +1,19 @@
-"""The types that flow through the whole program, in the order of the flow.
+"""The types shared by all packages, in the order of the data flow.
 
-A source yields `Document`s, each with its `FileRef`s; extraction turns a file into
-`Page`s; splitting turns pages into `Passage`s; a search finds `Hit`s; an answer is a
-stream of events whose sentences carry `Citation`s. A `Failure` stands for one bad
-item at any stage: it is data, kept in the ledger, and never stops a run.
+A source yields `Document`s with `FileRef`s; extraction turns a file into `Page`s;
+splitting turns pages into `Passage`s; a search returns `Hit`s; an answer is a stream of
+events whose sentences refer to `Citation`s. A `Failure` describes one item that failed
+at any stage; it is recorded in the ledger and never stops a run.
 
-Knows no file format, no database and no network.
+Does not depend on file formats, databases or the network.
 """
 
 import datetime
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-PUBLIC = "public"
-
-Access: TypeAlias = frozenset[str]
-"""Principals, any one of which may read. Empty: nobody."""
-
-NOBODY: Access = frozenset()
-
-_A_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*|[A-Za-z]{1,2}")
-
-
-def access_set(principals: Iterable[str]) -> Access:
-    """Return ``principals`` as an access set; ``public`` absorbs all others."""
-    found = frozenset(principals)
-    return frozenset({PUBLIC}) if PUBLIC in found else found
-
-
-def narrow(outer: Access, inner: Access) -> Access:
-    """Return who may read what needs both sets; ``public`` narrows nothing.
-
-    A principal stands for a group of people, so the intersection of the sets of
-    names is at most the intersection of the people: never too wide.
-    """
-    if PUBLIC in outer:
-        return inner
-    if PUBLIC in inner:
-        return outer
-    return outer & inner
-
-
-def parts_of_id(document_id: str) -> tuple[str, str, str | None]:
-    """Return prefix, number or path, and version of a document id.
-
-    >>> parts_of_id("docdb:12345:3")
-    ('docdb', '12345', '3')
-    >>> parts_of_id("edms:2026379:0.1")
-    ('edms', '2026379', '0.1')
-    >>> parts_of_id("indico.fnal.gov:22661/c68849")
-    ('indico.fnal.gov', '22661/c68849', None)
-    """
-    prefix, _, rest = document_id.partition(":")
-    number, _, version = rest.rpartition(":")
-    if number and _A_VERSION.fullmatch(version):
-        return prefix, number, version
-    return prefix, rest, None
-
-
-def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Return what versions are sorted by: numbers by size, letters after them.
-
-    >>> sorted(["AE", "10", "0.1", "2", "B"], key=version_order)
-    ['0.1', '2', '10', 'B', 'AE']
-    """
-    return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, len(part), part.upper())
-        for part in version.split(".")
-    )
+from dunegpt.access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +21,16 @@ class FileRef:
     """One file or body of a document.
 
     Attributes:
-        key: Names the file within its document, stable over renames (``a1234``).
-        name: File name as the home system shows it.
-        media_type: As the home system claims it; extraction looks at the bytes.
-        url: Opens or downloads the file in its home system.
-        access: Who may read this file; at most the document's own readers.
-        size_bytes: As claimed; None where the home system does not say.
-        checksum: As claimed, ``md5:...``; empty where the home system has none.
-        body: The content itself, where the listing carried it (minutes, abstracts).
-        sha256: Of the stored bytes; empty until fetched.
-        evidence: What was observed that its access rests on.
+        key: Identifies the file within its document, stable over renames (``a1234``).
+        name: File name in the home system.
+        media_type: As declared by the home system; extraction detects the real type.
+        url: Address to open or download the file in its home system.
+        access: Access set of the file, within that of the document.
+        size_bytes: As declared by the home system; None if unknown.
+        checksum: As declared by the home system, ``md5:...``; empty if unknown.
+        body: The content, if it was part of the listing (minutes, abstracts).
+        sha256: Hash of the stored content; empty until fetched.
+        evidence: The observation that the access set is based on.
     """
 
     key: str
@@ -104,20 +47,20 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One version of one thing in its home system.
+    """One version of a document in its home system.
 
     Attributes:
-        id: Unique over all sources, with the version where the home system has
-            versions: ``docdb:12345:3``, ``indico.fnal.gov:22661/c68849``.
+        id: Unique over all sources, with a version if the home system has versions:
+            ``docdb:12345:3``, ``indico.fnal.gov:22661/c68849``.
         source: Name of the configured source.
-        kind: What it is there: ``note``, ``event``, ``contribution``, ...
-        url: Opens it in its home system.
-        date: Day it was given or written; None where unknown.
-        status: As the home system says (``approved``, ``In Work``); may be empty.
-        access: Who may read it, by the last good observation.
-        supersedes: Id of the version before this one, or empty.
-        parent: Id of the document that holds this one (the event of a talk).
-        evidence: What was observed that its access rests on.
+        kind: Kind of document: ``note``, ``event``, ``contribution``, ...
+        url: Address of the document in its home system.
+        date: Day it was given or written; None if unknown.
+        status: As in the home system (``approved``, ``In Work``); may be empty.
+        access: Access set by the last good observation.
+        supersedes: Id of the previous version, or empty.
+        parent: Id of the document that contains this one (the event of a talk).
+        evidence: The observation that the access set is based on.
     """
 
     id: str
@@ -137,12 +80,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One item that could not be handled.
+    """One item that could not be processed.
 
     Attributes:
-        id: Of the document, or ``document#file``, or what was being listed.
+        id: Id of the document, ``document#file``, or what was being listed.
         stage: ``list``, ``fetch`` or ``extract``.
-        error: Name of the error's class.
+        error: Name of the exception class.
     """
 
     id: str
@@ -153,15 +96,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The text of one page, slide or section: the unit that a citation opens.
+    """The text of one page, slide or section: the unit that a citation links to.
 
     Attributes:
-        number: Counts from 1 in the order of the file.
-        heading: Nearest heading; empty where there is none.
-        label: What a person calls the place where the number alone says too little:
-            ``Costs!A4:F40``, ``draw.py, line 12``, ``talk.pdf, page 3`` of an archive.
-        line: Line of the file that it begins on, for ``#L12``; 0 where lines mean
-            nothing.
+        number: Position in the file, from 1.
+        heading: Nearest heading; empty if there is none.
+        label: Location for display if the number is not enough: ``Costs!A4:F40``,
+            ``draw.py, line 12``, or ``talk.pdf, page 3`` in an archive.
+        line: First line in the file, for ``#L12``; 0 if the format has no lines.
     """
 
     number: int
@@ -177,8 +119,10 @@ class Box:
 
     Attributes:
         page: Number of the page.
-        left: In parts of the page's width from its left edge; ``right`` likewise.
-        top: In parts of the page's height from its upper edge; ``bottom`` likewise.
+        left: Distance from the left edge as a fraction of the page width; ``right``
+            likewise.
+        top: Distance from the top edge as a fraction of the page height; ``bottom``
+            likewise.
     """
 
     page: int
@@ -190,17 +134,17 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What is embedded, searched and cited as a whole.
+    """A piece of text that is embedded, searched and cited as a unit.
 
     Attributes:
-        file_key: Which file of the document.
-        first_page: Number of the page that it begins on; last_page likewise.
-        start: Offset in characters into the text of the first page; ``end`` is the
-            offset, exclusive, into the text of the last page.
-        heading: Nearest heading, part of the context that is embedded with it.
-        record: Ordinal within the file of the record that the passage belongs to.
-        lead: Head of the table that it begins within, and that it goes on with
-            something cut; found with it, not part of its text, not in a snapshot.
+        file_key: Key of the file in its document.
+        first_page: Number of the page where it begins; ``last_page`` where it ends.
+        start: Character offset in the text of the first page; ``end`` is the exclusive
+            offset in the text of the last page.
+        heading: Nearest heading, part of the context line.
+        record: Number within the file of the record that the passage belongs to.
+        lead: Header row if the passage begins inside a table. Indexed with the passage,
+            but not part of its text and not stored in a snapshot.
     """
 
     document_id: str
@@ -228,15 +172,16 @@ class FoundBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that answers a query, best first.
+    """A passage returned by a search.
 
     Attributes:
-        row: Of the passage in the snapshot.
-        score: 0..1 for lexical, fused and reranked, cosine for dense.
-        superseded_by: Id of the newest version of the document that the reader may
-            see, if this is an older one.
-        superseded_on: Day of that version, if it has one.
-        also_in: Ids of other documents that say the same, left out for this one.
+        row: Row of the passage in the snapshot.
+        score: 0..1 for lexical, fused and reranked hits, cosine for dense hits.
+        rank: Position in the results, from 1.
+        superseded_by: Id of the newest version that the reader may see, if this is an
+            older one.
+        superseded_on: Date of that version, if known.
+        also_in: Ids of documents left out because they have the same text.
     """
 
     row: int
@@ -255,12 +200,12 @@ class Citation:
     """One numbered reference under an answer.
 
     Attributes:
-        number: The n of the mark [n] in the answer.
-        quote: Stands verbatim in the passage, up to white space.
-        page: Number of the page that the quote begins on.
-        url: Opens that page where the home system can, else the document.
-        cited: Whether a sentence of the answer carries its mark.
-        line: Of the file, on which the quote begins; 0 where lines mean nothing.
+        number: The n of the marker [n] in the answer.
+        quote: Verbatim quote from the passage, up to white space.
+        page: Number of the page where the quote begins.
+        url: Address of that page if the home system supports it, else the document.
+        cited: Whether a sentence of the answer cites it.
+        line: Line of the file where the quote begins; 0 if the format has no lines.
     """
 
     number: int
@@ -273,17 +218,17 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """An identifier in a document's text.
+class OutgoingCitation:
+    """A reference to another document in a document's text.
 
     Attributes:
-        label: As DUNE writes it: ``DUNE-doc-6652-v5``.
-        system: ``docdb``, ``edms``, ``indico``, ``arxiv``, or ``foreign``: another
-            experiment's.
-        file: Key of the file that names it.
-        page: Number of the first page that names it.
-        document: What it names, in the version named or the newest; None if that is
-            not in the index, or not for this reader.
+        label: Identifier in DUNE's notation: ``DUNE-doc-6652-v5``.
+        system: ``docdb``, ``edms``, ``indico``, ``arxiv``, or ``foreign`` for the
+            systems of other experiments.
+        file: Key of the file that contains it.
+        page: Number of the first page that contains it.
+        document: The document in the given or the newest version; None if it is not in
+            the index or the reader may not see it.
     """
 
     label: str
@@ -294,13 +239,14 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class Citing:
-    """A document that names the one in question.
+class IncomingCitation:
+    """A reference to a document in another document's text.
 
     Attributes:
-        file: Key of the file that names it.
-        page: Number of the first page that names it.
-        version: The version that it names; empty for the newest.
+        document: The document that contains the reference.
+        file: Key of the file that contains it.
+        page: Number of the first page that contains it.
+        version: The version referred to; empty for the newest.
     """
 
     document: Document
@@ -319,7 +265,7 @@ class Outcome(StrEnum):
 
 
 class Mode(StrEnum):
-    """Who wrote the sentences: a model, or the documents themselves."""
+    """Whether a model wrote the answer or it consists of quoted sentences."""
 
     GENERATED = "generated"
     EXTRACTIVE = "extractive"
@@ -327,12 +273,13 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that was found in the words of a question.
+    """A filter that was recognized in the words of a question.
 
     Attributes:
-        text: The words, as they stand there; chips with the same words go together.
-        key: Of a typed filter: ``after``, ``author``, ...; value likewise.
-        applied: Whether it was searched with: not if it would have left nothing.
+        text: The words in the question; chips with the same words belong together.
+        key: Key of the filter: ``after``, ``author``, ...
+        value: Value of the filter.
+        applied: False if it was ignored because it would have left no results.
     """
 
     text: str
@@ -342,19 +289,19 @@ class Chip:
 
     @property
     def filter(self) -> str:
-        """The filter as it is typed: ``after:2024-01-01``."""
+        """The filter in query syntax: ``after:2024-01-01``."""
         plain = self.value.replace('"', " ")
         return f'{self.key}:"{plain}"' if " " in plain else f"{self.key}:{plain}"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """First event of an answer: what was understood.
+class QuestionEvent:
+    """First event of an answer: the question as it was understood.
 
     Attributes:
-        question: As one that stands alone, with all its words.
-        chips: Filters that were found in its words, in their order.
-        was_rewritten: Whether it is another question than the one that was typed.
+        question: The standalone question, including the words of its filters.
+        chips: Filters recognized in the question, in order.
+        was_rewritten: Whether the question differs from the one that was typed.
     """
 
     question: str
@@ -364,18 +311,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What was retrieved, numbered from 1; a second one goes on with the numbers."""
+    """The retrieved passages, numbered from 1; a second event continues the numbers."""
 
     citations: tuple[Citation, ...]
 
 
 class Check(StrEnum):
-    """What a model's sentence can fail."""
+    """A check that a model's sentence can fail."""
 
     CITATION = "citation"
-    """It cites nothing, or what was not given."""
+    """It cites nothing, or a passage that was not given."""
     STATEMENT = "statement"
-    """It says nothing that can be checked."""
+    """It contains no statement that can be checked."""
     ADDRESS = "address"
     CODE = "code"
     NUMBER = "number"
@@ -384,19 +331,19 @@ class Check(StrEnum):
     DENIAL = "denial"
     SUPPORT = "support"
     READING = "reading"
-    """An entailment model, or a judge, objects."""
+    """Rejected by the entailment model or the judge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer, checked against what it cites.
+    """One sentence of an answer, verified against the passages that it cites.
 
     Attributes:
-        text: Without its marks.
-        citations: Numbers of the references that it cites.
-        supported: Whether the cited passages were found to back it.
+        text: Text without citation markers.
+        citations: Numbers of the cited references.
+        supported: Whether the cited passages support it.
         reason: Why it is not supported; empty if it is.
-        check: What it failed; None if it is supported.
+        check: The check that failed; None if it is supported.
     """
 
     text: str
@@ -408,13 +355,13 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """An amount as one document gives it.
+    """An amount stated by one document.
 
     Attributes:
         citation: Number of the reference.
-        text: As it stands there.
-        quote: The sentence that gives it, verbatim.
-        date: Day of the document; None where unknown.
+        text: The amount as written there.
+        quote: The sentence that states it, verbatim.
+        date: Date of the document; None if unknown.
     """
 
     citation: int
@@ -425,11 +372,12 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two documents give different amounts for what reads like one quantity.
+    """Two documents that state different amounts for what seems to be one quantity.
 
     Attributes:
-        newer: That of the newer document; of the one found first, if neither is
-            known to be newer.
+        newer: The amount of the newer document, or of the one found first if the dates
+            do not tell.
+        older: The amount of the other document.
     """
 
     newer: Amount
@@ -438,9 +386,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that the reader must know: a model that is down, a stale index."""
+    """A message for the reader: a model is down, the index is stale."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """References that were closed at their source while the answer was written.
+
+    They are not in `Finished`, and the sentences yielded so far that cite them do not
+    count any more.
+
+    Attributes:
+        numbers: Numbers of the references.
+    """
+
+    numbers: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,10 +410,10 @@ class Finished:
     """Last event of an answer.
 
     Attributes:
-        references: The final citations: quotes and ``cited`` settled.
-        dropped: How many sentences of a model were not supported.
-        receipt: Id of the answer's receipt; empty if none was kept. It is random, so it
-            is no part of what two answers are compared by.
+        references: The final citations, with their quotes and ``cited``.
+        dropped: Number of a model's sentences that were not supported.
+        receipt: Id of the answer's receipt; empty if none was kept. Random, so it is
+            ignored when answers are compared.
     """
 
     outcome: Outcome
@@ -461,4 +423,6 @@ class Finished:
     receipt: str = field(default="", compare=False, repr=False)
 
 
-AnswerEvent: TypeAlias = Asked | References | Sentence | Difference | Notice | Finished
+AnswerEvent: TypeAlias = (
+    QuestionEvent | References | Sentence | Difference | Notice | Withdrawn | Finished
+)

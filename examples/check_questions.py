@@ -1,9 +1,9 @@
-"""Checks that each quote of `questions.toml` stands on the page that it names.
+"""Checks that each quote in `questions.toml` is on the page it names.
 
     python examples/check_questions.py OUTDIR
 
-Needs `pypdfium2` and `python-pptx`. OUTDIR is a folder that make_documents.py has
-filled. Knows nothing of the product: it reads the files on its own.
+Needs `pypdfium2` and `python-pptx`. OUTDIR is a folder filled by make_documents.py.
+Does not depend on the product: it reads the files by itself.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ QUESTIONS = Path(__file__).parent / "questions.toml"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns: the exit code, 1 if a quote or a document was not found."""
+    """Check all questions; return 1 if a quote or document was not found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("outdir", type=Path, help="folder with the documents")
     outdir: Path = parser.parse_args(arguments).outdir
     questions = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["question"]
     listed = tomllib.loads((outdir / "documents.toml").read_text(encoding="utf-8"))
-    known = {
+    files = {
         (f"{d['id']}:{d.get('version', 1)}", name)
         for d in listed["document"]
         for name in d["files"]
     }
-    faults = [fault for q in questions for fault in faults_of(q, outdir, known)]
+    faults = [fault for q in questions for fault in faults_of(q, outdir, files)]
     for fault in faults:
         sys.stderr.write(fault + "\n")
     sys.stdout.write(f"{len(questions)} questions, {len(faults)} faults\n")
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def faults_of(
     question: dict[str, Any], outdir: Path, known: set[tuple[str, str]]
 ) -> Iterator[str]:
-    """Returns: what is wrong with one question, nothing if all is well."""
+    """Yield what is wrong with a question, if anything."""
     if question["type"] == "unanswerable":
         return
     name, document = question["file"], question["document"]
@@ -61,7 +61,7 @@ def faults_of(
 
 
 def page_texts(path: Path) -> list[str]:
-    """Returns: the text of each page or slide; of other files, one text."""
+    """Return the text of each page or slide; one text for other files."""
     match path.suffix:
         case ".pdf":
             with pypdfium2.PdfDocument(path) as pdf:
@@ -75,7 +75,7 @@ def page_texts(path: Path) -> list[str]:
 
 
 def _slide_text(slide: Slide) -> str:
-    """Returns: the text of the shapes of a slide, then its speaker notes."""
+    """Return the text of the shapes and the speaker notes of a slide."""
     texts = list(_shape_texts(slide.shapes))
     if slide.has_notes_slide:
         texts += _shape_texts(slide.notes_slide.shapes)
@@ -83,7 +83,7 @@ def _slide_text(slide: Slide) -> str:
 
 
 def _shape_texts(shapes: Iterable[Any]) -> Iterator[str]:
-    """Returns: the texts of shapes, those in groups and tables with them."""
+    """Yield the texts of shapes, including groups and tables."""
     for shape in shapes:
         if hasattr(shape, "shapes"):
             yield from _shape_texts(shape.shapes)
@@ -94,7 +94,7 @@ def _shape_texts(shapes: Iterable[Any]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Returns: the text with each run of white space made one space."""
+    """Return the text with runs of white space collapsed."""
     return " ".join(text.split())
 
 

@@ -1,7 +1,7 @@
-"""Drawings for the example PDFs: a cross-section, a plot, a block diagram.
+"""Figures for the example PDFs: a cross-section, plots and a block diagram.
 
-Knows reportlab's shapes. Does not know the documents that they stand in. Each
-drawing is made for a width of 440 points and scaled to the width asked for.
+Depends on reportlab, not on the documents. Each figure is drawn 440 points wide and
+scaled to the requested width.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ACCENT = colors.HexColor("#b5472f")
 
 
 def cryostat(width: float) -> Drawing:
-    """Returns: a cross-section of the cryostat with its dimensions."""
+    """Draw a cross-section of the cryostat with its dimensions."""
     art = Group()
     _box(art, 90, 20, 260, 220, FOAM)
     _box(art, 123, 53, 194, 170, colors.white)
@@ -50,7 +50,7 @@ def cryostat(width: float) -> Drawing:
 
 
 def lifetime_plot(width: float) -> Drawing:
-    """Returns: electron lifetime against days of circulation, with the limit."""
+    """Plot electron lifetime against days of circulation, with the requirement."""
     art = Group()
     _axes(art, "days of circulation", "lifetime (ms)", 24, 5)
     points = [_at(day, 4.1 * (1 - math.exp(-day / 6.2)), 24, 5) for day in range(25)]
@@ -64,7 +64,7 @@ def lifetime_plot(width: float) -> Drawing:
 
 
 def noise_plot(width: float) -> Drawing:
-    """Returns: noise against frequency, with and without the pump running."""
+    """Plot noise against frequency, with and without the pump running."""
     art = Group()
     _axes(art, "frequency (kHz)", "noise (a.u.)", 60, 10)
     quiet: list[float] = []
@@ -85,7 +85,7 @@ def noise_plot(width: float) -> Drawing:
 
 
 def circulation(width: float) -> Drawing:
-    """Returns: the blocks of the circulation loop, from bath to filter and back."""
+    """Draw a block diagram of the circulation loop."""
     art = Group()
     names = ("bath", "pump", "O2 filter", "sieve", "return")
     for place, name in enumerate(names):
@@ -109,7 +109,7 @@ FIGURES: dict[str, Callable[[float], Drawing]] = {
 
 
 def _scaled(art: Group, height: float, width: float) -> Drawing:
-    """Returns: the group as a drawing of the width asked for."""
+    """Return the group as a drawing of the requested width."""
     scale = width / WIDTH
     drawing = Drawing(width, height * scale)
     art.transform = (scale, 0, 0, scale, 0, 0)
@@ -118,12 +118,12 @@ def _scaled(art: Group, height: float, width: float) -> Drawing:
 
 
 def _at(x: float, y: float, x_max: float, y_max: float) -> tuple[float, float]:
-    """Returns: the place of a value on the page of a plot."""
+    """Return the coordinates of a value in a plot."""
     return 50 + 370 * x / x_max, 40 + 160 * y / y_max
 
 
 def _axes(art: Group, x_name: str, y_name: str, x_max: float, y_max: float) -> None:
-    """Adds a frame with five ticks a side and the names of both axes."""
+    """Add a frame with ticks and the names of both axes."""
     _box(art, 50, 40, 370, 160, colors.white)
     for tick in range(6):
         x, y = _at(x_max * tick / 5, y_max * tick / 5, x_max, y_max)
@@ -138,7 +138,7 @@ def _axes(art: Group, x_name: str, y_name: str, x_max: float, y_max: float) -> N
 def _box(
     art: Group, x: float, y: float, width: float, height: float, fill: colors.Color
 ) -> None:
-    """Adds a filled rectangle."""
+    """Add a filled rectangle."""
     rect = Rect(x, y, width, height)
     rect.fillColor, rect.strokeColor, rect.strokeWidth = fill, INK, 0.8
     art.add(rect)
@@ -152,7 +152,7 @@ def _note(
     color: colors.Color = INK,
     anchor: Literal["start", "middle", "end"] = "start",
 ) -> None:
-    """Adds a short label."""
+    """Add a short label."""
     label = String(x, y, text, fontName="Helvetica", fontSize=10, fillColor=color)
     label.textAnchor = anchor
     art.add(label)
@@ -161,6 +161,6 @@ def _note(
 def _leader(
     art: Group, start: tuple[float, float], end: tuple[float, float], text: str
 ) -> None:
-    """Adds a label and the line from it to the part that it names."""
+    """Add a label with a line to the part it names."""
     art.add(Line(*start, *end, strokeColor=INK, strokeWidth=0.6))
     _note(art, start[0], start[1] + 4, text)

@@ -1,11 +1,11 @@
-"""Makes the example documents of the demo, and `documents.toml` beside them.
+"""Generates the example documents of the demo and their `documents.toml`.
 
     python examples/make_documents.py OUTDIR
 
 Needs `reportlab` (PDF) and `python-pptx` (slides). Everything in the documents is
-invented: the Larch test stand, Tarnmoor Laboratory and its people do not exist.
-The texts are in `sources/`; the same texts always give the same bytes, and a file
-that would not change is not written again.
+fictional: the Larch test stand, Tarnmoor Laboratory and its people do not exist.
+The texts are in `sources/`. The output is reproducible byte by byte, and unchanged
+files are not rewritten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADER = "# Written by examples/make_documents.py; one table per document versi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns: the exit code, after the documents are in the folder asked for."""
+    """Write the documents to the output folder; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("outdir", type=Path, help="folder to write into")
     outdir: Path = parser.parse_args(arguments).outdir
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def all_files() -> Iterator[tuple[str, bytes]]:
-    """Returns: the name and bytes of each file, `documents.toml` last."""
+    """Yield name and content of each file, `documents.toml` last."""
     manuscripts = [read_manuscript(path) for path in sorted(SOURCES.iterdir())]
     for manuscript in manuscripts:
         yield manuscript.file, render(manuscript)
@@ -50,7 +50,7 @@ def all_files() -> Iterator[tuple[str, bytes]]:
 
 
 def render(manuscript: Manuscript) -> bytes:
-    """Returns: the bytes of one file, by its suffix and layout."""
+    """Return the content of a file, by its suffix and layout."""
     if manuscript.layout == "damaged":
         whole = render_pdf(manuscript)
         return whole[: len(whole) // 2]
@@ -66,7 +66,7 @@ def render(manuscript: Manuscript) -> bytes:
 
 
 def markdown_head(manuscript: Manuscript) -> str:
-    """Returns: the title, number, date and authors above a Markdown body."""
+    """Return the header of a Markdown file: title, number, date and authors."""
     return (
         f"# {manuscript.title}\n\n"
         f"{manuscript.id}, version {manuscript.version}, {manuscript.date}  \n"
@@ -75,16 +75,16 @@ def markdown_head(manuscript: Manuscript) -> str:
 
 
 def calibration_data() -> bytes:
-    """Returns: a binary table of pulser gains, which no document reader opens."""
+    """Return a binary table of pulser gains, which cannot be extracted."""
     gains = (14.0 + 0.3 * math.sin(channel / 7) for channel in range(1148))
     return b"LTSCAL\x00\x01" + b"".join(struct.pack("<f", gain) for gain in gains)
 
 
 def documents_toml(manuscripts: list[Manuscript]) -> str:
-    """Returns: the text of `documents.toml`; unlisted files are left out.
+    """Return the text of `documents.toml`, without unlisted files.
 
-    Sources with the same number and version are files of one document, whose
-    metadata come from the first of them.
+    Sources with the same number and version are files of one document, with the
+    metadata of the first one.
     """
     grouped: dict[tuple[str, int], list[Manuscript]] = {}
     for manuscript in manuscripts:
@@ -95,7 +95,7 @@ def documents_toml(manuscripts: list[Manuscript]) -> str:
 
 
 def _table(parts: list[Manuscript]) -> str:
-    """Returns: one `[[document]]` table."""
+    """Return a `[[document]]` table."""
     first = parts[0]
     lines = ["", "[[document]]", f"id = {_text(first.id)}"]
     if first.version != 1:
@@ -112,17 +112,17 @@ def _table(parts: list[Manuscript]) -> str:
 
 
 def _text(value: str) -> str:
-    """Returns: a TOML string."""
+    """Return a TOML string."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _texts(values: tuple[str, ...]) -> str:
-    """Returns: a TOML array of strings."""
+    """Return a TOML array of strings."""
     return "[" + ", ".join(_text(value) for value in values) + "]"
 
 
 def write_if_changed(path: Path, data: bytes) -> bool:
-    """Returns: whether the file was written; equal bytes keep their time stamp."""
+    """Write a file unless it is unchanged; return whether it was written."""
     if path.is_file() and path.read_bytes() == data:
         return False
     path.write_bytes(data)

@@ -1,8 +1,8 @@
-"""Reads the sources of the example documents: front matter, then blocks of text.
+"""Parses the sources of the example documents: front matter, then blocks of text.
 
-Knows the small Markdown dialect of `sources/`. Does not know PDF or PowerPoint.
+Defines the small Markdown dialect of `sources/`. Does not depend on PDF or PowerPoint.
 
-A source opens with TOML between two `+++` lines. The body has paragraphs,
+A source starts with TOML between two `+++` lines. The body has paragraphs,
 `#`/`##` headings, `-` lists, `1.` lists, `|` tables, `>` speaker notes, and
 directives on a line of their own: `{{page}}`, `{{figure NAME: CAPTION}}`,
 `{{table: CAPTION}}`, `{{group: ONE | TWO | THREE}}`.
@@ -37,7 +37,7 @@ _STEP = re.compile(r"^\d+\.\s+")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of a body.
+    """A block of text.
 
     `lines` are the items of a list or the rows of a table; `level` is the depth of
     a heading or the first number of steps; `name` is the name of a figure.
@@ -50,19 +50,19 @@ class Block:
 
     @property
     def text(self) -> str:
-        """Returns: the lines joined to one."""
+        """The lines joined by spaces."""
         return " ".join(self.lines)
 
     @property
     def rows(self) -> list[list[str]]:
-        """Returns: the cells of a table, the rule under its head left out."""
+        """The cells of a table, without the rule below its header."""
         rows = [[c.strip() for c in s.strip("|").split("|")] for s in self.lines]
         return [row for row in rows if not set("".join(row)) <= set("-: ")]
 
 
 @dataclass(frozen=True, slots=True)
 class Manuscript:
-    """One file to make, and what `documents.toml` says about it."""
+    """A file to generate, with its metadata for `documents.toml`."""
 
     file: str
     title: str
@@ -78,15 +78,15 @@ class Manuscript:
 
     @property
     def label(self) -> str:
-        """Returns: the number as readers write it, such as `LTS-0003 v2`."""
+        """The document number with its version, such as `LTS-0003 v2`."""
         return f"{self.id} v{self.version}"
 
 
 def read_manuscript(path: Path) -> Manuscript:
-    """Returns: the manuscript in one source file.
+    """Return the manuscript in a source file.
 
     Raises:
-        ValueError: the file has no front matter between two `+++` lines.
+        ValueError: The file has no front matter between two `+++` lines.
     """
     before, _, rest = path.read_text(encoding="utf-8").partition("+++\n")
     front, fence, body = rest.partition("+++\n")
@@ -109,7 +109,7 @@ def read_manuscript(path: Path) -> Manuscript:
 
 
 def read_blocks(body: str) -> list[Block]:
-    """Returns: the blocks of a body, in reading order."""
+    """Return the blocks of a body, in reading order."""
     return [
         block
         for chunk in re.split(r"\n\s*\n", body.strip())
@@ -118,7 +118,7 @@ def read_blocks(body: str) -> list[Block]:
 
 
 def _chunk_blocks(lines: list[str]) -> list[Block]:
-    """Returns: the blocks in lines with no empty line between them."""
+    """Return the blocks in consecutive non-empty lines."""
     blocks: list[Block] = []
     run: list[str] = []
     for line in lines:
@@ -136,14 +136,14 @@ def _chunk_blocks(lines: list[str]) -> list[Block]:
 
 
 def _heading(line: str) -> Block:
-    """Returns: the heading on a line that begins with `#`."""
+    """Return the heading of a line that starts with `#`."""
     text = line.lstrip("#")
     return Block("heading", (text.strip(),), level=len(line) - len(text))
 
 
-def _directive(found: re.Match[str]) -> Block:
-    """Returns: the block of a `{{...}}` line; a table's caption stands alone."""
-    kind, name, rest = found.groups()
+def _directive(match: re.Match[str]) -> Block:
+    """Return the block of a `{{...}}` line."""
+    kind, name, rest = match.groups()
     if kind == "group":
         return Block("group", tuple(part.strip() for part in rest.split("|")))
     if kind == "table":
@@ -152,7 +152,7 @@ def _directive(found: re.Match[str]) -> Block:
 
 
 def _run_block(lines: list[str]) -> Block:
-    """Returns: the list, table, notes or paragraph in a run of lines."""
+    """Return the list, table, notes or paragraph of consecutive lines."""
     if _STEP.match(lines[0]):
         first = int(lines[0].split(".")[0])
         return Block("steps", _items(lines, _STEP), level=first)
@@ -165,7 +165,7 @@ def _run_block(lines: list[str]) -> Block:
 
 
 def _items(lines: list[str], marker: re.Pattern[str]) -> tuple[str, ...]:
-    """Returns: the items of a list without markers, wrapped lines joined."""
+    """Return the items of a list without markers, with wrapped lines joined."""
     items: list[str] = []
     for line in lines:
         if marker.match(line):

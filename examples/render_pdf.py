@@ -1,7 +1,7 @@
-"""Draws a manuscript as PDF: reports with running lines, two-column papers.
+"""Renders a manuscript as PDF: reports, and papers in two columns.
 
-Knows reportlab. Does not know where files go or what `documents.toml` holds.
-The same manuscript always gives the same bytes (`invariant=1`).
+Depends on reportlab, not on output folders or `documents.toml`. The output is
+reproducible byte by byte (`invariant=1`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SHADE = colors.HexColor("#e8eef2")
 
 
 def render_pdf(manuscript: Manuscript) -> bytes:
-    """Returns: the PDF of a manuscript, the same bytes each time."""
+    """Return a manuscript as PDF."""
     paper = manuscript.layout == "paper"
     styles = _paper_styles() if paper else _report_styles()
     target = io.BytesIO()
@@ -69,7 +69,7 @@ def render_pdf(manuscript: Manuscript) -> bytes:
 
 
 def _report_styles() -> Styles:
-    """Returns: the paragraph styles of reports, notes and procedures."""
+    """Return the paragraph styles of reports, notes and procedures."""
     base = ParagraphStyle(
         "body", fontName="Times-Roman", fontSize=12, leading=17, spaceAfter=7
     )
@@ -77,7 +77,7 @@ def _report_styles() -> Styles:
 
 
 def _paper_styles() -> Styles:
-    """Returns: the paragraph styles of a two-column paper."""
+    """Return the paragraph styles of a two-column paper."""
     base = ParagraphStyle(
         "body",
         fontName="Times-Roman",
@@ -92,7 +92,7 @@ def _paper_styles() -> Styles:
 def _derived_styles(
     base: ParagraphStyle, *, heading: float, subheading: float
 ) -> Styles:
-    """Returns: all styles by name, drawn from the style of running text."""
+    """Return all styles by name, derived from the style of body text."""
 
     def head(name: str, size: float, before: float, font: str) -> ParagraphStyle:
         return ParagraphStyle(
@@ -129,13 +129,13 @@ def _derived_styles(
 
 
 def _report_pages(manuscript: Manuscript) -> list[PageTemplate]:
-    """Returns: one column on A4, with the running lines of a report."""
+    """Return the page layout of a report: one column on A4."""
     frame = Frame(25 * mm, 24 * mm, 160 * mm, 245 * mm, 0, 0, 0, 0)
     return [PageTemplate("page", [frame], onPage=_running_lines(manuscript))]
 
 
 def _paper_pages(manuscript: Manuscript) -> list[PageTemplate]:
-    """Returns: a first page with a wide title, then pages of two columns."""
+    """Return the page layouts of a paper: title page, then two columns."""
     head_mm, bottom_mm, top_mm = 66, 22, 273
     lines = _running_lines(manuscript)
 
@@ -156,7 +156,7 @@ def _paper_pages(manuscript: Manuscript) -> list[PageTemplate]:
 def _running_lines(
     manuscript: Manuscript,
 ) -> Callable[[Canvas, BaseDocTemplate], None]:
-    """Returns: what draws the header, footer and page number of each page."""
+    """Return a function that draws header, footer and number of each page."""
     left, right = 17 * mm, PAGE_WIDTH - 17 * mm
     top, bottom = PAGE_HEIGHT - 17 * mm, 16 * mm
     status = f"{manuscript.status}, " if manuscript.status else ""
@@ -180,7 +180,7 @@ def _running_lines(
 def _title_block(
     manuscript: Manuscript, styles: Styles, *, paper: bool
 ) -> list[Flowable]:
-    """Returns: the title, the authors, and the number, version and date."""
+    """Return the title, authors, number, version and date."""
     facts = f"{LAB}  ·  {manuscript.id}, version {manuscript.version}"
     story: list[Flowable] = [
         Paragraph(_inline(manuscript.title), styles["title"]),
@@ -192,7 +192,7 @@ def _title_block(
 
 
 def _flowables(block: Block, styles: Styles, width: float) -> list[Flowable]:
-    """Returns: what reportlab lays out for one block."""
+    """Return the flowables of a block."""
     match block.kind:
         case "caption":
             return [Paragraph(_inline(block.text), styles["caption"])]
@@ -213,8 +213,8 @@ def _flowables(block: Block, styles: Styles, width: float) -> list[Flowable]:
 
 
 def _list(block: Block, styles: Styles) -> ListFlowable:
-    """Returns: a bulleted or numbered list."""
-    items: list[Any] = [  # the stubs do not know that a list takes ListItem
+    """Return a bulleted or numbered list."""
+    items: list[Any] = [  # the type stubs omit ListItem
         ListItem(Paragraph(_inline(line), styles["item"]), leftIndent=16)
         for line in block.lines
     ]
@@ -232,7 +232,7 @@ def _list(block: Block, styles: Styles) -> ListFlowable:
 
 
 def _table(rows: list[list[str]], styles: Styles, width: float) -> Table:
-    """Returns: a ruled table, columns as wide as their longest cells ask."""
+    """Return a ruled table, with column widths by the longest cells."""
     longest = [
         min(max(len(cell) for cell in column), 46) + 4
         for column in zip(*rows, strict=True)
@@ -259,19 +259,19 @@ def _table(rows: list[list[str]], styles: Styles, width: float) -> Table:
 
 
 def _with_captions(story: list[Flowable]) -> list[Flowable]:
-    """Returns: the story with each table's caption kept on the table's page."""
-    kept: list[Flowable] = []
+    """Return the story with each caption kept on the page of its table."""
+    grouped: list[Flowable] = []
     for item in story:
-        last = kept[-1] if kept else None
+        last = grouped[-1] if grouped else None
         if isinstance(item, Table) and isinstance(last, Paragraph):
-            kept[-1] = KeepTogether([last, item])
+            grouped[-1] = KeepTogether([last, item])
         else:
-            kept.append(item)
-    return kept
+            grouped.append(item)
+    return grouped
 
 
 def _inline(text: str) -> str:
-    """Returns: reportlab's markup for `**bold**`, `*italic*`, `^x^` and `~x~`."""
+    """Return reportlab markup for `**bold**`, `*italic*`, `^x^` and `~x~`."""
     text = escape(text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
     text = re.sub(r"\*(.+?)\*", r"<i>\1</i>", text)

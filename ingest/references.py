@@ -1,31 +1,22 @@
-"""The documents that texts name: DocDB, EDMS, Indico and arXiv identifiers.
+"""Finds citations in text: DocDB, EDMS, Indico and arXiv identifiers.
 
-`found` reads them out of a text in one canonical form, addresses included. A snapshot
-holds them as a small table, ``references.db``: which file names what, and where. Does
-not know which of the named documents exist. Source of the forms: how DUNE's texts cite,
-collected with the facts on DocDB; ``docs/decisions/0028-references.md``.
+`find_references` reads them out of a text in one canonical form, addresses included.
+Does not know which of the named documents exist. Source of the forms: how DUNE's texts
+cite, collected with the facts on DocDB; ``docs/decisions/0028-references.md``.
 """
 
 import re
-import shutil
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
-
-from dunegpt.errors import IndexBrokenError, StorageError
-from dunegpt.types import Page
 
 VERSION = "1"
 """Part of a snapshot's settings: raise it when other identifiers are found."""
 
-FILE = "references.db"
 FOREIGN = "foreign:"
 """How targets begin that are another experiment's: nothing here may resolve them."""
 
-_OTHERS = (
+_FOREIGN_PROJECTS = (
     "lbne|sbnd?|icarus|annie|argoneut|lariat|microboone|uboone|miniboone|minerva|minos|"
     "nova|mu2e|gm2|cdms|t2k|seaquest|cms|cmb-?s4|pip-?ii|lsst"
 )
@@ -34,7 +25,7 @@ _IDENTIFIER = re.compile(
     r"(?P<url>https?://[^\s\"'`<>|{}\\^]+"
     r"|(?<![\w.@/-])(?:docs\.dunescience\.org|edms\.cern\.ch|indico\.[\w.-]+"
     r"|arxiv\.org)(?::\d+)?/[^\s\"'`<>|{}\\^]+)"
-    rf"|(?<![\w-])(?P<other>(?!dune\b)(?:(?:{_OTHERS})[-\s]*doc(?:[-\s]?db)?[-\s#:]*"
+    rf"|(?<![\w-])(?P<other>(?!dune\b)(?:(?:{_FOREIGN_PROJECTS})[-\s]*doc(?:[-\s]?db)?[-\s#:]*"
     r"|[a-z]\w*-doc(?:db)?-)(?P<other_number>\d{1,6}))"
     r"|(?<![\w-])(?P<docdb>(?:dune[-\s]*(?:doc[-\s]?db|doc)|doc[-\s]?db)[-\s#:]*"
     r"(?:(?:no\b\.?|number|id)[\s:#]*)?(?P<docdb_number>\d{1,6}))"
@@ -48,7 +39,7 @@ _IDENTIFIER = re.compile(
     rf"(?=\s*\[(?:{_SUBJECTS})\b)",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"(?!\w|\.\d)")
+_END_BOUNDARY = re.compile(r"(?!\w|\.\d)")
 _VERSION = re.compile(
     r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
 )
@@ -57,12 +48,12 @@ _EDMS_VERSION = re.compile(
     r"(\d{1,3}(?:\.\d{1,3})?|[A-Z]{1,2}|(?<=:)[a-z]{1,2})\b"
 )
 _A_VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3})?|[a-z]{1,2}", re.I)
-_WORDS = (
+_KEYWORDS = (
     *("doc", "edms", "indico", "arxiv", "eprint", "http"),
     *(f"[{subject}" for subject in _SUBJECTS.split("|")),
 )
 """One of these stands in each identifier, ..."""
-_ABOUT = 96
+_WINDOW_CHARACTERS = 96
 """... and so near to its other parts."""
 _DIGIT = re.compile(r"\d")
 _DOCDB_PAGES = ("showdocument", "retrievefile", "displaymeta")
@@ -102,28 +93,28 @@ class Reference:
     @property
     def system(self) -> str:
         """Return ``docdb``, ``edms``, ``indico``, ``arxiv`` or ``foreign``."""
-        return system_of(self.target)
+        return get_system(self.target)
 
 
-def system_of(target: str) -> str:
+def get_system(target: str) -> str:
     """Return which kind of identifier a target is.
 
-    >>> system_of("indico.fnal.gov:22661")
+    >>> get_system("indico.fnal.gov:22661")
     'indico'
     """
     prefix = target.partition(":")[0]
     return "indico" if prefix.startswith("indico") else prefix
 
 
-def found(text: str) -> Iterator[Reference]:
+def find_references(text: str) -> Iterator[Reference]:
     """Yield the identifiers in a text, in order.
 
     A number counts only behind the name of its system: a bare ``2101.00001`` may be
     a measurement. What belongs to another experiment is told apart, never guessed at.
     """
-    for match in _identifiers(text):
+    for match in _iter_candidates(text):
         if match["url"]:
-            yield from _address(match)
+            yield from _parse_address(match)
         elif match["arxiv"]:
             target = f"arxiv:{match['paper'].lower()}"
             version = match["paper_version"] or ""
@@ -131,11 +122,11 @@ def found(text: str) -> Iterator[Reference]:
         elif match["listed"]:
             version = match["listed_version"] or ""
             yield Reference(*match.span(), f"arxiv:{match['listed']}", version)
-        elif _ENDS.match(text, match.end()):
-            yield _numbered(text, match)
+        elif _END_BOUNDARY.match(text, match.end()):
+            yield _parse_numbered(text, match)
 
 
-def _identifiers(text: str) -> Iterator[re.Match[str]]:
+def _iter_candidates(text: str) -> Iterator[re.Match[str]]:
     """Yield what looks like an identifier, looked for only where there may be one."""
     for start, end in _windows(text):
         yield from _IDENTIFIER.finditer(text, start, end)
@@ -151,7 +142,7 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         yield 0, len(text)
         return
     done = 0
-    for first, last in _runs(sorted(_places(small))):
+    for first, last in _merge_windows(sorted(_find_keywords(small))):
         start = first
         while start > done and not text[start - 1].isspace():
             start -= 1
@@ -162,26 +153,26 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
             yield start, done
 
 
-def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _merge_windows(places: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield parts of a text about places in it, which come in order, joined if near."""
     for number, place in enumerate(places):
-        if not number or place - places[number - 1] > 2 * _ABOUT:
-            first = max(place - _ABOUT, 0)
+        if not number or place - places[number - 1] > 2 * _WINDOW_CHARACTERS:
+            first = max(place - _WINDOW_CHARACTERS, 0)
         is_last = number + 1 == len(places)
-        if is_last or places[number + 1] - place > 2 * _ABOUT:
-            yield first, place + _ABOUT
+        if is_last or places[number + 1] - place > 2 * _WINDOW_CHARACTERS:
+            yield first, place + _WINDOW_CHARACTERS
 
 
-def _places(small: str) -> Iterator[int]:
+def _find_keywords(small: str) -> Iterator[int]:
     """Yield where the words stand that all identifiers hold."""
-    for word in _WORDS:
+    for word in _KEYWORDS:
         place = small.find(word)
         while place >= 0:
             yield place
             place = small.find(word, place + len(word))
 
 
-def _numbered(text: str, match: re.Match[str]) -> Reference:
+def _parse_numbered(text: str, match: re.Match[str]) -> Reference:
     """Return what the name of a system and a number name, with the version behind."""
     start, end = match.span()
     if match["edms"]:
@@ -197,21 +188,21 @@ def _numbered(text: str, match: re.Match[str]) -> Reference:
         after = _VERSION.match(text, end)
     if after is None:
         return Reference(start, end, target)
-    return Reference(start, after.end(), target, plain_version(after[1]))
+    return Reference(start, after.end(), target, normalize_version(after[1]))
 
 
-def _address(match: re.Match[str]) -> Iterator[Reference]:
+def _parse_address(match: re.Match[str]) -> Iterator[Reference]:
     """Yield what an address names; nothing if it leads elsewhere."""
     text = match["url"].rstrip(_TRAILING)
     end = match.start() + len(text)
-    if named := of_address(text):
+    if named := parse_url(text):
         yield Reference(match.start(), end, *named)
 
 
-def of_address(address: str) -> tuple[str, str] | None:
+def parse_url(address: str) -> tuple[str, str] | None:
     """Return target and version that an address names, or None.
 
-    >>> of_address("https://edms.cern.ch/document/2145137/1")
+    >>> parse_url("https://edms.cern.ch/document/2145137/1")
     ('edms:2145137', '1')
     """
     try:
@@ -221,37 +212,37 @@ def of_address(address: str) -> tuple[str, str] | None:
         return None
     page = parts.path.rsplit("/", 1)[-1].lower()
     if page in _DOCDB_PAGES:
-        return _of_docdb(host, {name.lower(): v[0] for name, v in query.items()})
+        return _parse_docdb_url(host, {name.lower(): v[0] for name, v in query.items()})
     if host == "edms.cern.ch":
-        return _of_edms(parts.path)
+        return _parse_edms_url(parts.path)
     if host.startswith("indico."):
-        return _of_indico(host, parts.path, page, query)
+        return _parse_indico_url(host, parts.path, page, query)
     if host in _ARXIV_HOSTS and (paper := _ARXIV_PATH.match(parts.path)):
         return f"arxiv:{paper[1].lower()}", paper[2] or ""
     return None
 
 
-def _of_docdb(host: str, query: dict[str, str]) -> tuple[str, str] | None:
+def _parse_docdb_url(host: str, query: dict[str, str]) -> tuple[str, str] | None:
     number, version = query.get("docid", ""), query.get("version", "")
     if not number.isdigit() or not number.isascii():
         return None
-    version = plain_version(version) if version.isdigit() else ""
+    version = normalize_version(version) if version.isdigit() else ""
     if host == _DOCDB_HOST:
         return f"docdb:{int(number)}", version
     return f"{FOREIGN}{host}-{int(number)}", version
 
 
-def _of_edms(path: str) -> tuple[str, str] | None:
+def _parse_edms_url(path: str) -> tuple[str, str] | None:
     if project := _EDMS_PROJECT.match(path):
         return f"edms:{project[1].upper()}", ""
     if document := _EDMS_PATH.match(path):
         version = unquote(document[2] or "")
         is_one = _A_VERSION.fullmatch(version) is not None
-        return f"edms:{int(document[1])}", plain_version(version) if is_one else ""
+        return f"edms:{int(document[1])}", normalize_version(version) if is_one else ""
     return None
 
 
-def _of_indico(
+def _parse_indico_url(
     host: str, path: str, page: str, query: dict[str, list[str]]
 ) -> tuple[str, str] | None:
     if event := _INDICO_PATH.match(path):
@@ -264,10 +255,10 @@ def _of_indico(
     return None
 
 
-def label(target: str, version: str) -> str:
+def format_label(target: str, version: str) -> str:
     """Return an identifier as it is usually written.
 
-    >>> label("docdb:6652", "5"), label("foreign:lbne-doc-9876", "")
+    >>> format_label("docdb:6652", "5"), format_label("foreign:lbne-doc-9876", "")
     ('DUNE-doc-6652-v5', 'LBNE-doc-9876')
     """
     prefix, _, number = target.partition(":")
@@ -284,161 +275,6 @@ def label(target: str, version: str) -> str:
     return target
 
 
-def plain_version(version: str) -> str:
+def normalize_version(version: str) -> str:
     """Return a version as ids have it: without leading zeros, letters in capitals."""
     return str(int(version)) if version.isdigit() else version.upper()
-
-
-_TABLE = """
-create table edges (
-  file integer not null, target text not null, version text not null,
-  page integer not null, primary key (file, target, version)) without rowid;
-create index by_target on edges (target);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A file names a document.
-
-    Attributes:
-        file: Number of the file in the snapshot.
-        page: Number of the first page that names it.
-    """
-
-    file: int
-    target: str
-    version: str
-    page: int
-
-
-class ReferenceWriter:
-    """Writes the table of a new snapshot: a new one, or a changed copy."""
-
-    def __init__(self, path: Path, base: Path | None = None) -> None:
-        """Begin a table, with a copy of ``base`` if there is one."""
-        if base is not None:
-            shutil.copyfile(base, path)
-        self._db = sqlite3.connect(path)
-        self._db.executescript(
-            "pragma journal_mode = off; pragma synchronous = off;"
-            " pragma secure_delete = on;"
-        )
-        if base is None:
-            self._db.executescript(_TABLE)
-
-    def add(self, file: int, pages: Iterable[Page], own: str) -> None:
-        """Add what the pages of a file name, but for the document that it is of.
-
-        Args:
-            file: Its number.
-            pages: In order.
-            own: Id of its document, whose other versions are not named either.
-        """
-        rows = [
-            (file, each.target, each.version, page.number)
-            for page in pages
-            for each in found(page.text)
-            if not _is_own(each.target, own)
-        ]
-        self._db.executemany("insert or ignore into edges values (?, ?, ?, ?)", rows)
-
-    def remove(self, files: Iterable[int]) -> None:
-        """Take out what files name."""
-        rows = [(file,) for file in files]
-        self._db.executemany("delete from edges where file = ?", rows)
-
-    def close(self) -> None:
-        """Write all to the disk."""
-        self._db.commit()
-        self._db.close()
-
-
-class ReferenceTable:
-    """The table of a snapshot, opened for reading."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the table.
-
-        Raises:
-            IndexBrokenError: It is missing or damaged.
-        """
-        self._path = path
-        with self._errors():
-            self._db = _open(path)
-            self._db.execute("select 1 from edges limit 1").fetchone()
-
-    def of_files(self, files: Iterable[int]) -> list[Edge]:
-        """Return what files name, in the order of the files and pages."""
-        with self._errors():
-            return [
-                Edge(*row)
-                for file in files
-                for row in self._db.execute(
-                    "select file, target, version, page from edges where file = ?"
-                    " order by page, target, version",
-                    (file,),
-                )
-            ]
-
-    def naming(self, targets: Iterable[str]) -> list[Edge]:
-        """Return the edges that lead to targets, in the order of the files."""
-        with self._errors():
-            return sorted(
-                (
-                    Edge(*row)
-                    for target in dict.fromkeys(targets)
-                    for row in self._db.execute(
-                        "select file, target, version, page from edges"
-                        " where target = ?",
-                        (target,),
-                    )
-                ),
-                key=lambda edge: (edge.file, edge.page),
-            )
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, TypeError) as error:
-            message = f"The table of references {self._path}: {error}"
-            raise IndexBrokenError(message) from error
-
-
-def cited(path: Path, beginning: str) -> frozenset[str]:
-    """Return the identifiers in a table that begin so (``edms:``); none without one.
-
-    Raises:
-        StorageError: The table is damaged.
-    """
-    if not path.is_file():
-        return frozenset()
-    last = beginning[:-1] + chr(ord(beginning[-1]) + 1)
-    try:
-        with closing(_open(path)) as db:
-            rows = db.execute(
-                "select distinct target, version from edges"
-                " where target >= ? and target < ?",
-                (beginning, last),
-            )
-            return frozenset(f"{t}:{v}" if v else t for t, v in rows)
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"The table of references {path} cannot be read: {error}",
-            hint="Run 'dunegpt index --rebuild'.",
-        ) from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # The file is never changed once it is published.
-    uri = f"{path.resolve().as_uri()}?immutable=1"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
-
-
-def _is_own(target: str, own: str) -> bool:
-    return own == target or own.startswith(f"{target}:")

@@ -14,17 +14,13 @@ from itertools import groupby
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from dunegpt.ingest.running import body_spans
+from dunegpt.ingest.headers_footers import find_body_spans
+from dunegpt.text.sentences import split_passage
 from dunegpt.types import Page, Passage
 
 VERSION = "2"
 """Part of the key of every shard: raise it when the output changes."""
 
-_SENTENCE_END = re.compile(r"\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"])")
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:[A-Z]|Figs?|Eqs?|Secs?|Refs?|Tabs?|Nos?|Vol|vs|cf|al|etc|approx|ca|resp"
-    r"|Dr|Prof|Mr|Ms|St|e\.g|i\.e))\.$"
-)
 _ROW = re.compile(r"(?m)^[^\n]* \|(?: [^\n]*)?(?:\n+|\Z)")
 _RECORD_WORDS = (300, 1000)
 _SLIDE = "slide "
@@ -50,7 +46,7 @@ class _Piece:
     part: bool = False
 
     @property
-    def lead(self) -> str:
+    def prefix(self) -> str:
         """What a passage that begins here goes on with."""
         return " ".join(filter(None, [self.head, "(continued)" * self.part]))
 
@@ -59,7 +55,7 @@ class _Piece:
 class Splitter:
     """Cuts to a size measured by ``count``, in the encoder's tokens."""
 
-    count: Callable[[str], int]
+    count_tokens: Callable[[str], int]
     passage_tokens: int
     overlap_tokens: int
 
@@ -67,13 +63,13 @@ class Splitter:
         self, document_id: str, file_key: str, pages: Sequence[Page]
     ) -> Iterator[Passage]:
         """Yield the passages of one file, in order."""
-        records = _Records()
-        for heading, run in _runs(pages):
+        records = _RecordNumbering()
+        for heading, run in _group_by_heading(pages):
             section = _Section(run)
-            records.begin(section.text)
-            for start, end, lead in self._spans(section.text):
-                first, offset = section.place(start)
-                last, stop = section.place(end - 1)
+            records.begin_section(section.text)
+            for start, end, lead in self._passage_spans(section.text):
+                first, offset = section.locate(start)
+                last, stop = section.locate(end - 1)
                 text = section.text[start:end]
                 yield Passage(
                     document_id=document_id,
@@ -84,13 +80,13 @@ class Splitter:
                     end=stop + 1,
                     heading=heading,
                     text=text,
-                    record=records.add(text),
+                    record=records.assign_record(text),
                     lead=lead,
                 )
 
-    def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def _passage_spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and lead of each passage in a text, white space trimmed."""
-        pieces = self._pieces(text)
+        pieces = self._split_pieces(text)
         first = 0
         while first < len(pieces):
             size, last = 0, first
@@ -99,13 +95,15 @@ class Splitter:
             ):
                 size += pieces[last].tokens
                 last += 1
-            for start, end in _trimmed(text, pieces[first].start, pieces[last - 1].end):
-                yield start, end, pieces[first].lead
+            for start, end in _trim_span(
+                text, pieces[first].start, pieces[last - 1].end
+            ):
+                yield start, end, pieces[first].prefix
             if last == len(pieces):
                 return
-            first = self._overlapping(pieces, first, last)
+            first = self._overlap_start(pieces, first, last)
 
-    def _overlapping(self, pieces: list[_Piece], first: int, last: int) -> int:
+    def _overlap_start(self, pieces: list[_Piece], first: int, last: int) -> int:
         """Return the piece to begin the next passage with.
 
         The overlap leaves room for the piece that comes next, so that no passage
@@ -118,7 +116,7 @@ class Splitter:
             room -= pieces[begin].tokens
         return begin
 
-    def _pieces(self, text: str) -> list[_Piece]:
+    def _split_pieces(self, text: str) -> list[_Piece]:
         """Return the sentences and rows that make up a text, those too long in parts.
 
         Nothing is stripped and nothing overlaps, so offsets are sums of lengths. The
@@ -131,19 +129,19 @@ class Splitter:
             chunk_size=self.passage_tokens,
             chunk_overlap=0,
             # White space alone counts 0, and would be given twice, as an overlap.
-            length_function=lambda piece: self.count(piece) or 1,
+            length_function=lambda piece: self.count_tokens(piece) or 1,
             strip_whitespace=False,
         )
         pieces: list[_Piece] = []
         start = 0
-        for atom, head in _atoms(text):
-            size = self.count(atom)
+        for atom, head in _split_atoms(text):
+            size = self.count_tokens(atom)
             fits = size <= self.passage_tokens
             for number, piece in enumerate(
                 [atom] if fits else splitter.split_text(atom)
             ):
                 end = start + len(piece)
-                tokens = size if fits else self.count(piece)
+                tokens = size if fits else self.count_tokens(piece)
                 part = number > 0
                 name = _first_cell(atom) if part and " | " in atom else ""
                 lead = " ".join(filter(None, [head, name]))
@@ -154,13 +152,13 @@ class Splitter:
         return pieces
 
 
-def _runs(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]:
+def _group_by_heading(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]:
     """Yield the pages under each heading; slides with few words go with neighbours."""
-    bodies = zip(pages, body_spans(pages), strict=True)
+    bodies = zip(pages, find_body_spans(pages), strict=True)
     last: tuple[str, list[Body]] | None = None
     for heading, group in groupby(bodies, key=lambda body: body[0].heading):
         run = list(group)
-        if last is not None and _go_together(last[1], run):
+        if last is not None and _should_merge(last[1], run):
             title = heading.rpartition(" > ")[2]
             last = (" / ".join(filter(None, [last[0], title])), last[1] + run)
             continue
@@ -171,7 +169,7 @@ def _runs(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]:
         yield last
 
 
-def _go_together(before: list[Body], after: list[Body]) -> bool:
+def _should_merge(before: list[Body], after: list[Body]) -> bool:
     """Return whether two runs are slides of one section of which one says little."""
     if not all(page.label.startswith(_SLIDE) for page, _ in before + after):
         return False
@@ -182,7 +180,7 @@ def _go_together(before: list[Body], after: list[Body]) -> bool:
     )
 
 
-def _atoms(text: str) -> Iterator[tuple[str, str]]:
+def _split_atoms(text: str) -> Iterator[tuple[str, str]]:
     """Yield sentences and rows, white space after them included, with a table's head.
 
     The head of a table is its first row; it has none itself.
@@ -191,31 +189,17 @@ def _atoms(text: str) -> Iterator[tuple[str, str]]:
     for row in _ROW.finditer(text):
         if row.start() > at:
             yield from (
-                (sentence, "") for sentence in _sentences(text[at : row.start()])
+                (sentence, "") for sentence in split_passage(text[at : row.start()])
             )
             head = ""
         yield row[0], head
         head = "" if row[0].endswith("\n\n") else head or row[0].strip()
         at = row.end()
-    yield from ((sentence, "") for sentence in _sentences(text[at:]))
+    yield from ((sentence, "") for sentence in split_passage(text[at:]))
 
 
 def _first_cell(row: str) -> str:
     return next((c.strip() for c in row.split(" | ") if c.strip()), "")
-
-
-def _sentences(text: str) -> Iterator[str]:
-    """Yield the sentences and paragraphs of a text, white space after them included."""
-    start = 0
-    for gap in _SENTENCE_END.finditer(text):
-        ended = gap[0].count("\n") > 1
-        if ended or not _ABBREVIATED.search(
-            text, max(start, gap.start() - 8), gap.start()
-        ):
-            yield text[start : gap.end()]
-            start = gap.end()
-    if start < len(text):
-        yield text[start:]
 
 
 class _Section:
@@ -231,41 +215,41 @@ class _Section:
             length += end - start + 1
         self.text = "\n".join(parts)
 
-    def place(self, offset: int) -> tuple[int, int]:
+    def locate(self, offset: int) -> tuple[int, int]:
         """Return page number and offset in that page of an offset in the text."""
         at = bisect_right(self._starts, offset) - 1
         page, (start, _) = self._bodies[at]
         return page.number, start + offset - self._starts[at]
 
 
-class _Records:
+class _RecordNumbering:
     """Groups passages into records of about 300 to 1,000 words, by their sections."""
 
     def __init__(self) -> None:
         self._number = 0
         self._words = 0
 
-    def begin(self, text: str) -> None:
+    def begin_section(self, text: str) -> None:
         """Begin a record with a section, unless it fits to what came before."""
         words = len(text.split())
         full = self._words >= _RECORD_WORDS[0]
         if full or (self._words and self._words + words > _RECORD_WORDS[1]):
-            self._next()
+            self._start_record()
 
-    def add(self, text: str) -> int:
+    def assign_record(self, text: str) -> int:
         """Return the record that a passage of the section belongs to."""
         words = len(text.split())
         if self._words and self._words + words > _RECORD_WORDS[1]:
-            self._next()
+            self._start_record()
         self._words += words
         return self._number
 
-    def _next(self) -> None:
+    def _start_record(self) -> None:
         self._number += 1
         self._words = 0
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _trim_span(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the span without white space around it, if anything is left."""
     piece = text[start:end]
     if piece.strip():

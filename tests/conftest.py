@@ -1,14 +1,29 @@
 """What all tests share: an environment of their own, a tiny encoder, a small corpus."""
 
+import functools
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from hypothesis import settings as hypothesis_settings
 
-from dunegpt.config import EmbedTable, Settings, SourceTable
-from tests.encoder import make_encoder
+from dunegpt.config import EmbedSettings, Settings, SourceSettings
+from simulators.encoder import make_encoder
+from tests.clock import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_configure,
+    pytest_report_header,
+)
+from tests.kept_readers import KeptReaders
+from tests.made_once import MakeOnce
+
+_ssl_context = functools.cache(httpx.create_ssl_context)
+hypothesis_settings.register_profile("check", max_examples=15)
+"""Of `make check`; `make test` runs the hundred examples of the default profile."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +52,55 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@pytest.fixture(autouse=True)
+def one_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the certificates of all authorities once, not for each client."""
+    monkeypatch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
+
+
+@pytest.fixture(scope="session")
+def kept_readers() -> Iterator[KeptReaders]:
+    """Give the child processes that read files, for all tests."""
+    readers = KeptReaders()
+    yield readers
+    readers.stop()
+
+
+@pytest.fixture(autouse=True)
+def own_readers(kept_readers: KeptReaders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests share those children; a folder that tests them has another fixture."""
+    kept_readers.install(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Give what makes a folder for the first test and copies it for all others."""
+    return MakeOnce(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a tiny exported encoder."""
     return make_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def one_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder for tests that need the same path."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path, one_place: Path) -> Path:
+    """Give an empty folder; tests marked ``same_place`` get the same one in turn.
+
+    A folder that was crawled and indexed by its path can then be made once and copied.
+    """
+    if request.node.get_closest_marker("same_place") is None:
+        return tmp_path
+    shutil.rmtree(one_place)
+    one_place.mkdir()
+    return one_place
 
 
 @pytest.fixture
@@ -57,9 +117,9 @@ def settings(tmp_path: Path, papers: Path, tiny_encoder: Path) -> Settings:
     return Settings(
         data_dir=tmp_path / "data",
         sources={
-            "papers": SourceTable(type="folder", path=str(papers), access=["public"])
+            "papers": SourceSettings(type="folder", path=str(papers), access=["public"])
         },
-        embed=EmbedTable(model=str(tiny_encoder)),
+        embed=EmbedSettings(model=str(tiny_encoder)),
     )
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.config import Settings, example, load_settings, read_secret
+from dunegpt.config import Settings, load_settings, read_example, read_secret
 from dunegpt.errors import ConfigError
-from dunegpt.ingest import elog, git
+from dunegpt.ingest.elog import source as elog
+from dunegpt.ingest.git import source as git
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ def test_named_file_must_be_there(how: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_relative_paths_start_at_the_file(file: Path) -> None:
     found = load_settings(written(file, 'data_dir = "../kept"'))
     assert found.data == file.parent.parent / "kept"
-    assert found.path("papers") == file.parent / "papers"
-    assert found.path("/x/../y") == Path("/y")
-    assert found.path("~/papers") == Path.home() / "papers"
+    assert found.resolve_path("papers") == file.parent / "papers"
+    assert found.resolve_path("/x/../y") == Path("/y")
+    assert found.resolve_path("~/papers") == Path.home() / "papers"
     assert load_settings().data == Path.cwd() / "dunegpt-data"
 
 
@@ -76,7 +77,7 @@ def test_relative_paths_start_at_the_file(file: Path) -> None:
         ("[llm.local]\nbase_url='u'\nmodel='x'\napi_key='k'", "llm.local.api_key"),
         ("[llm.local]\nbase_url='x'\nmodel='x'", "llm.local.base_url"),
         ("[llm.local]\nbase_url='http://[::1'\nmodel='x'", "llm.local.base_url"),
-        ("[llm.argo]\nbase_url='http://x/'\nmodel='x'\nkind='argo'", "needs a user"),
+        ("[llm.argo]\nbase_url='http://x/'\nmodel='x'\nkind='argo'", "requires user"),
         ("[llm.a]\nbase_url='http://x'\nmodel='x'\nkind='ollama'", "llm.a.kind"),
         ("this is no TOML", "not TOML"),
         ("[sources.a]\ntype='folder'\n[sources.a]\ntype='folder'", "not TOML"),
@@ -121,9 +122,9 @@ def test_variable_that_cannot_be_used(
 
 
 def test_reader_is_always_public_too(file: Path) -> None:
-    assert load_settings().reader() == {"public"}
+    assert load_settings().get_reader() == {"public"}
     found = load_settings(written(file, '[cli]\nprincipals = ["n:lar"]'))
-    assert found.reader() == {"public", "n:lar"}
+    assert found.get_reader() == {"public", "n:lar"}
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -158,7 +159,7 @@ def test_secret_in_a_file(tmp_path: Path, mode: int, good: bool) -> None:
 
 
 def test_example_is_the_defaults() -> None:
-    Path("dunegpt.toml").write_text(example(), encoding="utf-8")
+    Path("dunegpt.toml").write_text(read_example(), encoding="utf-8")
     found, plain = load_settings(), Settings(config_dir=Path.cwd())
     assert found.sources.keys() == {"papers"}
     assert found.model_copy(update={"sources": {}}).model_dump() == plain.model_dump()
@@ -168,7 +169,7 @@ def test_example_names_every_setting() -> None:
     """Once its comments are taken out, it has all keys, and they load."""
     lines = [
         line.removeprefix("# ") if " = " in line or line.startswith("# [") else line
-        for line in example().splitlines()
+        for line in read_example().splitlines()
     ]
     text = "\n".join(lines)
     found = tomllib.loads(text)
@@ -180,7 +181,7 @@ def test_example_names_every_setting() -> None:
             assert found[name].keys() == defaults.keys()
     for name, options in (("dune-log", elog._Options), ("dunesw", git._Options)):
         own = found["sources"][name].keys()
-        assert own == options.model_fields.keys() - {"id_prefix"}, name
+        assert own == options.model_fields.keys() - {"id_prefix", "confirm"}, name
     Path("dunegpt.toml").write_text(text, encoding="utf-8")
     table = load_settings().llm["local"]
     assert table.model_dump().keys() == found["llm"]["local"].keys()

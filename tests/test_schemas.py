@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.schema_table import SHAPES, json_schema
+from dunegpt.schemas.registry import RESPONSES, make_json_schema
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", RESPONSES)
 def test_schema(name: str) -> None:
-    expected = json.dumps(json_schema(name), indent=1, sort_keys=True) + "\n"
+    expected = json.dumps(make_json_schema(name), indent=1, sort_keys=True) + "\n"
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == expected
 
 
 def test_no_others() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == SHAPES.keys()
+    assert {path.stem for path in FOLDER.glob("*.json")} == RESPONSES.keys()

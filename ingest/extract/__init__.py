@@ -1,48 +1,49 @@
-"""Turns the bytes of a file into pages, one file a format, each in a child process.
+"""Text extraction: turns the bytes of a file into pages, in a sandboxed child process.
 
-Every format is one module with ``VERSION``-ed line in `formats.FORMATS` and a function
-``pages(task) -> Iterator[Page]``. `kinds` tells what a file is, `sandbox` starts the
-child, `worker` is the child, `isolation` is what it may not do.
+Each format is one module in `formats` with a function ``read_pages(task) ->
+Iterator[Page]`` and one line with its version in `registry.FORMATS`. `media_type`
+detects the format, `sandbox` starts the child process, `worker` runs in it, and
+`isolation` restricts what it may do.
 """
 
 from collections.abc import Iterator
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import kinds, tools
-from dunegpt.ingest.extract.clean import one_line
-from dunegpt.ingest.extract.formats import FORMATS, TYPES
-from dunegpt.ingest.extract.task import Extracted, Task, limits_id
+from dunegpt.ingest.extract import media_type, programs
+from dunegpt.ingest.extract.clean import to_one_line
+from dunegpt.ingest.extract.registry import FORMATS, TYPES_VERSION
+from dunegpt.ingest.extract.task import ExtractResult, ExtractTask, format_limits
 from dunegpt.types import Page
 
 MAX_PAGE_CHARACTERS = 200_000
 _MAX_PAGES = 20_000
 
 
-def extract(task: Task, claimed: str) -> Iterator[Page]:
-    """Yield the pages of a file, blank ones too, up to the limits.
+def extract(task: ExtractTask, claimed: str) -> Iterator[Page]:
+    """Yield the pages of a file, including blank ones, up to the limits.
 
     Raises:
-        ExtractError: Of an unknown type, damaged, encrypted, or without any text.
+        ExtractError: Unknown type; or damaged, encrypted or without any text.
     """
     if task.path.stat().st_size == 0:
         raise ExtractError("The file is empty.")
-    task.made_with["types"] = TYPES
-    task.kind = kinds.media_type(task.path, task.name, claimed)
-    if task.kind not in FORMATS:
-        raise ExtractError(f"Files of the type {task.kind} cannot be read.")
-    found = FORMATS[task.kind]
-    task.made_with = {found.name: found.version}
+    task.made_with["types"] = TYPES_VERSION
+    task.media_type = media_type.detect_media_type(task.path, task.name, claimed)
+    if task.media_type not in FORMATS:
+        raise ExtractError(f"Files of the type {task.media_type} cannot be read.")
+    file_format = FORMATS[task.media_type]
+    task.made_with = {file_format.name: file_format.version}
     any_text = False
-    for page in _capped(task, found.pages(task)):
+    for page in _limit_pages(task, file_format.read_pages(task)):
         any_text = any_text or bool(page.text.strip())
         yield page
     if not any_text:
-        raise ExtractError(_why_nothing(task))
+        raise ExtractError(_empty_reason(task))
 
 
-def _capped(task: Task, pages: Iterator[Page]) -> Iterator[Page]:
-    """Yield pages until there is too much text, and say so."""
-    left = task.limits.max_characters
+def _limit_pages(task: ExtractTask, pages: Iterator[Page]) -> Iterator[Page]:
+    """Yield pages up to the limits on size and number; remark on what is cut off."""
+    remaining = task.limits.max_characters
     for count, page in enumerate(pages):
         text = page.text
         if len(text) > MAX_PAGE_CHARACTERS:
@@ -51,38 +52,49 @@ def _capped(task: Task, pages: Iterator[Page]) -> Iterator[Page]:
                 f"Page {page.number} is cut off after {MAX_PAGE_CHARACTERS:,}"
                 " characters."
             )
-        if len(text) > left or count >= _MAX_PAGES:
-            what = (
+        if len(text) > remaining or count >= _MAX_PAGES:
+            exceeded = (
                 f"{task.limits.max_characters:,} characters"
-                if len(text) > left
+                if len(text) > remaining
                 else f"{_MAX_PAGES:,} pages"
             )
-            task.limited(f"The file is cut off before page {page.number}: over {what}.")
+            task.remark_limit(
+                f"The file is cut off before page {page.number}: over {exceeded}."
+            )
             return
-        left -= len(text)
-        heading, label = one_line(page.heading), one_line(page.label)
+        remaining -= len(text)
+        heading, label = to_one_line(page.heading), to_one_line(page.label)
         yield Page(page.number, heading, text, label, page.line)
 
 
-def _why_nothing(task: Task) -> str:
-    """Return the reason why a file that could be read has no text."""
-    if task.made_with.get(tools.TESSERACT) == tools.ABSENT:
+def _empty_reason(task: ExtractTask) -> str:
+    """Return why a file that could be read has no text."""
+    if task.made_with.get(programs.TESSERACT) == programs.ABSENT:
         return "No page has any text; tesseract, which would read scans, is absent."
     if task.remarks:
         return f"No page has any text: {' '.join(task.remarks)}"
-    if tools.TESSERACT in task.made_with:
+    if programs.TESSERACT in task.made_with:
         return "No page has any text, and tesseract saw none."
     return "No page has any text."
 
 
 def is_current(made_with: dict[str, str], limits: str) -> bool:
-    """Return whether a result made with these versions would come out the same now."""
-    versions = {found.name: found.version for found in FORMATS.values()}
-    now = versions | {"types": TYPES, "limits": limits}
+    """Return whether the installed versions would give the same result again."""
+    versions = {entry.name: entry.version for entry in FORMATS.values()}
+    current = versions | {"types": TYPES_VERSION, "limits": limits}
     return all(
-        now.get(name, "") == version if name in now else tools.version(name) == version
+        current.get(name, "") == version
+        if name in current
+        else programs.version(name) == version
         for name, version in made_with.items()
     )
 
 
-__all__ = ["FORMATS", "Extracted", "Task", "extract", "is_current", "limits_id"]
+__all__ = [
+    "FORMATS",
+    "ExtractResult",
+    "ExtractTask",
+    "extract",
+    "format_limits",
+    "is_current",
+]

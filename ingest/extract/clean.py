@@ -1,41 +1,67 @@
-"""What every format does to its text: Unicode in one form, white space in order."""
+"""Text normalization shared by all formats: Unicode, control characters, spaces."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
 _CONTROL = re.compile(
-    r"[\x00-\x08\x0c\x0e-\x1f\x7f-\x9f"  # C0 and C1, but tab and line ends
-    r"\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"  # unseen, bidi
-    r"\ud800-\udfff]"  # halves of characters
+    r"[\x00-\x08\x0c\x0e-\x1f\x7f-\x9f"  # C0 and C1, except tab and line ends
+    r"\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"  # zero-width, bidi
+    r"\ud800-\udfff]"  # surrogates
 )
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
 _SPACES = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f]+")
+_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
+_PLAIN_SPACES = re.compile(
+    r"(?:[ \t\u00a0\u2000-\u200a]|(?<!\d)\u202f|\u202f(?!\d{3}(?!\d)))+"
+)
 
 
-def clean(text: str, *, keep_layout: bool = False) -> str:
+def clean_text(text: str, *, keep_layout: bool = False) -> str:
     """Return text in Unicode NFC without control characters and ligatures.
 
+    A narrow or no-break space between thousands becomes a narrow no-break space, so
+    that 180 000 remains one number; any other space is plain.
+
     Args:
-        text: As the file has it.
-        keep_layout: Keep runs of spaces, as in a log or a table made of spaces.
+        text: Text as decoded from the file.
+        keep_layout: Keep runs of spaces, as in a log or a space-aligned table.
     """
     text = _CONTROL.sub("", text.translate(_LIGATURES))
     text = unicodedata.normalize("NFC", text.replace("\x0b", "\n"))
     if keep_layout:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+    spaces = _SPACES
+    if _THOUSANDS.search(text):  # 180 000: one number, as its space tells
+        text, spaces = _THOUSANDS.sub("\u202f", text), _PLAIN_SPACES
+    lines = (spaces.sub(" ", line).strip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
-def one_line(text: str) -> str:
-    """Return a name as one line: control characters out, white space to one space."""
-    return re.sub(r"\s+", " ", clean(text)).strip()
+def to_one_line(text: str) -> str:
+    """Return cleaned text on one line, with each run of white space as one space."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # most cells of tables
+    return re.sub(r"[^\S\u202f]+", " ", clean_text(text)).strip()
 
 
-def row(cells: Iterable[str]) -> str:
-    """Return a row of a table as one line, its cells apart; empty if they all are."""
-    texts = [one_line(cell) for cell in cells]
+def mark_struck(text: str) -> str:
+    """Return struck-out text marked as such; white space around it stays outside.
+
+    >>> mark_struck("1.70 bar ")
+    '[struck out: 1.70 bar] '
+    """
+    inner = text.strip()
+    if not inner:
+        return text
+    start = text.index(inner)
+    end = start + len(inner)
+    return f"{text[:start]}[struck out: {inner}]{text[end:]}"
+
+
+def join_row(cells: Iterable[str]) -> str:
+    """Return the cells of a table row joined by bars; empty if all cells are empty."""
+    texts = [to_one_line(cell) for cell in cells]
     return " | ".join(texts).rstrip() if any(texts) else ""

@@ -1,7 +1,7 @@
-"""Reads the text in pictures with tesseract, where it is installed.
+"""Optical character recognition (OCR) with tesseract, if it is installed.
 
-How much is read of one file is counted in pictures, not in seconds, so that the same
-file gives the same pages on a slow machine.
+The limit per file is a number of pictures, not seconds, so that a file gives the same
+pages on a slow machine.
 """
 
 import io
@@ -9,52 +9,54 @@ import subprocess
 
 from PIL import Image
 
-from dunegpt.ingest.extract.clean import clean
-from dunegpt.ingest.extract.task import Task
-from dunegpt.ingest.extract.tools import TESSERACT
+from dunegpt.ingest.extract.clean import clean_text
+from dunegpt.ingest.extract.programs import TESSERACT
+from dunegpt.ingest.extract.task import ExtractTask
 
 MAX_PIXELS = 60_000_000
 _MIN_SIDE = 40
 _MAX_SIDE = 5000
 _MIN_CONFIDENCE = 40
-_COLUMNS = 12
+_TSV_COLUMNS = 12
 
 
-def text_of(task: Task, image: Image.Image, where: str) -> str:
-    """Return the text in a picture; empty, and remarked on, if it cannot be read.
+def recognize_text(task: ExtractTask, image: Image.Image, where: str) -> str:
+    """Return the text in a picture; empty with a remark if it cannot be read.
 
     Args:
-        task: Told what is left out.
-        image: Any mode; large ones are made smaller.
-        where: For the remark: ``page 3``.
+        task: Receives remarks on what is left out.
+        image: In any mode; large images are scaled down.
+        where: Location for remarks, such as ``page 3``.
     """
     if min(image.size) < _MIN_SIDE:
         return ""
-    program = task.use(TESSERACT)
+    program = task.require_program(TESSERACT)
     if program is None:
         task.remark("Pictures were not read: tesseract is absent.")
         return ""
     if task.images_read >= task.limits.ocr_images:
-        return skipped(task)
+        return remark_skipped(task)
     task.images_read += 1
-    return _recognised(task, program, image, where)
+    return _run_tesseract(task, program, image, where)
 
 
-def skipped(task: Task) -> str:
-    """Say that the file has more pictures than are read; return no text."""
-    task.use(TESSERACT)
-    most = task.limits.ocr_images
-    task.limited(f"Only the first {most} pictures and scanned pages were read.")
+def remark_skipped(task: ExtractTask) -> str:
+    """Remark that only the first pictures of the file are read; return no text."""
+    task.require_program(TESSERACT)
+    limit = task.limits.ocr_images
+    task.remark_limit(f"Only the first {limit} pictures and scanned pages were read.")
     return ""
 
 
-def _recognised(task: Task, program: str, image: Image.Image, where: str) -> str:
+def _run_tesseract(
+    task: ExtractTask, program: str, image: Image.Image, where: str
+) -> str:
     content = io.BytesIO()
     image = image.convert("L")
     image.thumbnail((_MAX_SIDE, _MAX_SIDE))
     image.save(content, "PNG", compress_level=1)
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [program, "-", "-", "--dpi", "300", "-c", "thresholding_method=0", "tsv"],
             input=content.getvalue(),
             stdout=subprocess.PIPE,
@@ -64,21 +66,23 @@ def _recognised(task: Task, program: str, image: Image.Image, where: str) -> str
             check=False,
         )
     except subprocess.TimeoutExpired:
-        task.limited(f"The picture on {where} took tesseract too long.")
+        task.remark_limit(f"The picture on {where} took tesseract too long.")
+        task.is_transient = True
         return ""
-    if done.returncode:
-        task.remark(f"Tesseract failed with exit code {done.returncode} on {where}.")
+    if result.returncode:
+        note = task.remark_transient if result.returncode < 0 else task.remark
+        note(f"Tesseract failed with exit code {result.returncode} on {where}.")
         return ""
-    return clean(_lines(done.stdout.decode("utf-8", errors="replace")))
+    return clean_text(_join_words(result.stdout.decode("utf-8", errors="replace")))
 
 
-def _lines(table: str) -> str:
-    """Return the words that tesseract is sure of, by its lines and paragraphs."""
+def _join_words(table: str) -> str:
+    """Return the confident words of a tesseract TSV table, by line and paragraph."""
     lines: list[str] = []
     last: list[str] = []
     for record in table.split("\n")[1:]:
         cells = record.split("\t")
-        if len(cells) < _COLUMNS or float(cells[10]) < _MIN_CONFIDENCE:
+        if len(cells) < _TSV_COLUMNS or float(cells[10]) < _MIN_CONFIDENCE:
             continue
         if not cells[11].strip():
             continue

@@ -1,7 +1,7 @@
-"""Reads files in a child process with limits on time and memory.
+"""Extracts files in a child process with limits on time and memory.
 
-A file that crashes, hangs or swells costs its own reading and one new child; the run
-goes on, and what the child had read before is kept. Does not know formats or documents.
+A file that crashes the child, hangs or exceeds the limits fails alone: pages read
+before are kept, and the next file gets a new child. Does not depend on the formats.
 """
 
 import json
@@ -19,36 +19,45 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from dunegpt.config import ExtractTable
+from dunegpt.config import ExtractSettings
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import MAX_PAGE_CHARACTERS, Extracted, limits_id
+from dunegpt.files import host_error
+from dunegpt.ingest.extract import MAX_PAGE_CHARACTERS, ExtractResult, format_limits
 from dunegpt.types import Box, Page
 
 _Message = (
     tuple[Literal["page"], int, str, str, str, int]
     | tuple[Literal["remark"], str]
     | tuple[Literal["made_with"], dict[str, str]]
+    | tuple[Literal["transient"]]
     | tuple[Literal["boxes"], list[tuple[int, float, float, float, float]]]
     | tuple[Literal["error"], str]
     | tuple[Literal["end"]]
 )
 _MESSAGE: TypeAdapter[Any] = TypeAdapter(_Message)
-_LONGEST_LINE = 12 * MAX_PAGE_CHARACTERS
-_MOST_MESSAGES = 100_000
-_WAIT_S = 1.0
+_MAX_LINE_BYTES = 12 * MAX_PAGE_CHARACTERS
+_MAX_MESSAGES = 100_000
+_POLL_INTERVAL_S = 1.0
+_FATAL_SIGNALS = {
+    signal.SIGSEGV,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGILL,
+    signal.SIGFPE,
+}
 
 
 class _StoppedError(Exception):
-    """The child crashed, hung or said what is no message; the text says which."""
+    """The child crashed, timed out or sent an invalid message; the text says which."""
 
 
 class Sandbox:
-    """One child process, started when first needed and again after each crash."""
+    """One child process, started on first use and restarted after each crash."""
 
-    def __init__(self, limits: ExtractTable) -> None:
+    def __init__(self, limits: ExtractSettings) -> None:
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
-        self._heard = b""
+        self._buffer = b""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Sandbox":
@@ -64,27 +73,27 @@ class Sandbox:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the child, if there is one."""
+        """Process id of the child, or None if it is not running."""
         return self._child.pid if self._child else None
 
     def close(self) -> None:
-        """End the child and all that it has started."""
+        """Kill the child and all processes it has started."""
         if self._child is not None:
             try:
                 os.killpg(self._child.pid, signal.SIGKILL)
             except ProcessLookupError:
                 self._child.kill()
             self._child.communicate()
-            self._child, self._heard = None, b""
+            self._child, self._buffer = None, b""
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
-    def extract(self, path: Path, name: str, media_type: str) -> Extracted:
-        """Return what a file becomes; a file that cannot be read has ``error``."""
+    def extract(self, path: Path, name: str, media_type: str) -> ExtractResult:
+        """Return the result for a file; ``error`` is set if it cannot be read."""
         size_mb = path.stat().st_size >> 20
         if size_mb > self._limits.max_file_mb:
-            return self._limited(
+            return self._reject_file(
                 f"The file has {size_mb} MB; [extract] max_file_mb is"
                 f" {self._limits.max_file_mb}."
             )
@@ -96,30 +105,40 @@ class Sandbox:
         pages: list[Page] = []
         remarks: list[str] = []
         made_with: dict[str, str] = {}
+        is_transient = False
         try:
-            for kind, *rest in self._ask(request):
+            for kind, *rest in self._request(request):
                 if kind == "page" and rest[2].strip():
                     pages.append(Page(*rest))
                 elif kind == "remark":
                     remarks.append(rest[0])
                 elif kind == "made_with":
                     made_with = rest[0]
+                elif kind == "transient":
+                    is_transient = True
                 elif kind == "error":
-                    return _failed(pages, remarks, made_with, rest[0])
+                    return _build_failure(
+                        pages, remarks, made_with, rest[0], is_transient=is_transient
+                    )
         except _StoppedError as error:
-            made_with = {"limits": limits_id(self._limits)}
-            return _failed(pages, remarks, made_with, str(error))
+            made_with = {"limits": format_limits(self._limits)}
+            return _build_failure(
+                pages, remarks, made_with, str(error), is_transient=True
+            )
         if not pages:
-            return Extracted((), (), made_with, "No page has any text.")
-        return Extracted(tuple(pages), tuple(remarks), made_with)
+            reason = "No page has any text."
+            return ExtractResult((), (), made_with, reason, is_transient)
+        return ExtractResult(
+            tuple(pages), tuple(remarks), made_with, is_transient=is_transient
+        )
 
-    def boxes(
+    def find_boxes(
         self, path: Path, name: str, media_type: str, page: int, quote: str
     ) -> list[Box]:
-        """Return where a quote stands on a page, a rectangle for each line of it.
+        """Return the rectangles of a quote on a page, one per line.
 
         Raises:
-            ExtractError: The file cannot be read, with the reason.
+            ExtractError: The file cannot be read; the message says why.
         """
         request: dict[str, object] = {
             "path": str(path),
@@ -129,7 +148,7 @@ class Sandbox:
             "quote": quote,
         }
         try:
-            for kind, *rest in self._ask(request):
+            for kind, *rest in self._request(request):
                 if kind == "boxes":
                     return [Box(*box) for box in rest[0]]
                 if kind == "error":
@@ -138,96 +157,130 @@ class Sandbox:
             raise ExtractError(str(error)) from error
         return []
 
-    def _limited(self, reason: str) -> Extracted:
-        return Extracted((), (), {"limits": limits_id(self._limits)}, reason)
+    def _reject_file(self, reason: str) -> ExtractResult:
+        return ExtractResult((), (), {"limits": format_limits(self._limits)}, reason)
 
-    def _ask(self, request: dict[str, object]) -> Iterator[tuple[Any, ...]]:
-        """Yield the messages that answer one request, up to its end or error.
+    def _request(self, request: dict[str, object]) -> Iterator[tuple[Any, ...]]:
+        """Yield the messages of the child for one request, up to its end or error.
 
         Raises:
-            _StoppedError: With the reason.
+            _StoppedError: The child stopped; the message says why.
         """
         child = self._child = self._child or self._start()
         assert child.stdin
-        whole = False
+        complete = False
         try:
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
-            latest = time.monotonic() + self._limits.file_timeout_s
-            for _ in range(_MOST_MESSAGES):
-                message = _parsed(self._line(child, latest))
-                whole = message[0] in {"end", "error"}
+            deadline = time.monotonic() + self._limits.file_timeout_s
+            for _ in range(_MAX_MESSAGES):
+                message = _parse_message(self._read_line(child, deadline))
+                complete = message[0] in {"end", "error"}
                 yield message
-                if whole:
+                if complete:
                     return
             raise _StoppedError("The reader gave an answer that is none.")
         except BrokenPipeError:
-            raise _StoppedError(self._epitaph(child)) from None
+            raise _StoppedError(self._exit_reason(child)) from None
         finally:
-            if not whole:
+            if not complete:
                 self.close()
 
-    def _line(self, child: subprocess.Popen[bytes], latest: float) -> bytes:
-        """Return the child's next line, waiting for each piece of it in turn."""
+    def _read_line(self, child: subprocess.Popen[bytes], deadline: float) -> bytes:
+        """Return the child's next line, within the timeouts per line and file."""
         assert child.stdout
         limits = self._limits
         soon = time.monotonic() + limits.timeout_s
         poll = select.poll()
         poll.register(child.stdout, select.POLLIN)
-        pieces = [self._heard]
-        size = len(self._heard)
+        pieces = [self._buffer]
+        size = len(self._buffer)
         while b"\n" not in pieces[-1]:
-            left = min(soon, latest) - time.monotonic()
-            if left <= 0:
-                over = limits.timeout_s if soon <= latest else limits.file_timeout_s
-                raise _StoppedError(f"Reading took over {over:g} s.")
-            if not poll.poll(min(left, _WAIT_S) * 1000):
-                # What a dead child has started may still hold the pipe open.
+            wait = min(soon, deadline) - time.monotonic()
+            if wait <= 0:
+                limit = limits.timeout_s if soon <= deadline else limits.file_timeout_s
+                raise _StoppedError(f"Reading took over {limit:g} s.")
+            if not poll.poll(min(wait, _POLL_INTERVAL_S) * 1000):
+                # A process started by a dead child may still hold the pipe open.
                 if child.poll() is not None:
-                    raise _StoppedError(self._epitaph(child))
+                    raise _StoppedError(self._exit_reason(child))
                 continue
             piece = os.read(child.stdout.fileno(), 1 << 16)
             if not piece:
-                raise _StoppedError(self._epitaph(child))
+                raise _StoppedError(self._exit_reason(child))
             pieces.append(piece)
             size += len(piece)
-            if size > _LONGEST_LINE:
+            if size > _MAX_LINE_BYTES:
                 raise _StoppedError("The reader gave an answer that is none.")
-        line, _, self._heard = b"".join(pieces).partition(b"\n")
+        line, _, self._buffer = b"".join(pieces).partition(b"\n")
         return line
 
-    def _epitaph(self, child: subprocess.Popen[bytes]) -> str:
-        """Return what a child died of."""
+    def _exit_reason(self, child: subprocess.Popen[bytes]) -> str:
+        """Return the reason why a child exited."""
         code = child.wait()
         if -code == signal.SIGXCPU:
             return f"Reading used over {self._limits.file_timeout_s:g} s of CPU time."
-        return f"The reader crashed with exit code {code}."
+        return f"The reader crashed with exit code {code}{_describe_signal(-code)}."
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "dunegpt.ingest.extract.worker"]
 
     def _start(self) -> subprocess.Popen[bytes]:
+        """Start a child.
+
+        Raises:
+            HostError: The operating system refuses another process.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="dunegpt-")
-        return subprocess.Popen(
-            [*self._command(), self._limits.model_dump_json(), self._folder.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        try:
+            return subprocess.Popen(
+                [*self._command(), self._limits.model_dump_json(), self._folder.name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.close()
+            raise host_error(error) or error from error
+
+
+def _describe_signal(number: int) -> str:
+    """Return the name of the signal that ended a child and what to do about it."""
+    if number not in set(signal.Signals):
+        return ""
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL:
+        return (
+            f" ({name}: something killed it, usually the system for lack of memory;"
+            " free some memory or lower [extract] workers)"
         )
+    if number in _FATAL_SIGNALS:
+        return (
+            f" ({name}: a library failed on this file; try [extract] memory_mb, or"
+            " convert the file at its source)"
+        )
+    return f" ({name})"
 
 
-def _failed(
-    pages: list[Page], remarks: list[str], made_with: dict[str, str], reason: str
-) -> Extracted:
-    """Return what is left of a file whose reading ended early."""
+def _build_failure(
+    pages: list[Page],
+    remarks: list[str],
+    made_with: dict[str, str],
+    reason: str,
+    *,
+    is_transient: bool,
+) -> ExtractResult:
+    """Return the result for a file whose extraction ended early."""
     if not pages:
-        return Extracted((), (), made_with, reason)
+        return ExtractResult((), (), made_with, reason, is_transient)
     last = f"Nothing was read after page {pages[-1].number}: {reason}"
-    return Extracted(tuple(pages), (*remarks, last), made_with)
+    return ExtractResult(
+        tuple(pages), (*remarks, last), made_with, is_transient=is_transient
+    )
 
 
-def _parsed(line: bytes) -> tuple[Any, ...]:
+def _parse_message(line: bytes) -> tuple[Any, ...]:
     try:
         message: tuple[Any, ...] = _MESSAGE.validate_json(line, strict=True)
     except ValidationError as error:

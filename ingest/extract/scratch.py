@@ -1,4 +1,4 @@
-"""A folder to write in for a process that may otherwise write nothing."""
+"""A writable temporary folder for a process that may otherwise not write files."""
 
 import resource
 import tempfile
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 @contextmanager
-def scratch(size_mb: int) -> Iterator[Path]:
-    """Give a folder, and let files have so many MB while it is there.
+def scratch_folder(size_mb: int) -> Iterator[Path]:
+    """Create a temporary folder and allow files of up to `size_mb` while it exists.
 
-    What is forbidden for good stays so: a process that has no limit on the size of its
-    files keeps none.
+    The hard limit is never exceeded, and a process without a limit on file size stays
+    without one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wanted = size_mb << 20
+    size = size_mb << 20
     if soft == 0:
-        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (raised, hard))
+        soft_limit = size if hard == resource.RLIM_INFINITY else min(size, hard)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft_limit, hard))
     try:
         with tempfile.TemporaryDirectory(prefix="dunegpt-") as folder:
             yield Path(folder)

@@ -1,83 +1,101 @@
-"""What a format is told, and what comes of one file.
+"""The input (`ExtractTask`) and result (`ExtractResult`) of extracting one file.
 
-A format gets a `Task` and yields pages. What it leaves out it says with `remark`, and
-what other programs its output depends on it says by asking for them with `use`.
+A format receives an `ExtractTask` and yields pages. It reports what it leaves out with
+`remark`, and declares the external programs its output depends on by requesting them
+with `require_program`.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dunegpt.config import ExtractTable
-from dunegpt.ingest.extract import tools
+from dunegpt.config import ExtractSettings
+from dunegpt.ingest.extract import programs
 from dunegpt.types import Page
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """What a file became.
+class ExtractResult:
+    """The result of extracting a file.
 
     Attributes:
-        pages: Those that hold text, in order.
-        remarks: What is missing from the pages, and why; for the ledger.
-        made_with: Versions of all that the result depends on but the file itself.
-        error: Why there are no pages; empty if there are some.
+        pages: The pages that have text, in order.
+        remarks: What is missing from the pages and why, for the ledger.
+        made_with: Versions of everything the result depends on besides the file.
+        error: Why there are no pages; empty if there are any.
+        is_transient: Whether another attempt may succeed: a crash, a timeout, lack of
+            memory or a refusal of the operating system, not the content of the file.
     """
 
     pages: tuple[Page, ...] = ()
     remarks: tuple[str, ...] = ()
     made_with: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    is_transient: bool = False
 
 
 @dataclass(slots=True)
-class Task:
-    """One file to read.
+class ExtractTask:
+    """A file to extract.
 
     Attributes:
-        path: Where the bytes are; its name says nothing.
-        name: As the home system shows it; of an archive's member, its path there.
-        kind: What it is.
-        depth: Number of archives around it.
+        path: File with the bytes; its own name is meaningless.
+        name: File name in the source system, or the path of an archive member.
+        media_type: Detected media type.
+        depth: Number of enclosing archives.
+        is_transient: Whether a remark is due to the host, not to the file.
     """
 
     path: Path
     name: str
-    kind: str
-    limits: ExtractTable = field(default_factory=ExtractTable)
+    media_type: str
+    limits: ExtractSettings = field(default_factory=ExtractSettings)
     depth: int = 0
     remarks: list[str] = field(default_factory=list)
     made_with: dict[str, str] = field(default_factory=dict)
     images_read: int = 0
+    is_transient: bool = False
 
     def remark(self, text: str) -> None:
-        """Say once what the pages lack."""
+        """Record once what is missing from the pages."""
         if text not in self.remarks:
             self.remarks.append(text)
 
-    def use(self, tool: str) -> str | None:
+    def require_program(self, tool: str) -> str | None:
         """Return the path of a program, or None if it is not installed.
 
-        Either way the result now depends on that program's version.
+        Either way, the result then depends on the version of the program.
         """
-        self.made_with[tool] = tools.version(tool)
-        return tools.path(tool)
+        self.made_with[tool] = programs.version(tool)
+        return programs.path(tool)
 
-    def limited(self, text: str) -> None:
-        """Say what a limit of the settings has cut off; the result depends on them."""
-        self.made_with["limits"] = limits_id(self.limits)
+    def remark_limit(self, text: str) -> None:
+        """Record what a limit cut off; the result then depends on the limits."""
+        self.made_with["limits"] = format_limits(self.limits)
         self.remark(text)
 
-    def part(self, path: Path, name: str, kind: str) -> "Task":
-        """Return the task of reading a file made from this one or held by it."""
-        return Task(path, name, kind, self.limits, self.depth + 1)
+    def remark_transient(self, text: str) -> None:
+        """Record what another attempt may read: a program crashed or took too long."""
+        self.is_transient = True
+        self.remark(text)
 
-    def join(self, part: "Task") -> None:
-        """Take over what the result of a part depends on."""
+    def subtask(self, path: Path, name: str, kind: str) -> "ExtractTask":
+        """Return the task for a file converted from this one or contained in it."""
+        depth, count = self.depth + 1, self.images_read
+        return ExtractTask(
+            path, name, kind, self.limits, depth=depth, images_read=count
+        )
+
+    def merge(self, part: "ExtractTask") -> None:
+        """Add the dependencies and transient faults of a subtask.
+
+        A subtask goes on with the picture count of its task.
+        """
         self.made_with |= part.made_with
-        self.images_read += part.images_read
+        self.images_read = max(self.images_read, part.images_read)
+        self.is_transient = self.is_transient or part.is_transient
 
 
-def limits_id(limits: ExtractTable) -> str:
-    """Return the limits that can change a result, as one word."""
+def format_limits(limits: ExtractSettings) -> str:
+    """Return the limits that can change a result, as one string."""
     values = limits.model_dump(exclude={"workers"}).values()
     return "/".join(str(value) for value in values)

@@ -1,10 +1,10 @@
-"""The child process that reads files: one request a line in, some lines of JSON out.
+"""The child process that extracts files: JSON lines on standard input and output.
 
-A request is ``{"path", "name", "media_type"}``, and ``"page"`` and ``"quote"`` too if
-boxes are wanted. Out come, page by page so that nothing piles up, ``["page", ...]``,
-``["remark", text]``, ``["made_with", {...}]``, and at last ``["end"]`` or
-``["error", text]``. A hostile file that takes this process over can send text to its
-parent and no more. Started by `sandbox` only.
+A request is ``{"path", "name", "media_type"}``, plus ``"page"`` and ``"quote"`` to get
+boxes. The response streams ``["page", ...]``, ``["remark", text]``,
+``["made_with", {...}]`` and, if another attempt may do better, ``["transient"]``; it
+ends with ``["end"]`` or ``["error", text]``. A malicious file that takes over this
+process can only send text to its parent, the `sandbox`.
 """
 
 import json
@@ -15,57 +15,76 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from dunegpt.config import ExtractTable
+from dunegpt.config import ExtractSettings
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import extract, isolation
-from dunegpt.ingest.extract.task import Task
+from dunegpt.files import host_error
+from dunegpt.ingest.extract import extract, format_limits, isolation
+from dunegpt.ingest.extract.isolation import is_memory_short
+from dunegpt.ingest.extract.task import ExtractTask
 
 Request = dict[str, Any]
 
+_MAX_RECURSION = 5000
+"""Web pages nest a few hundred elements, with several calls for each."""
 
-def _messages(task: Task, request: Request) -> Iterator[list[Any]]:
+
+def _run_task(task: ExtractTask, request: Request) -> Iterator[list[Any]]:
     if "quote" in request:
-        from dunegpt.ingest.extract import boxes  # noqa: PLC0415 - start-up time
+        from dunegpt.ingest.extract import highlight  # noqa: PLC0415 - start-up time
 
         kind = request["media_type"]
-        found = boxes.boxes(task, kind, request["page"], request["quote"])
+        found = highlight.find_boxes(task, kind, request["page"], request["quote"])
         yield ["boxes", [astuple(box) for box in found]]
         return
     for page in extract(task, request["media_type"]):
         yield ["page", *astuple(page)]
 
 
-def _answer(request: Request, limits: ExtractTable) -> Iterator[list[Any]]:
-    """Yield what there is to say of one request, its end included."""
-    task = Task(Path(request["path"]), request["name"], "", limits)
+def _handle_request(request: Request, limits: ExtractSettings) -> Iterator[list[Any]]:
+    """Yield all response messages for one request."""
+    task = ExtractTask(Path(request["path"]), request["name"], "", limits)
     try:
-        yield from _messages(task, request)
-        last = ["end"]
+        yield from _run_task(task, request)
+        final = ["end"]
     except ExtractError as error:
-        last = ["error", str(error)]
+        final = ["error", _host_refusal(task, error) or str(error)]
     except MemoryError:
-        task.limited("Reading the file needs more memory than allowed.")
-        last = ["error", task.remarks.pop()]
+        task.remark_limit("Reading the file needs more memory than allowed.")
+        task.is_transient = True
+        final = ["error", task.remarks.pop()]
     except RecursionError:
-        last = ["error", "The file is nested too deeply."]
+        final = ["error", "The file is nested too deeply."]
     except Exception as error:
-        # The per-item door of this process: whatever a library raises on a file that
-        # somebody damaged is that file's failure, with its reason.
-        last = ["error", f"The file is damaged: {type(error).__name__}: {error}"]
+        # Per-file boundary: whatever a library raises on a damaged file is reported as
+        # the failure of that file.
+        reason = f"The file is damaged: {type(error).__name__}: {error}"
+        final = ["error", _host_refusal(task, error) or reason]
     for remark in task.remarks:
         yield ["remark", remark]
     yield ["made_with", task.made_with]
-    yield last
+    if task.is_transient or (final[0] == "error" and is_memory_short()):
+        yield ["transient"]
+    yield final
+
+
+def _host_refusal(task: ExtractTask, error: Exception) -> str:
+    """Return the error of the operating system; empty if the file is at fault."""
+    if (found := host_error(error)) is None:
+        return ""
+    task.made_with = {"limits": format_limits(task.limits)}
+    task.is_transient = True
+    return f"The file could not be read on this host: {found}"
 
 
 def main() -> None:
-    """Answer requests until standard input ends."""
-    limits = ExtractTable.model_validate_json(sys.argv[1])
+    """Handle requests until standard input ends."""
+    limits = ExtractSettings.model_validate_json(sys.argv[1])
+    sys.setrecursionlimit(_MAX_RECURSION)
     tempfile.tempdir = sys.argv[2]
     isolation.isolate(limits)
     for line in sys.stdin:
         isolation.allow_cpu(limits.file_timeout_s)
-        for message in _answer(json.loads(line), limits):
+        for message in _handle_request(json.loads(line), limits):
             sys.stdout.write(json.dumps(message) + "\n")
             sys.stdout.flush()
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from simulators.edms.model import FORMS, STATUSES, EdmsModel
+from simulators.edms.site import GROUP, OTHER, ROOT
+from simulators.edms.soap_server import EdmsDoors
+from simulators.http_server import FaultServer
 from tests.acceptance.world import PEOPLE, Fact, _sentence
-from tests.servers.edms_model import FORMS, STATUSES, EdmsModel
-from tests.servers.edms_site import GROUP, OTHER, ROOT
-from tests.servers.edms_soap import EdmsDoors
-from tests.servers.faults import FaultServer
 
 _APPROVED = {"Released": "approved", "In Work": "not approved"}
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from simulators.elog.model import LogModel
+from simulators.git.repository import Repository
+from simulators.http_server import FaultServer
 from tests.acceptance.world import PEOPLE, Fact
-from tests.servers.elog import LogModel
-from tests.servers.faults import FaultServer
-from tests.servers.repository import Repository
 
 Told = Callable[[Any, Fact], None]
 ENTRIES, FILES, RUNS = 60, 40, 200

@@ -16,7 +16,12 @@ from typing import Any
 
 import pytest
 
-from dunegpt import cli
+from dunegpt.cli import main
+from simulators.docdb.endpoints import Doors
+from simulators.docdb.model import DocDBModel
+from simulators.edms.soap_server import EdmsDoors
+from simulators.http_server import FaultServer
+from simulators.indico.model import Event, IndicoModel
 from tests.acceptance import edms as edms_steps
 from tests.acceptance import receipts as receipt_steps
 from tests.acceptance.logbook import Logbook, logbook
@@ -34,11 +39,6 @@ from tests.acceptance.world import (
     who,
     write_notes,
 )
-from tests.servers.docdb_doors import Doors
-from tests.servers.docdb_model import DocDBModel
-from tests.servers.edms_soap import EdmsDoors
-from tests.servers.faults import FaultServer
-from tests.servers.indico_model import Event, IndicoModel
 
 EVENTS, NOTES, DOCUMENTS, SHEETS = 1250, 150, 120, 60
 
@@ -147,7 +147,7 @@ def run(
         argv = ["dunegpt", "--config", str(config), *arguments]
         monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         result = Result(int(stop.value.code or 0), *capsys.readouterr())
         assert result.code == 0 or not good, result.err
         return result

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.docdb_model import DocDBModel
-from tests.servers.indico_model import Event, File, IndicoModel, Readers, Talk
+from simulators.docdb.model import DocDBModel
+from simulators.indico.model import Event, File, IndicoModel, Readers, Talk
 
 ACCOUNTS = ("mia", "mo", "otto")
 GROUP, BOARD = frozenset({"mia", "mo"}), frozenset({"otto"})

@@ -8,23 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
+from dunegpt.access import Access, make_access_set
 from dunegpt.config import Settings
-from dunegpt.index.encoder import Encoder
-from dunegpt.index.pack import Packer
-from dunegpt.index.shards import Entry
-from dunegpt.index.snapshot import Snapshot
-from dunegpt.index.texts import embedded, record_texts
-from dunegpt.ingest import overlay
-from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog, now
-from dunegpt.types import Access, Document, FileRef, Page, Passage, access_set
+from dunegpt.index.encoder.onnx import Encoder
+from dunegpt.index.passage_text import make_embedding_text, make_record_texts
+from dunegpt.index.shards import ShardEntry
+from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.index.snapshot.writer import SnapshotWriter
+from dunegpt.ingest.blobs import BlobStore
+from dunegpt.ingest.catalog import overlay
+from dunegpt.ingest.catalog.database import Catalog, now
+from dunegpt.types import Document, FileRef, Page, Passage
 
 PUBLIC = frozenset({"public"})
 NOBODY_WORDS = ["xyzzy", "plugh", "quuxly"]
 
 
 def readers(*names: str) -> Access:
-    return access_set(names or ["public"])
+    return make_access_set(names or ["public"])
 
 
 def document(  # noqa: PLR0913 - as many as a document has
@@ -68,7 +69,7 @@ Corpus = Sequence[tuple[Document, Mapping[str, Sequence[str]]]]
 def pack(folder: Path, encoder_folder: Path, corpus: Corpus) -> Snapshot:
     """Return a snapshot in which every page is one passage and one record."""
     encoder = Encoder(encoder_folder)
-    packer = Packer(folder, encoder_folder, {"model": str(encoder_folder)})
+    packer = SnapshotWriter(folder, encoder_folder, {"model": str(encoder_folder)})
     for doc, texts in sorted(corpus, key=lambda made: made[0].id):
         pages = {
             key: [Page(n, "", text) for n, text in enumerate(own, start=1)]
@@ -80,16 +81,17 @@ def pack(folder: Path, encoder_folder: Path, corpus: Corpus) -> Snapshot:
             for n, p in enumerate(own)
         )
         wanted = [
-            embedded(doc.title, p, lambda text: len(text.split())) for p in passages
+            make_embedding_text(doc.title, p, lambda text: len(text.split()))
+            for p in passages
         ]
-        entry = Entry(
+        entry = ShardEntry(
             key="",
             passages=passages,
             failures=(),
-            vectors=encoder.documents(wanted).astype(np.float16),
-            record_vectors=encoder.documents(record_texts(doc.title, passages)).astype(
-                np.float16
-            ),
+            vectors=encoder.embed_documents(wanted).astype(np.float16),
+            record_vectors=encoder.embed_documents(
+                make_record_texts(doc.title, passages)
+            ).astype(np.float16),
         )
         packer.add(doc, entry, pages)
     return Snapshot(packer.close("inputs", ["onnxruntime-fp32"]))
@@ -97,8 +99,8 @@ def pack(folder: Path, encoder_folder: Path, corpus: Corpus) -> Snapshot:
 
 def fill(settings: Settings, corpus: Corpus) -> None:
     """Put documents with the bytes of their files into the catalog of the settings."""
-    blobs = Blobs(settings.data / "blobs")
-    catalog = Catalog(settings.data / "catalog.db")
+    blobs = BlobStore(settings.paths.blobs)
+    catalog = Catalog(settings.paths.catalog)
     for doc, texts in corpus:
         files = tuple(
             replace(f, sha256=blobs.put(["\n".join(texts[f.key]).encode()])[0])
@@ -106,5 +108,5 @@ def fill(settings: Settings, corpus: Corpus) -> None:
         )
         catalog.put(replace(doc, files=files))
         catalog.put_run(doc.source, now(), {"error": ""})
-    overlay.write(catalog, settings.data, timedelta(days=1))
+    overlay.write_overlay(catalog, settings.data, timedelta(days=1))
     catalog.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.config import IndexTable, Settings
+from dunegpt.config import IndexSettings, Settings
 from dunegpt.errors import (
     ConfigError,
     DuneGPTError,
@@ -21,12 +21,12 @@ from dunegpt.errors import (
     StorageError,
     UsageError,
 )
-from dunegpt.index import snapshot
 from dunegpt.index.build import build
-from dunegpt.index.search import Searcher
-from dunegpt.index.snapshot import Snapshot
-from dunegpt.index.status import status
-from dunegpt.ingest.crawl import crawl, only_writer
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.snapshot import manifest
+from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.ingest.crawl import crawl
+from dunegpt.operations.status import get_status
 from tests.index.corpus import PUBLIC, document, fill, pack, readers
 
 TEXTS = {
@@ -44,12 +44,12 @@ def texts(papers: Path) -> Path:
 
 
 def current(settings: Settings) -> Path:
-    return settings.data / "snapshots" / "current"
+    return settings.paths.current_snapshot
 
 
 def found(settings: Settings, question: str) -> list[str]:
     snapshot = Snapshot(current(settings))
-    hits = Searcher(snapshot).search(question, PUBLIC).hits
+    hits = Searcher(snapshot).as_reader(PUBLIC).search(question).hits
     snapshot.close()
     return [hit.document.id for hit in hits]
 
@@ -81,7 +81,7 @@ def test_only_what_changed_is_embedded(settings: Settings, texts: Path) -> None:
     assert report.embedded == 2
     assert report.snapshot != first
     snapshot = Snapshot(current(settings))
-    hit = Searcher(snapshot).search("drift field", PUBLIC).hits[0]
+    hit = Searcher(snapshot).as_reader(PUBLIC).search("drift field").hits[0]
     assert "180" in hit.passage.text
 
 
@@ -111,9 +111,9 @@ def test_what_nobody_may_read_is_not_in_it(settings: Settings) -> None:
     report = build(settings)
     assert (report.documents, report.passages) == (1, 1)
     snapshot = Snapshot(current(settings))
-    (stored,) = snapshot.store.documents(range(2)).values()
+    (stored,) = snapshot.store.get_documents(range(2)).values()
     assert [file.key for file in stored.document.files] == ["a.txt"]
-    assert "xyzzy" not in str(snapshot.store.passages(range(9)))
+    assert "xyzzy" not in str(snapshot.store.get_passages(range(9)))
     assert b"b.txt" not in (current(settings) / "documents.db").read_bytes()
     assert b"xyzzy" not in b"".join(
         path.read_bytes() for path in (current(settings) / "lexical").iterdir()
@@ -135,11 +135,12 @@ def test_removed_document_is_not_found(settings: Settings, texts: Path) -> None:
 
 
 def sized(settings: Settings, name: str, size: int) -> Settings:
-    table = IndexTable(shard_documents=size)
+    table = IndexSettings(shard_documents=size)
     data = settings.data.parent / name
     return settings.model_copy(update={"data_dir": data, "index": table})
 
 
+@pytest.mark.slow
 def test_equal_id_whatever_the_shards(settings: Settings, texts: Path) -> None:
     (texts / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
     ids = {crawl_and_build(sized(settings, f"s{n}", n)) for n in (1, 3, 256)}
@@ -155,8 +156,8 @@ _KILLED = """
 import sys, time
 from pathlib import Path
 from dunegpt.config import load_settings
-from dunegpt.index import {module}
 from dunegpt.index.build import build
+from {package} import {module}
 
 original = {module}.{name}
 calls = 0
@@ -178,23 +179,41 @@ build(load_settings(Path(sys.argv[1])))
 @pytest.mark.parametrize(
     "killed",
     [
-        ("shards", "sync_folder", 2, 2),  # while a shard is written
-        ("encoder", "Encoder.documents", 3, 2),  # while embedding
-        ("pack", "Packer.add", 2, 0),  # while packing
-        ("pack", "file_hash", 3, 0),  # while the manifest is written
+        ("dunegpt.index", "shards", "sync_folder", 2, 2),  # while a shard is written
+        (
+            "dunegpt.index.encoder",
+            "onnx",
+            "Encoder.embed_documents",
+            3,
+            2,
+        ),  # while embedding
+        (
+            "dunegpt.index.snapshot",
+            "writer",
+            "SnapshotWriter.add",
+            2,
+            0,
+        ),  # while packing
+        (
+            "dunegpt.index.snapshot",
+            "writer",
+            "hash_file",
+            3,
+            0,
+        ),  # while the manifest is written
     ],
 )
 def test_killed_and_run_again(
-    killed: tuple[str, str, int, int],
+    killed: tuple[str, str, str, int, int],
     settings: Settings,
     texts: Path,
     config_file: Callable[[str], Path],
 ) -> None:
-    module, name, stop, left = killed
+    package, module, name, stop, left = killed
     file = config_file("[index]\nshard_documents = 1\n")
     mine = sized(settings, "data", 1)
     crawl("papers", mine)
-    script = _KILLED.format(module=module, name=name, stop=stop)
+    script = _KILLED.format(package=package, module=module, name=name, stop=stop)
     with subprocess.Popen(
         [sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE
     ) as child:
@@ -210,6 +229,7 @@ def test_killed_and_run_again(
     assert rubbish == []
 
 
+@pytest.mark.slow
 def test_unreadable_files(settings: Settings, texts: Path) -> None:
     (texts / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
     (texts / "empty.txt").write_bytes(b"")
@@ -219,7 +239,7 @@ def test_unreadable_files(settings: Settings, texts: Path) -> None:
     assert {f.id for f in report.failures} == expected
     assert {f.stage for f in report.failures} == {"extract"}
     assert {f.id for f in build(settings).failures} == expected
-    state = status(settings)
+    state = get_status(settings)
     assert {f.id for f in state.failures} == expected
     assert state.sources[0].failures == {"extract": 2}
     assert (state.index.documents, state.index.error) == (5, "")
@@ -227,7 +247,7 @@ def test_unreadable_files(settings: Settings, texts: Path) -> None:
     (texts / "broken.pdf").unlink()
     crawl("papers", settings)
     assert build(settings).failures == []
-    assert status(settings).failures == []
+    assert get_status(settings).failures == []
 
 
 def test_nothing_to_index(settings: Settings) -> None:
@@ -237,21 +257,22 @@ def test_nothing_to_index(settings: Settings) -> None:
     fill(settings, [(document("n:1", access=frozenset()), {"a.txt": ["purity"]})])
     with pytest.raises(UsageError, match="anybody may read"):
         build(settings)
-    assert status(settings).index.error
+    assert get_status(settings).index.error
 
 
+@pytest.mark.slow
 def test_old_snapshots_are_collected(settings: Settings, texts: Path) -> None:
-    table = IndexTable(keep_snapshots=2)
+    table = IndexSettings(keep_snapshots=2)
     mine = settings.model_copy(update={"index": table})
     made = []
     for number in range(4):
         (texts / "a.txt").write_text(f"The drift field is {number} V/cm.")
         made.append(crawl_and_build(mine))
-    folder = mine.data / "snapshots"
+    folder = mine.paths.snapshots
     assert {p.name for p in folder.iterdir()} == {"current", *made[-2:]}
     assert current(mine).is_symlink()
     assert os.readlink(current(mine)) == made[-1]
-    assert len(list((mine.data / "shards").iterdir())) <= 2
+    assert len(list(mine.paths.shards.iterdir())) <= 2
 
 
 def test_going_back_is_published(settings: Settings, texts: Path) -> None:
@@ -296,7 +317,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path
 
 def searched(folder: Path) -> list[int]:
     snapshot = Snapshot(folder)
-    hits = Searcher(snapshot).search("drift field of the cathode", PUBLIC).hits
+    hits = (
+        Searcher(snapshot).as_reader(PUBLIC).search("drift field of the cathode").hits
+    )
     snapshot.close()
     return [hit.row for hit in hits]
 
@@ -305,6 +328,7 @@ def use(settings: Settings) -> list[int]:
     return searched(current(settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("how", ["missing", "truncated", "longer", "zeros"])
 def test_damaged_file(tmp_path: Path, packed: Path, name: str, how: str) -> None:
@@ -325,6 +349,7 @@ def test_damaged_file(tmp_path: Path, packed: Path, name: str, how: str) -> None
     assert "--rebuild" in caught.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["manifest.json", "documents.db", "lexical/meta.json"])
 def test_rebuild_repairs_a_damaged_snapshot(
     settings: Settings, texts: Path, name: str
@@ -338,6 +363,7 @@ def test_rebuild_repairs_a_damaged_snapshot(
     assert use(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "content"),
     [
@@ -364,7 +390,7 @@ def test_rebuild_repairs_what_lies_before_a_snapshot(
 
 def other_format(settings: Settings) -> None:
     path = current(settings) / "manifest.json"
-    form = f'"format": {snapshot.FORMAT}'
+    form = f'"format": {manifest.FORMAT}'
     path.write_text(path.read_text().replace(form, '"format": 0'))
 
 
@@ -374,7 +400,7 @@ def test_other_format(settings: Settings, texts: Path) -> None:
     with pytest.raises(IndexMismatchError) as caught:
         use(settings)
     assert "dunegpt index" in caught.value.hint
-    assert "format" in status(settings).index.error
+    assert "format" in get_status(settings).index.error
 
 
 def test_index_replaces_another_format(settings: Settings, texts: Path) -> None:
@@ -387,11 +413,12 @@ def test_index_replaces_another_format(settings: Settings, texts: Path) -> None:
 
 def test_passages_too_long_for_the_encoder(settings: Settings, texts: Path) -> None:
     crawl("papers", settings)
-    mine = settings.model_copy(update={"index": IndexTable(passage_tokens=201)})
+    mine = settings.model_copy(update={"index": IndexSettings(passage_tokens=201)})
     with pytest.raises(ConfigError, match="at most 200"):
         build(mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["embed", "pack"])
 def test_disk_full(
     settings: Settings, texts: Path, monkeypatch: pytest.MonkeyPatch, stage: str
@@ -403,8 +430,8 @@ def test_disk_full(
         copy = settings.data.parent / "copy"
         shutil.copytree(settings.data, copy, symlinks=True)
         build(settings.model_copy(update={"data_dir": copy}))
-        shutil.rmtree(settings.data / "shards")
-        shutil.copytree(copy / "shards", settings.data / "shards")
+        shutil.rmtree(settings.paths.shards)
+        shutil.copytree(copy / "shards", settings.paths.shards)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -422,6 +449,6 @@ def test_disk_full(
 
 def test_two_runs_at_once(settings: Settings, texts: Path) -> None:
     crawl("papers", settings)
-    with only_writer(settings.data), pytest.raises(StorageError, match="Another"):
+    with settings.paths.lock(), pytest.raises(StorageError, match="Another"):
         build(settings)
     assert build(settings).published

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dunegpt.config import IndexTable, Settings
-from dunegpt.index import layout
+from dunegpt.config import IndexSettings, Settings
 from dunegpt.index.build import build
-from dunegpt.index.merge import tail_to_join
-from dunegpt.index.search import Ranking, Searcher
-from dunegpt.index.snapshot import Snapshot
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.index.search.ranking import Ranking
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.snapshot import repack_policy
+from dunegpt.index.snapshot.merge import count_to_merge
+from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.ingest.catalog.database import Catalog
 from tests.index.corpus import PUBLIC, Corpus, document, fill, readers
 
 WORDS = (
@@ -48,7 +49,7 @@ def corpus(version: int) -> Corpus:
 
 def put(settings: Settings, version: int) -> None:
     """Make the catalog hold one version of the corpus and nothing else."""
-    catalog = Catalog(settings.data / "catalog.db")
+    catalog = Catalog(settings.paths.catalog)
     wanted = corpus(version)
     catalog.remove(catalog.ids("notes") - {doc.id for doc, _ in wanted}, reason="gone")
     catalog.close()
@@ -60,7 +61,7 @@ def elsewhere(settings: Settings, name: str) -> Settings:
 
 
 def opened(settings: Settings) -> Snapshot:
-    return Snapshot(settings.data / "snapshots" / "current")
+    return Snapshot(settings.paths.current_snapshot)
 
 
 def said(snapshot: Snapshot) -> dict[str, object]:
@@ -68,17 +69,18 @@ def said(snapshot: Snapshot) -> dict[str, object]:
     store = snapshot.store
     found: dict[str, object] = {}
     for number in range(len(snapshot.documents)):
-        for stored in store.documents([number]).values():
-            rows = store.rows_of(number)
-            passages = [store.passages([row])[row][1] for row in rows]
+        for stored in store.get_documents([number]).values():
+            rows = store.get_rows(number)
+            passages = [store.get_passages([row])[row][1] for row in rows]
             pages = [
-                store.pages(stored.document.id, f.key) for f in stored.document.files
+                store.get_pages(stored.document.id, f.key)
+                for f in stored.document.files
             ]
             access = [snapshot.access_sets[snapshot.row_access[row]] for row in rows]
-            vectors = snapshot.dense.vectors(np.array(rows, np.int64)).tolist()
+            vectors = snapshot.dense.get_vectors(np.array(rows, np.int64)).tolist()
             records = snapshot.records[snapshot.row_record[rows].astype(np.int64)]
-            files = store.file_numbers(number)
-            edges = snapshot.references.of_files(files.values())
+            files = store.get_file_numbers(number)
+            edges = snapshot.references.references_from(files.values())
             found[stored.document.id] = [
                 stored.document,
                 [(e.target, e.version, e.page) for e in edges],
@@ -94,7 +96,7 @@ def said(snapshot: Snapshot) -> dict[str, object]:
 @pytest.fixture
 def mine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     settings.data.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(layout, "FEW_ROWS", 10_000)
+    monkeypatch.setattr(repack_policy, "NEGLIGIBLE_ROWS", 10_000)
     return settings
 
 
@@ -119,7 +121,8 @@ def test_the_same_as_made_anew(mine: Settings) -> None:
                     {
                         (h.document.id, h.passage.text)
                         for h in Searcher(s)
-                        .search("xenon valve", reader, None, 1000, ranking)
+                        .as_reader(reader)
+                        .search("xenon valve", None, 1000, ranking)
                         .hits
                     }
                     for s in (one, other)
@@ -129,6 +132,7 @@ def test_the_same_as_made_anew(mine: Settings) -> None:
         other.close()
 
 
+@pytest.mark.slow
 def test_documents_without_a_passage(mine: Settings) -> None:
     """Files that nobody may read, and empty ones, run after run."""
     put(mine, 0)
@@ -142,8 +146,8 @@ def test_documents_without_a_passage(mine: Settings) -> None:
         build(mine)
         snapshot = opened(mine)
         assert len(snapshot.dense) == rows
-        assert Searcher(snapshot).find(f"n:empty{number}", PUBLIC)
-        assert Searcher(snapshot).search("argon", PUBLIC).hits
+        assert Searcher(snapshot).as_reader(PUBLIC).find_documents(f"n:empty{number}")
+        assert Searcher(snapshot).as_reader(PUBLIC).search("argon").hits
         snapshot.close()
 
 
@@ -151,21 +155,22 @@ def inodes(folder: Path) -> set[int]:
     return {p.stat().st_ino for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_written(mine: Settings) -> None:
     put(mine, 0)
     build(mine)
     before = opened(mine)
-    catalog = Catalog(mine.data / "catalog.db")
+    catalog = Catalog(mine.paths.catalog)
     catalog.close()
     fill(mine, [(document("n:77"), {"a.txt": ["A new note on the cathode."]})])
     build(mine)
     after = opened(mine)
-    assert [s.rows for s in after.spans] == [before.spans[0].rows, 1]
+    assert [s.rows for s in after.segments] == [before.segments[0].rows, 1]
     shared = inodes(before.folder) & inodes(after.folder)
     old_part = inodes(before.folder / "parts")
     assert old_part <= shared
     assert len(inodes(after.folder / "lexical") & shared) >= 5
-    hits = Searcher(after).search("new note on the cathode", PUBLIC).hits
+    hits = Searcher(after).as_reader(PUBLIC).search("new note on the cathode").hits
     assert hits[0].document.id == "n:77"
     before.close()
     after.close()
@@ -180,11 +185,13 @@ def test_parts_are_joined(mine: Settings) -> None:
         fill(mine, [(added, {"a.txt": [f"This is the added text {number}."]})])
         build(mine)
     snapshot = opened(mine)
-    assert len(snapshot.spans) <= 6
+    assert len(snapshot.segments) <= 6
     for number in range(20):
-        hit = Searcher(snapshot).search(f"added text {number}", PUBLIC).hits[0]
+        hit = (
+            Searcher(snapshot).as_reader(PUBLIC).search(f"added text {number}").hits[0]
+        )
         assert hit.document.title == f"Added {number}"
-        assert snapshot.store.pages(hit.document.id, "a.txt")[0].text
+        assert snapshot.store.get_pages(hit.document.id, "a.txt")[0].text
     snapshot.close()
 
 
@@ -201,15 +208,16 @@ def test_parts_are_joined(mine: Settings) -> None:
     ],
 )
 def test_which_parts_are_joined(rows: list[int], count: int) -> None:
-    assert tail_to_join(rows) == count
+    assert count_to_merge(rows) == count
 
 
+@pytest.mark.slow
 def test_made_anew_when_much_is_gone(
     mine: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(mine, 0)
     build(mine)
-    monkeypatch.setattr(layout, "FEW_ROWS", 3)
+    monkeypatch.setattr(repack_policy, "NEGLIGIBLE_ROWS", 3)
     put(mine, 1)
     build(mine)
     assert opened(mine).manifest["counts"]["rows"] > 0
@@ -219,9 +227,10 @@ def test_made_anew_when_much_is_gone(
     assert counts["rows"] == counts["passages"]
 
 
+@pytest.mark.slow
 def test_what_is_gone_does_not_stay_for_long(mine: Settings) -> None:
     """Texts of what was removed leave the newest snapshot after some days."""
-    table = IndexTable(repack_after_days=1e-9)
+    table = IndexSettings(repack_after_days=1e-9)
     soon = mine.model_copy(update={"index": table})
     put(mine, 0)
     build(mine)
@@ -235,10 +244,11 @@ def test_what_is_gone_does_not_stay_for_long(mine: Settings) -> None:
     assert not build(soon).published
 
 
+@pytest.mark.slow
 def test_a_damaged_base_is_not_built_upon(mine: Settings) -> None:
     put(mine, 0)
     build(mine)
-    folder = (mine.data / "snapshots" / "current").resolve()
+    folder = mine.paths.current_snapshot.resolve()
     path = next(folder.glob("parts/*/records.npy"))
     path.write_bytes(path.read_bytes()[:-1])
     put(mine, 1)
@@ -272,13 +282,13 @@ build(load_settings(Path(sys.argv[1])))
 @pytest.mark.parametrize(
     "where",
     [
-        ("pack", "Packer.add", 1),
-        ("pack", "Packer._remove", 3),
-        ("pack", "file_hash", 2),
-        ("pack", "sync_folder", 2),
-        ("pack", "link", 5),
+        ("snapshot.writer", "SnapshotWriter.add", 1),
+        ("snapshot.writer", "SnapshotWriter._remove", 3),
+        ("snapshot.writer", "hash_file", 2),
+        ("snapshot.writer", "sync_folder", 2),
+        ("snapshot.writer", "link", 5),
         ("build", "publish", 1),
-        ("build", "collect", 1),
+        ("build", "remove_old_snapshots", 1),
     ],
 )
 def test_killed_on_top_of_another(
@@ -295,13 +305,13 @@ def test_killed_on_top_of_another(
     )
     assert done.returncode == -signal.SIGKILL
     snapshot = opened(mine)
-    if name != "collect":
+    if name != "remove_old_snapshots":
         assert snapshot.id == first
-    assert Searcher(snapshot).search("argon", PUBLIC).hits
+    assert Searcher(snapshot).as_reader(PUBLIC).search("argon").hits
     snapshot.close()
     again = build(mine).snapshot
     fresh = elsewhere(mine, "fresh")
     fresh.data.mkdir()
     put(fresh, 1)
     assert again == build(fresh).snapshot == opened(mine).id
-    assert list((mine.data / "snapshots").glob(".*")) == []
+    assert list(mine.paths.snapshots.glob(".*")) == []

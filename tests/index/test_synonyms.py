@@ -6,8 +6,8 @@ import pytest
 
 from dunegpt.config import load_settings
 from dunegpt.errors import ConfigError
-from dunegpt.index.synonyms import Synonyms, definitions
-from dunegpt.index.words import words
+from dunegpt.index.synonyms import Synonyms, find_acronyms
+from dunegpt.text.analyzer import tokenize
 
 SMALL = Synonyms([["cryostat", "vessel"], ["cosmic ray tagger", "CRT"]])
 
@@ -27,7 +27,7 @@ SMALL = Synonyms([["cryostat", "vessel"], ["cosmic ray tagger", "CRT"]])
     ],
 )
 def test_groups(text: str, expected: str) -> None:
-    assert SMALL.added([text]) == [expected]
+    assert SMALL.find_expansions([text]) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -44,21 +44,21 @@ def test_groups(text: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_definitions(text: str, expected: list[tuple[str, str]]) -> None:
-    assert list(definitions(text)) == expected
+    assert list(find_acronyms(text)) == expected
 
 
 def test_what_a_file_defines_holds_in_all_of_it_and_nowhere_else() -> None:
     texts = ["An APA is big.", "The anode plane assembly (APA).", "No APAs here: IT."]
-    assert SMALL.added(texts)[0] == "anode plane assembly"
-    assert SMALL.added(texts)[1] == ""
-    assert SMALL.added([texts[0]]) == [""]
-    assert SMALL.added(["information technology (IT) is it"]) == [""]
+    assert SMALL.find_expansions(texts)[0] == "anode plane assembly"
+    assert SMALL.find_expansions(texts)[1] == ""
+    assert SMALL.find_expansions([texts[0]]) == [""]
+    assert SMALL.find_expansions(["information technology (IT) is it"]) == [""]
 
 
 def test_groups_that_come_with_us() -> None:
     ours = Synonyms.read()
-    [more] = ours.added(["The ASICs sit in the cryostat."])
-    assert {"vessel", "chip"} <= set(words(more))
+    [more] = ours.find_expansions(["The ASICs sit in the cryostat."])
+    assert {"vessel", "chip"} <= set(tokenize(more))
     assert ours.id == Synonyms.read().id != SMALL.id
 
 
@@ -66,7 +66,7 @@ def test_own_groups_replace_them(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text('groups = [["quoll", "quokka"]]\n', encoding="utf-8")
     own = Synonyms.read(path)
-    assert own.added(["a quoll in the cryostat"]) == ["quokka"]
+    assert own.find_expansions(["a quoll in the cryostat"]) == ["quokka"]
     assert load_settings(index={"synonyms": str(path)}).index.synonyms == str(path)
 
 

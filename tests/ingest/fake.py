@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from dunegpt.config import Settings
-from dunegpt.ingest.catalog import Catalog
+from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import CrawlReport, crawl
-from dunegpt.ingest.items import Item, Memory, Scope, Whole
+from dunegpt.ingest.items import CompleteListing, CrawlScope, Item, SourceState
 from dunegpt.types import Document, FileRef
 
 PUBLIC = frozenset({"public"})
@@ -21,7 +21,7 @@ class FakeSource:
         self.name = name
         self.contents: dict[str, bytes | Exception] = {}
         self.items: list[Item | Exception] = []
-        self.scopes: list[Scope] = []
+        self.scopes: list[CrawlScope] = []
         self.lists_all = True
         self.requests = 0
         self.fetched: list[str] = []
@@ -53,7 +53,7 @@ class FakeSource:
         gone = {f"fake:{number}" for number in numbers}
         self.items = [i for i in self.items if getattr(i, "id", "") not in gone]
 
-    def changes(self, scope: Scope, memory: Memory) -> Iterator[Item]:
+    def changes(self, scope: CrawlScope, memory: SourceState) -> Iterator[Item]:
         self.scopes.append(scope)
         for item in self.items:
             if isinstance(item, Exception):
@@ -63,7 +63,7 @@ class FakeSource:
             raise self.ids_error
         if self.lists_all:
             ids = [item.id for item in self.items if isinstance(item, Document)]
-            yield Whole("", frozenset(ids))
+            yield CompleteListing("", frozenset(ids))
 
     def fetch(self, file: FileRef) -> Iterator[bytes]:
         self.fetched.append(file.url.rpartition("/")[2])
@@ -87,21 +87,21 @@ def counted(report: CrawlReport) -> dict[str, int]:
 
 
 def stored(settings: Settings) -> dict[str, Document]:
-    catalog = Catalog(settings.data / "catalog.db")
-    found = {d.id: d for d in catalog.documents()}
+    catalog = Catalog(settings.paths.catalog)
+    found = {d.id: d for d in catalog.iter_documents()}
     catalog.close()
     return found
 
 
 def ledger(settings: Settings) -> list[str]:
-    catalog = Catalog(settings.data / "catalog.db")
+    catalog = Catalog(settings.paths.catalog)
     found = [f"{f['id']} {f['stage']} {f['error']}" for f in catalog.failures()]
     catalog.close()
     return found
 
 
 def last_run(settings: Settings) -> dict[str, Any]:
-    catalog = Catalog(settings.data / "catalog.db")
+    catalog = Catalog(settings.paths.catalog)
     found = catalog.last_run("fake", good=False)
     catalog.close()
     assert found

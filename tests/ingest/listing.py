@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dunegpt.ingest.items import Item, Known, Scope
+from dunegpt.ingest.items import CrawlScope, Item, KnownDocument
 from dunegpt.ingest.source import Source
 from dunegpt.types import Document, Failure
 
 
-class DictMemory:
-    """A source's memory in a dict; what it knows is what the test says."""
+class DictState:
+    """A source's state in a dict; what it knows is what the test says."""
 
-    def __init__(self, known: Mapping[str, Known] | None = None) -> None:
+    def __init__(self, known: Mapping[str, KnownDocument] | None = None) -> None:
         self.kept: dict[str, Any] = {}
         self.known = dict(known or {})
         self.named: set[str] = set()
@@ -23,24 +23,24 @@ class DictMemory:
     def put(self, key: str, value: Any) -> None:
         self.kept[key] = value
 
-    def below(self, prefix: str) -> Iterator[tuple[str, Any]]:
+    def items_with_prefix(self, prefix: str) -> Iterator[tuple[str, Any]]:
         return ((k, v) for k, v in sorted(self.kept.items()) if k.startswith(prefix))
 
-    def document(self, document_id: str) -> Document | None:
+    def get_document(self, document_id: str) -> Document | None:
         return None
 
-    def tops(self) -> Mapping[str, Known]:
+    def top_documents(self) -> Mapping[str, KnownDocument]:
         return self.known
 
     def started_at(self) -> str:
         return datetime.now(UTC).isoformat(timespec="seconds")
 
-    def cited(self, beginning: str) -> frozenset[str]:
+    def cited_ids(self, beginning: str) -> frozenset[str]:
         return frozenset(name for name in self.named if name.startswith(beginning))
 
 
-def items(source: Source, scope: Scope | None = None) -> list[Item]:
-    return list(source.changes(scope or Scope(), DictMemory()))
+def items(source: Source, scope: CrawlScope | None = None) -> list[Item]:
+    return list(source.changes(scope or CrawlScope(), DictState()))
 
 
 def documents(source: Source) -> dict[str, Document]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.config import Settings, SourceTable
+from dunegpt.config import Settings, SourceSettings
 from dunegpt.errors import (
     ConfigError,
     FetchError,
@@ -20,9 +20,9 @@ from dunegpt.errors import (
     StorageError,
 )
 from dunegpt.ingest import crawl as crawl_module
-from dunegpt.ingest.blobs import Blobs
-from dunegpt.ingest.catalog import Catalog, Hidden
-from dunegpt.ingest.crawl import crawl, only_writer
+from dunegpt.ingest.blobs import BlobStore
+from dunegpt.ingest.catalog.database import Catalog, HiddenState
+from dunegpt.ingest.crawl import crawl
 from dunegpt.types import Document, Failure
 from tests.ingest.fake import FakeSource, counted, last_run, ledger, run, stored
 
@@ -42,7 +42,7 @@ def test_counts(plain: Settings, source: FakeSource) -> None:
     assert report.fetched_bytes == len(b"changed text") + len(b"text")
     assert set(stored(plain)) == {"fake:0", "fake:1", "fake:2", "fake:4"}
     [file] = stored(plain)["fake:1"].files
-    blob = Blobs(plain.data / "blobs").path(file.sha256)
+    blob = BlobStore(plain.paths.blobs).path(file.sha256)
     assert (blob.read_bytes(), file.size_bytes) == (b"changed text", 12)
     assert stored(plain)["fake:0"].access == {"fake:member"}
     assert source.closed == 3
@@ -83,7 +83,7 @@ def test_a_lost_blob_is_fetched_again(plain: Settings, source: FakeSource) -> No
     source.add(1)
     run(plain)
     [file] = stored(plain)["fake:1"].files
-    Blobs(plain.data / "blobs").path(file.sha256).unlink()
+    BlobStore(plain.paths.blobs).path(file.sha256).unlink()
     assert counted(run(plain)) == {"seen": 1, "unchanged": 1, "fetched": 1}
 
 
@@ -126,6 +126,7 @@ def test_a_file_that_is_not_what_was_promised(
     assert ledger(plain) == ["fake:1#a fetch FetchError"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [SourceUnreachableError("down"), SourceLoginError("no"), SourceFormatError("odd")],
@@ -189,10 +190,10 @@ def test_mass_loss(
     assert (report.removed, report.hidden) == (gone - kept, kept)
     assert bool(report.error) == bool(kept)
     assert len(stored(plain)) == known - gone
-    catalog = Catalog(plain.data / "catalog.db")
+    catalog = Catalog(plain.paths.catalog)
     assert len(catalog.ids("fake")) == known
-    state = Hidden.SUSPECT if kept else Hidden.GONE
-    assert len(catalog.hidden("fake", state)) == gone
+    state = HiddenState.SUSPECT if kept else HiddenState.GONE
+    assert len(catalog.hidden_ids("fake", state)) == gone
     catalog.close()
 
 
@@ -242,7 +243,7 @@ def test_a_full_disk(
 
 def test_two_at_once(plain: Settings, source: FakeSource) -> None:
     with (
-        only_writer(plain.data),
+        plain.paths.lock(),
         pytest.raises(StorageError, match="Another crawl"),
     ):
         run(plain)
@@ -263,11 +264,11 @@ def test_sources_do_not_touch_each_other(
 
 
 def test_a_source_that_cannot_be_opened(settings: Settings) -> None:
-    table = SourceTable(type="folder", path="x")
+    table = SourceSettings(type="folder", path="x")
     broken = settings.model_copy(update={"sources": {"papers": table}})
     with pytest.raises(ConfigError, match="access"):
         crawl("papers", broken)
-    with only_writer(broken.data):
+    with broken.paths.lock():
         pass
 
 
@@ -278,7 +279,7 @@ import sys, time
 from pathlib import Path
 from dunegpt.config import load_settings
 from dunegpt.ingest import crawl
-from dunegpt.ingest.folder import FolderSource
+from dunegpt.ingest.folder.source import FolderSource
 
 at, count, fetch = int(sys.argv[2]), 0, FolderSource.fetch
 
@@ -295,6 +296,7 @@ crawl.crawl("papers", load_settings(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 4])
 def test_killed(settings: Settings, papers: Path, tmp_path: Path, at: int) -> None:
     """A real SIGKILL between two documents or within one; then a run to the end."""
@@ -346,3 +348,11 @@ def test_names_are_one_line(plain: Settings, source: FakeSource) -> None:
     ]
     run(plain)
     assert stored(plain)["fake:1"].title == "a[31m bc"
+
+
+def test_a_source_given_is_crawled_and_closed(plain: Settings) -> None:
+    given = FakeSource()
+    given.add(1)
+    assert crawl("fake", plain, source=given).new == 1
+    assert given.closed == 1
+    assert set(stored(plain)) == {"fake:1"}

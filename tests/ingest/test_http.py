@@ -18,7 +18,7 @@ from dunegpt.errors import (
 )
 from dunegpt.ingest import http
 from dunegpt.ingest.http import PoliteClient
-from tests.servers.faults import BODY, FaultServer, Reply, Request
+from simulators.http_server import BODY, FaultServer, Reply, Request
 
 TOKEN = "indp_secret"
 
@@ -154,7 +154,7 @@ def test_a_long_retry_after_ends_it(in_a_date: bool) -> None:
     asked = format_datetime(moment, usegmt=True) if in_a_date else "3000"
     with FaultServer(lambda r: Reply(429, headers={"Retry-After": asked})) as server:
         site = Site(server)
-        with pytest.raises(SourceBusyError, match="come back in"):
+        with pytest.raises(SourceBusyError, match="retry in"):
             site.client().get("/x")
         site.clients[0].close()
         assert (len(server.requests), site.slept) == (1, [])
@@ -164,14 +164,14 @@ def test_the_budget_of_an_hour(site: Site) -> None:
     client = PoliteClient(
         site.server.url, delay_s=0, per_hour=3, sleep=site.slept.append
     )
-    client.recall([time.time() - 3000, time.time() - 4000])
+    client.restore_request_times([time.time() - 3000, time.time() - 4000])
     for _ in range(2):
         client.get("/ok")
     assert site.slept == []
     client.get("/ok")
     [waited] = site.slept
     assert 590 < waited <= 600
-    assert len(client.spent()) == 3
+    assert len(client.recent_request_times()) == 3
     client.close()
 
 
@@ -268,7 +268,7 @@ def test_a_challenge_is_not_worked_around(site: Site, path: str) -> None:
 
 
 def test_an_answer_has_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(http, "_MAX_RESPONSE_BYTES", 100_000)
     with pytest.raises(SourceFormatError, match="longer than 100,000"):
         site.client().get("/endless")
     with pytest.raises(FetchError, match="longer than 5,000"):
@@ -365,12 +365,12 @@ def test_two_clients_are_one_guest(site: Site) -> None:
     """They share pace and budget, and neither a cookie nor a connection."""
     first = PoliteClient(site.server.url, delay_s=50, sleep=site.slept.append)
     second = PoliteClient(site.server.url, delay_s=50, sleep=site.slept.append)
-    second.keep_pace_with(first)
+    second.share_rate_limit(first)
     site.clients += [first, second]
     first.get("/ok")
     second.get("/ok")
     assert len(site.slept) == 1
     assert site.slept[0] > 40
-    assert first.spent() == second.spent()
-    assert len(first.spent()) == 2
+    assert first.recent_request_times() == second.recent_request_times()
+    assert len(first.recent_request_times()) == 2
     assert (first.requests, second.requests) == (1, 1)

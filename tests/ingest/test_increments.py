@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.config import AccessTable, Settings
+from dunegpt.access import NOBODY
+from dunegpt.config import AccessSettings, Settings
 from dunegpt.errors import FetchError, StorageError
-from dunegpt.ingest import notices, overlay, tables
-from dunegpt.ingest.catalog import Catalog, Hidden
+from dunegpt.ingest import change_notices
+from dunegpt.ingest.catalog import schema
+from dunegpt.ingest.catalog.database import Catalog, HiddenState
 from dunegpt.ingest.crawl import crawl
-from dunegpt.ingest.items import Alarm, Scope, Seen, Whole
-from dunegpt.types import NOBODY, Failure
+from dunegpt.ingest.items import Alarm, CompleteListing, CrawlScope, Unchanged
+from dunegpt.types import Failure
 from tests.ingest.fake import PUBLIC, FakeSource, counted, ledger, run, stored
 
 
 def in_overlay(settings: Settings) -> set[str]:
-    with closing(sqlite3.connect(settings.data / overlay.FILE)) as db:
+    with closing(sqlite3.connect(settings.paths.overlay)) as db:
         return {i for (i,) in db.execute("select id from access where key = ''")}
 
 
@@ -37,7 +39,7 @@ def event(plain: Settings, source: FakeSource) -> FakeSource:
 
 def test_what_is_gone_from_one_place(plain: Settings, event: FakeSource) -> None:
     kept = event.add("1"), event.add("1/c2")
-    event.items.append(Whole("fake:1", frozenset(d.id for d in kept)))
+    event.items.append(CompleteListing("fake:1", frozenset(d.id for d in kept)))
     assert counted(run(plain)) == {"seen": 2, "unchanged": 2, "removed": 2}
     assert stored(plain).keys() == {"fake:1", "fake:1/c2", "fake:2"}
     assert in_overlay(plain) == stored(plain).keys()
@@ -46,15 +48,16 @@ def test_what_is_gone_from_one_place(plain: Settings, event: FakeSource) -> None
 def test_a_holder_that_is_gone_takes_its_parts(
     plain: Settings, event: FakeSource
 ) -> None:
-    event.items = [Whole("fake:1", frozenset(), "deleted at the source")]
+    event.items = [CompleteListing("fake:1", frozenset(), "deleted at the source")]
     assert run(plain).removed == 4
     assert stored(plain).keys() == {"fake:2"}
-    catalog = Catalog(plain.data / "catalog.db")
-    [row] = [o for o in catalog.observed("fake:1/c2/s1")]
+    catalog = Catalog(plain.paths.catalog)
+    [row] = [o for o in catalog.iter_observed("fake:1/c2/s1")]
     assert row.hidden == "deleted at the source"
     catalog.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replaces", [True, False])
 def test_what_was_replaced_is_no_loss(
     plain: Settings, source: FakeSource, replaces: bool
@@ -68,7 +71,7 @@ def test_what_was_replaced_is_no_loss(
     ]
     source.lists_all = False
     there = frozenset({d.id for d in new} | {d.id for d in old[55:]})
-    source.items = [*new, *old[55:], Whole("", there, replaces=replaces)]
+    source.items = [*new, *old[55:], CompleteListing("", there, replaces=replaces)]
     report = run(plain)
     if replaces:
         # 50 were replaced, 5 are gone.
@@ -80,6 +83,7 @@ def test_what_was_replaced_is_no_loss(
     assert run(plain).changed == 1
 
 
+@pytest.mark.slow
 def test_replaced_by_what_is_gone_too_is_a_loss(
     plain: Settings, source: FakeSource
 ) -> None:
@@ -88,44 +92,50 @@ def test_replaced_by_what_is_gone_too_is_a_loss(
     run(plain)
     new = [replace(source.add(f"n{d.id}"), supersedes=d.id) for d in old]
     source.lists_all = False
-    source.items = [*new, kept, Whole("", frozenset({kept.id}), replaces=True)]
+    source.items = [
+        *new,
+        kept,
+        CompleteListing("", frozenset({kept.id}), replaces=True),
+    ]
     report = run(plain)
     assert (report.removed, report.hidden) == (0, 60)
 
 
 def test_what_is_often_taken_back_is_kept(plain: Settings, event: FakeSource) -> None:
     top = event.add("1")
-    event.items.append(Whole("fake:1", frozenset({top.id}), "withdrawn", keep=True))
+    event.items.append(
+        CompleteListing("fake:1", frozenset({top.id}), "withdrawn", keep_hidden=True)
+    )
     report = run(plain)
     assert (report.kept, report.removed, report.error) == (3, 0, "")
     assert stored(plain).keys() == {"fake:1", "fake:2"}
     purging = settings_with(plain, purge_after_days=0)
     event.items = []
     crawl("fake", purging)
-    catalog = Catalog(plain.data / "catalog.db")
-    assert len(catalog.hidden("fake", Hidden.KEPT)) == 3
+    catalog = Catalog(plain.paths.catalog)
+    assert len(catalog.hidden_ids("fake", HiddenState.KEPT)) == 3
     catalog.close()
 
 
 def settings_with(plain: Settings, **access: float) -> Settings:
-    return plain.model_copy(update={"access": AccessTable(**access)})
+    return plain.model_copy(update={"access": AccessSettings(**access)})
 
 
 def test_seen_again(
     plain: Settings, event: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = "2031-01-01T00:00:00+00:00"
-    monkeypatch.setattr("dunegpt.ingest.catalog.now", lambda: later)
-    event.items = [Seen(frozenset({"fake:1", "fake:1/c1", "fake:9"}))]
+    monkeypatch.setattr("dunegpt.ingest.catalog.connection.now", lambda: later)
+    event.items = [Unchanged(frozenset({"fake:1", "fake:1/c1", "fake:9"}))]
     assert counted(run(plain)) == {"seen": 2, "unchanged": 2}
-    catalog = Catalog(plain.data / "catalog.db")
-    found = {o.document.id for o in catalog.observed() if o.observed_at == later}
+    catalog = Catalog(plain.paths.catalog)
+    found = {o.document.id for o in catalog.iter_observed() if o.observed_at == later}
     assert found == {"fake:1", "fake:1/c1"}
     catalog.close()
 
 
 def test_an_alarm_keeps_what_is_gone(plain: Settings, event: FakeSource) -> None:
-    event.items = [Alarm("No canary.", "Look."), Whole("fake:2", frozenset())]
+    event.items = [Alarm("No canary.", "Look."), CompleteListing("fake:2", frozenset())]
     report = run(plain)
     assert (report.removed, report.hidden) == (0, 1)
     assert report.error.startswith("No canary.")
@@ -135,6 +145,7 @@ def test_an_alarm_keeps_what_is_gone(plain: Settings, event: FakeSource) -> None
     assert run(plain).removed == 1
 
 
+@pytest.mark.slow
 def test_suspects_add_up_over_runs(plain: Settings, source: FakeSource) -> None:
     """A source that loses its objects in small portions under an alarm is not free."""
     for number in range(60):
@@ -142,7 +153,10 @@ def test_suspects_add_up_over_runs(plain: Settings, source: FakeSource) -> None:
     run(plain)
     source.lists_all = False
     for number in range(30):
-        source.items = [Alarm("No canary."), Whole(f"fake:{number}", frozenset())]
+        source.items = [
+            Alarm("No canary."),
+            CompleteListing(f"fake:{number}", frozenset()),
+        ]
         run(plain)
     source.items = []
     report = run(plain)
@@ -151,21 +165,21 @@ def test_suspects_add_up_over_runs(plain: Settings, source: FakeSource) -> None:
 
 
 def test_purged_after_a_while(plain: Settings, event: FakeSource) -> None:
-    event.items = [Whole("fake:1", frozenset())]
+    event.items = [CompleteListing("fake:1", frozenset())]
     run(plain)
     event.items = []
     run(plain)
-    catalog = Catalog(plain.data / "catalog.db")
+    catalog = Catalog(plain.paths.catalog)
     assert len(catalog.ids("fake")) == 5
     catalog.close()
     crawl("fake", settings_with(plain, purge_after_days=0))
-    catalog = Catalog(plain.data / "catalog.db")
+    catalog = Catalog(plain.paths.catalog)
     assert catalog.ids("fake") == {"fake:2"}
     catalog.close()
 
 
 def test_what_comes_back_is_shown(plain: Settings, event: FakeSource) -> None:
-    event.items = [Whole("fake:2", frozenset())]
+    event.items = [CompleteListing("fake:2", frozenset())]
     run(plain)
     event.items = []
     event.add("2")
@@ -182,14 +196,15 @@ def test_failures_of_other_places_stay(plain: Settings, event: FakeSource) -> No
     event.items = []
     run(plain)
     assert len(ledger(plain)) == 2
-    assert event.scopes[-1].first == ("fake:1", "fake:2")
+    assert event.scopes[-1].priority_ids == ("fake:1", "fake:2")
     event.contents["https://fake.test/2"] = b"promised"
-    event.items = [event.add("1"), Whole("fake:1", frozenset({"fake:1"}))]
+    event.items = [event.add("1"), CompleteListing("fake:1", frozenset({"fake:1"}))]
     event.add("2", b"promised")
     run(plain)
     assert ledger(plain) == []
 
 
+@pytest.mark.slow
 def test_what_could_not_be_seen_for_long_is_closed(
     plain: Settings, event: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +219,7 @@ def test_what_could_not_be_seen_for_long_is_closed(
     assert run(plain).error == ""
     assert "fake:1/c1" in in_overlay(plain)
     crawl("fake", settings_with(plain, max_overlay_age_h=1e-9))
-    assert in_overlay(plain) == {"fake:2", "fake:1/c2", "fake:1/c2/s1"}
+    assert in_overlay(plain) == {"fake:2"}
     event.items = [event.add("1")]
     run(plain)
 
@@ -219,7 +234,7 @@ def test_modes(plain: Settings, source: FakeSource) -> None:
         "full",
         "since",
     ]
-    assert source.scopes[2:] == [Scope(full=True), Scope(since=day)]
+    assert source.scopes[2:] == [CrawlScope(full=True), CrawlScope(since=day)]
 
 
 def test_a_limit(plain: Settings, source: FakeSource) -> None:
@@ -228,7 +243,7 @@ def test_a_limit(plain: Settings, source: FakeSource) -> None:
     report = run(plain, limit=2)
     assert (report.seen, report.partial, report.removed) == (2, True, 0)
     assert len(stored(plain)) == 2
-    catalog = Catalog(plain.data / "catalog.db")
+    catalog = Catalog(plain.paths.catalog)
     assert catalog.last_run("fake", good=True) is None
     catalog.close()
     assert run(plain).new == 3
@@ -304,9 +319,9 @@ def test_old_bytes_keep_their_old_readers(plain: Settings, source: FakeSource) -
 
 def test_an_answer_that_nobody_foresaw(plain: Settings, event: FakeSource) -> None:
     """What was closed before it came is closed all the same."""
-    event.items = [Whole("fake:1", frozenset()), KeyError("title")]
+    event.items = [CompleteListing("fake:1", frozenset()), KeyError("title")]
     report = run(plain)
-    assert report.error == "Unforeseen KeyError: 'title'"
+    assert report.error == "Unexpected KeyError: 'title'"
     assert in_overlay(plain) == {"fake:2"}
 
 
@@ -314,10 +329,10 @@ def test_a_long_failure_is_tried_less_often(
     plain: Settings, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_at(moment: str) -> None:
-        monkeypatch.setattr("dunegpt.ingest.ledger.now", lambda: moment)
-        catalog = Catalog(plain.data / "catalog.db")
+        monkeypatch.setattr("dunegpt.ingest.catalog.connection.now", lambda: moment)
+        catalog = Catalog(plain.paths.catalog)
         catalog.put_failure("fake", Failure("fake:1", "list", "KeyError", ""))
-        assert catalog.due_failures("fake") == due
+        assert catalog.retry_ids("fake") == due
         catalog.close()
 
     now = datetime.now(UTC)
@@ -330,9 +345,12 @@ def test_a_long_failure_is_tried_less_often(
 def test_a_long_run_closes_while_it_runs(
     plain: Settings, event: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dunegpt.ingest.crawl._PUBLISH_EVERY_S", 0.0)
+    monkeypatch.setattr("dunegpt.ingest.crawl._OVERLAY_INTERVAL_S", 0.0)
     seen: list[set[str]] = []
-    event.items = [Whole("fake:1", frozenset()), Seen(frozenset({"fake:2"}))]
+    event.items = [
+        CompleteListing("fake:1", frozenset()),
+        Unchanged(frozenset({"fake:2"})),
+    ]
     run(plain, progress=lambda report: seen.append(in_overlay(plain)))
     assert [("fake:1" in ids) for ids in seen] == [True, False]
 
@@ -344,16 +362,16 @@ def test_notices_go_when_a_good_run_has_looked(
     plain: Settings, source: FakeSource
 ) -> None:
     source.add(1)
-    notices.leave(plain.data, "fake", ["fake:7", " fake:8 ", ""])
-    notices.leave(plain.data, "fake", ["fake:7", "fake:9"])
+    change_notices.write_notice(plain.data, "fake", ["fake:7", " fake:8 ", ""])
+    change_notices.write_notice(plain.data, "fake", ["fake:7", "fake:9"])
     run(plain, limit=1)
-    named = source.scopes[-1].first
+    named = source.scopes[-1].priority_ids
     assert named == ("fake:7", "fake:8", "fake:9")
-    assert len(notices.waiting(plain.data, "fake")) == 2
+    assert len(change_notices.list_pending(plain.data, "fake")) == 2
     run(plain)
-    assert notices.waiting(plain.data, "fake") == []
+    assert change_notices.list_pending(plain.data, "fake") == []
     run(plain)
-    assert not source.scopes[-1].first
+    assert not source.scopes[-1].priority_ids
 
 
 # ── an older catalog ──────────────────────────────────────────────────────────────
@@ -389,12 +407,12 @@ def test_a_catalog_of_the_first_format_goes_on(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(V1)
     catalog = Catalog(path)
-    [each] = catalog.observed()
+    [each] = catalog.iter_observed()
     assert (each.observed_at, each.document.parent) == ("2026-01-02", "fake:0")
-    assert catalog.with_checksum("md5:1", 3) == "abc"
+    assert catalog.find_sha256("md5:1", 3) == "abc"
     assert each.document.files[0].access == PUBLIC
-    catalog.remember("fake", "key", {"a": [1]})
-    assert catalog.recall("fake", "key") == {"a": [1]}
+    catalog.put_state("fake", "key", {"a": [1]})
+    assert catalog.get_state("fake", "key") == {"a": [1]}
     catalog.close()
     Catalog(path).close()
 
@@ -405,10 +423,10 @@ def test_an_upgrade_is_whole_or_not_at_all(
     path = tmp_path / "catalog.db"
     with closing(sqlite3.connect(path)) as db:
         db.executescript(V1)
-    statements = tables._UPGRADES[1]
+    statements = schema._UPGRADES[1]
     with monkeypatch.context() as patch:
         broken = {1: (*statements[:3], "this is no statement", *statements[3:])}
-        patch.setattr(tables, "_UPGRADES", broken)
+        patch.setattr(schema, "_UPGRADES", broken)
         with pytest.raises(StorageError):
             Catalog(path)
     Catalog(path).close()

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 
 from dunegpt.errors import IndexBrokenError, StorageError
 from dunegpt.ingest import references
-from dunegpt.ingest.references import (
-    Edge,
+from dunegpt.ingest.reference_table import (
+    ReferenceEdge,
     ReferenceTable,
     ReferenceWriter,
-    cited,
-    found,
-    label,
+    load_cited_ids,
 )
+from dunegpt.ingest.references import find_references, format_label
 from dunegpt.types import Page
 
 
 def named(text: str) -> list[tuple[str, str]]:
-    return [(each.target, each.version) for each in found(text)]
+    return [(each.target, each.version) for each in find_references(text)]
 
 
 IDENTIFIERS = (
@@ -38,12 +37,12 @@ PIECES = st.sampled_from([*IDENTIFIERS, *GAPS])
 @given(st.lists(PIECES, max_size=30))
 def test_looking_near_some_words_only_misses_nothing(pieces: list[str]) -> None:
     text = "".join(pieces)
-    near = list(found(text))
+    near = list(find_references(text))
     parts = list(references._windows(text))
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(parts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(references, "_windows", lambda whole: [(0, len(whole))])
-        assert near == list(found(text))
+        assert near == list(find_references(text))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_looking_near_some_words_only_misses_nothing(pieces: list[str]) -> None:
 )
 def test_forms(text: str, target: str, version: str) -> None:
     assert named(text) == [(target, version)]
-    [reference] = found(text)
+    [reference] = find_references(text)
     written = text[reference.start : reference.end]
     assert re.findall(r"\d+", target)[-1] in written
     assert written[-1] not in ".,)>]"
@@ -126,7 +125,7 @@ def test_forms(text: str, target: str, version: str) -> None:
     ],
 )
 def test_other_experiments_are_told_apart(text: str, target: str) -> None:
-    [reference] = found(text)
+    [reference] = find_references(text)
     assert (reference.target, reference.system) == (target, "foreign")
 
 
@@ -172,7 +171,7 @@ def test_several_in_order() -> None:
     ],
 )
 def test_labels_are_read_back(target: str, version: str, written: str) -> None:
-    assert label(target, version) == written
+    assert format_label(target, version) == written
     assert named(written) == [(target, version)]
 
 
@@ -189,12 +188,14 @@ def test_table(tmp_path: Path) -> None:
     path = tmp_path / "one.db"
     write(path, f1="DUNE-doc-2, DUNE-doc-2, DUNE-doc-1-v1", f2="EDMS 2145137/1")
     table = ReferenceTable(path)
-    assert table.of_files([1, 2]) == [
-        Edge(1, "docdb:2", "", 2),
-        Edge(2, "edms:2145137", "1", 2),
+    assert table.references_from([1, 2]) == [
+        ReferenceEdge(1, "docdb:2", "", 2),
+        ReferenceEdge(2, "edms:2145137", "1", 2),
     ]
-    assert table.naming(["docdb:2", "docdb:2"]) == [Edge(1, "docdb:2", "", 2)]
-    assert cited(path, "edms:") == {"edms:2145137:1"}
+    assert table.references_to(["docdb:2", "docdb:2"]) == [
+        ReferenceEdge(1, "docdb:2", "", 2)
+    ]
+    assert load_cited_ids(path, "edms:") == {"edms:2145137:1"}
     table.close()
 
 
@@ -203,19 +204,19 @@ def test_a_changed_copy(tmp_path: Path) -> None:
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     write(old, f1="EDMS 7654321", f2="DUNE-doc-3")
     write(new, old, f1="DUNE-doc-4")
-    assert cited(new, "docdb:") == {"docdb:3", "docdb:4"}
-    assert cited(new, "edms:") == frozenset()
+    assert load_cited_ids(new, "docdb:") == {"docdb:3", "docdb:4"}
+    assert load_cited_ids(new, "edms:") == frozenset()
     assert b"7654321" in old.read_bytes()
     assert b"7654321" not in new.read_bytes()
 
 
 def test_a_missing_and_a_damaged_table(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
-    assert cited(path, "edms:") == frozenset()
+    assert load_cited_ids(path, "edms:") == frozenset()
     with pytest.raises(IndexBrokenError):
         ReferenceTable(path)
     path.write_bytes(b"no database " * 100)
     with pytest.raises(StorageError, match="cannot be read"):
-        cited(path, "edms:")
+        load_cited_ids(path, "edms:")
     with pytest.raises(IndexBrokenError):
         ReferenceTable(path)

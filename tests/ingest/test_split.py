@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dunegpt.index.texts import CONTEXT_TOKENS, embedded
-from dunegpt.ingest.running import body_spans
+from dunegpt.index.passage_text import CONTEXT_TOKENS, make_embedding_text
+from dunegpt.ingest.headers_footers import find_body_spans
 from dunegpt.ingest.split import Splitter
 from dunegpt.types import Page, Passage
 
@@ -55,7 +55,7 @@ def split(splitter: Splitter, pages: Sequence[Page]) -> list[Passage]:
 
 def verbatim(passage: Passage, pages: Sequence[Page]) -> str:
     """Return what the pages hold where the passage says that it stands."""
-    spans = dict(zip([p.number for p in pages], body_spans(pages), strict=True))
+    spans = dict(zip([p.number for p in pages], find_body_spans(pages), strict=True))
     texts = {p.number: p.text for p in pages}
     parts = []
     for number in [n for n in texts if passage.first_page <= n <= passage.last_page]:
@@ -72,11 +72,11 @@ def verbatim(passage: Passage, pages: Sequence[Page]) -> str:
 def test_passages(splitter: Splitter, pages: list[Page]) -> None:
     passages = split(splitter, pages)
     covered: dict[int, set[int]] = {page.number: set() for page in pages}
-    spans = dict(zip(covered, body_spans(pages), strict=True))
+    spans = dict(zip(covered, find_body_spans(pages), strict=True))
     for passage in passages:
         assert passage.text == verbatim(passage, pages)
         assert passage.text == passage.text.strip() != ""
-        assert splitter.count(passage.text) <= splitter.passage_tokens
+        assert splitter.count_tokens(passage.text) <= splitter.passage_tokens
         for page in pages:
             if passage.first_page <= page.number <= passage.last_page:
                 assert page.heading == passage.heading
@@ -162,7 +162,7 @@ def test_nothing_to_split(pages: list[Page]) -> None:
 
 
 def bodies(pages: Sequence[Page]) -> list[str]:
-    spans = body_spans(pages)
+    spans = find_body_spans(pages)
     return [p.text[a:b].strip() for p, (a, b) in zip(pages, spans, strict=True)]
 
 
@@ -326,7 +326,9 @@ def test_a_full_slide_stays_alone() -> None:
 def test_the_context_line_leaves_room(size: int) -> None:
     """Title, heading and head of table take 56 tokens at most, two of them special."""
     [passage] = split(sized(200), [Page(1, "h " * size, "The text.")])
-    text = embedded("title " * size, replace(passage, lead="lead " * size), words)
+    text = make_embedding_text(
+        "title " * size, replace(passage, lead="lead " * size), words
+    )
     line = text.removesuffix("The text.")
     assert words(line) <= CONTEXT_TOKENS - 2
     assert text.endswith("\nThe text.")

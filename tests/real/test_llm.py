@@ -15,27 +15,34 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import AnswerTable, EmbedTable, Settings
+from dunegpt.config import AnswerSettings, EmbedSettings, Settings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.index.build import build
-from dunegpt.serve import llm
-from dunegpt.serve.answer import answer
-from dunegpt.serve.check import Check
-from dunegpt.serve.dialogue import Said, Turn, unfaithful
-from dunegpt.serve.models import Models
+from dunegpt.serve.llm import client
+from dunegpt.serve.llm.check import ServerCheck
+from dunegpt.serve.llm.messages import Messages
+from dunegpt.serve.llm.pool import LLMPool
+from dunegpt.serve.question.conversation import AnswerSentence, Turn, check_rewrite
 from dunegpt.types import (
     AnswerEvent,
-    Asked,
     Finished,
     Mode,
     Notice,
     Outcome,
+    QuestionEvent,
     References,
     Sentence,
 )
+from simulators.llm.model_servers import (
+    PROGRAMS,
+    ModelServers,
+    ModelStartError,
+    is_set_up,
+    start,
+)
 from tests.index.corpus import PUBLIC, document, fill
 from tests.real.conftest import REQUIRED, absent
-from tests.servers.llm import ModelServers, ModelStartError, is_set_up, start
+from tests.serve.asking import answer
 
 pytestmark = pytest.mark.llm
 
@@ -47,15 +54,22 @@ TEXTS = {
 }
 LONG = [("user", "Write a long story about a wombat who finds a quokka.")]
 BOTH = pytest.mark.parametrize("name", ["vllm", "llama"])
+LLAMA_IN_SMOKE = pytest.mark.parametrize(
+    "name", ["vllm", pytest.param("llama", marks=pytest.mark.smoke)]
+)
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServers]:
-    """Give running servers; `make test-real` installs them."""
-    if not REQUIRED and not is_set_up():
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServers]:
+    """Give running servers: both, or llama.cpp alone for the smoke tests."""
+    smoke = request.config.option.markexpr == "smoke"
+    names = ["llama"] if smoke else list(PROGRAMS)
+    if not REQUIRED and not is_set_up(names):
         absent("model servers", "not installed here; 'make llm' installs them")
     try:
-        running = start(tmp_path_factory.mktemp("llm"))
+        running = start(tmp_path_factory.mktemp("llm"), names)
     except ModelStartError as error:
         absent("model servers", str(error))
     yield running
@@ -65,7 +79,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServers]:
 @pytest.fixture(scope="module")
 def notes(servers: ModelServers, tiny_encoder: Path) -> Settings:
     """Index two notes beside those servers."""
-    embed = EmbedTable(model=str(tiny_encoder))
+    embed = EmbedSettings(model=str(tiny_encoder))
     settings = servers.settings.model_copy(update={"embed": embed})
     fill(settings, [(document(i), {"a.txt": [t]}) for i, t in TEXTS.items()])
     build(settings)
@@ -85,7 +99,7 @@ def told(
     events = list(answer(question, settings, reader=PUBLIC, **more))
     end = events[-1]
     assert isinstance(end, Finished)
-    assert isinstance(events[0], Asked)
+    assert isinstance(events[0], QuestionEvent)
     assert isinstance(events[1], References)
     for event in events:
         if isinstance(event, Sentence) and event.supported:
@@ -101,16 +115,16 @@ def faulty(
     settings: Settings, name: str, prompt: str = "Hi", **more: Any
 ) -> ModelFault:
     table = settings.llm[name].model_copy(update=more)
-    key = settings.model_key(name)
+    key = settings.read_model_key(name)
     with pytest.raises(ModelError) as caught:
-        "".join(llm.stream(name, table, key, [("user", prompt)]))
+        "".join(client.stream(name, table, key, [("user", prompt)]))
     assert key not in str(caught.value)
     return caught.value.fault
 
 
-@BOTH
+@LLAMA_IN_SMOKE
 def test_all_that_is_checked(servers: ModelServers, name: str) -> None:
-    found = Check(name, only(servers.settings, name, max_tokens=64)).all()
+    found = ServerCheck(name, only(servers.settings, name, max_tokens=64)).run()
     assert [(one.name, one.ok) for one in found] == [
         ("models", True),
         ("chat", True),
@@ -141,7 +155,9 @@ def test_a_reader_who_leaves_stops_vllm(servers: ModelServers) -> None:
     settings = servers.settings
     table = settings.llm["vllm"].model_copy(update={"max_tokens": 2000})
     before = servers.metric("vllm:generation_tokens_total")
-    with closing(llm.stream("vllm", table, settings.model_key("vllm"), LONG)) as pieces:
+    with closing(
+        client.stream("vllm", table, settings.read_model_key("vllm"), LONG)
+    ) as pieces:
         next(pieces)
         assert servers.metric("vllm:num_requests_running") == 1
     while servers.metric("vllm:num_requests_running"):
@@ -150,7 +166,7 @@ def test_a_reader_who_leaves_stops_vllm(servers: ModelServers) -> None:
     assert servers.metric("vllm:generation_tokens_total") - before < 60
 
 
-@BOTH
+@LLAMA_IN_SMOKE
 def test_same_question_same_answer(notes: Settings, name: str) -> None:
     mine = only(notes, name)
     first, end, notices = told(mine)
@@ -162,8 +178,8 @@ def test_same_question_same_answer(notes: Settings, name: str) -> None:
 def test_a_full_queue(notes: Settings) -> None:
     """One is answered, one waits, the third is told that it is too much."""
     mine = only(notes, "vllm", at_once=1, max_tokens=2000)
-    models = Models(mine)
-    table, key = mine.llm["vllm"], mine.model_key("vllm")
+    models = LLMPool(mine)
+    table, key = mine.llm["vllm"], mine.read_model_key("vllm")
     queue = models._servers["vllm"].queue
     ends: list[Finished] = []
     waiting = threading.Thread(
@@ -180,7 +196,7 @@ def test_a_full_queue(notes: Settings) -> None:
     assert next(e.text for e in events if isinstance(e, Sentence)) == FACT
     waiting.join()
     assert ends[0].mode is Mode.GENERATED
-    assert llm.models("vllm", table, key)[table.model] == table.context_tokens
+    assert client.list_models("vllm", table, key)[table.model] == table.context_tokens
 
 
 def test_secrets_and_questions_are_nowhere(
@@ -192,7 +208,7 @@ def test_secrets_and_questions_are_nowhere(
     ).stdout
     assert "vllm.entrypoints" in listed
     for name in servers.settings.llm:
-        key = servers.settings.model_key(name)
+        key = servers.settings.read_model_key(name)
         log = servers.log(name)
         assert key not in listed + log
         assert "wombat" not in log
@@ -203,7 +219,7 @@ def test_from_the_command_line(servers: ModelServers, tmp_path: Path) -> None:
     table = servers.settings.llm["llama"]
     (tmp_path / "dunegpt.toml").write_text(
         f'[llm.small]\nbase_url = "{table.base_url}"\nmodel = "{table.model}"\n'
-        f'api_key_file = "{servers.settings.path(table.api_key_file)}"\n'
+        f'api_key_file = "{servers.settings.resolve_path(table.api_key_file)}"\n'
         "timeout_s = 300\nmax_tokens = 48\n"
     )
     done = subprocess.run(
@@ -221,7 +237,7 @@ def test_from_the_command_line(servers: ModelServers, tmp_path: Path) -> None:
 # ── from here on, vLLM is dead ────────────────────────────────────────────────────
 
 
-class Killing(Models):
+class Killing(LLMPool):
     """Kills the server once it has begun to write."""
 
     def __init__(self, settings: Settings, servers: ModelServers) -> None:
@@ -231,7 +247,7 @@ class Killing(Models):
     def stream(
         self,
         name: str,
-        messages: llm.Messages,
+        messages: Messages,
         person: str = "",
         *,
         within_s: float | None = None,
@@ -257,20 +273,20 @@ def test_llama_cpp_takes_over(servers: ModelServers, notes: Settings) -> None:
     assert end.mode is Mode.GENERATED
     assert "The model server 'vllm' is down" in notices
     assert "'llama'" not in notices
-    assert Check("vllm", notes).all()[0].ok is False
+    assert ServerCheck("vllm", notes).run()[0].ok is False
 
 
 def test_a_follow_up_stands_alone(servers: ModelServers, notes: Settings) -> None:
     """What such a model writes is checked; the rules are there if it fails."""
-    update = {"answer": AnswerTable(budget_s=300)}
+    update = {"answer": AnswerSettings(budget_s=300)}
     mine = only(notes, "llama").model_copy(update=update)
-    history = [Turn(QUESTION, (Said(FACT, (("n:FLD-1:1", "a.txt"),)),))]
+    history = [Turn(QUESTION, (AnswerSentence(FACT, (("n:FLD-1:1", "a.txt"),)),))]
     events = answer("and its cathode?", mine, reader=PUBLIC, history=history)
     with closing(events):
         first = next(events)
-    assert isinstance(first, Asked)
+    assert isinstance(first, QuestionEvent)
     assert first.was_rewritten
     rules = "What is the cathode of the far detector?"
-    taken = not unfaithful(first.question, "and its cathode?", history)
+    taken = not check_rewrite(first.question, "and its cathode?", history)
     assert taken or first.question == rules
     assert "cathode" in first.question

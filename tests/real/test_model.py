@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dunegpt.config import EmbedTable, Settings, SourceTable
+from dunegpt.access import NOBODY
+from dunegpt.config import EmbedSettings, Settings, SourceSettings
 from dunegpt.index.build import build
 from dunegpt.ingest.crawl import crawl
-from dunegpt.serve.answer import answer
-from dunegpt.types import NOBODY, Finished, Notice, Outcome, Sentence
+from dunegpt.types import Finished, Notice, Outcome, Sentence
+from tests.serve.asking import answer
 
 pytestmark = pytest.mark.model
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("examples")
     script = [sys.executable, str(ROOT / "examples" / "make_documents.py")]
     subprocess.run([*script, str(folder / "documents")], check=True, timeout=120)
-    table = SourceTable(
+    table = SourceSettings(
         type="folder", path=str(folder / "documents"), access=["public"]
     )
     settings = Settings(data_dir=folder / "data", sources={"examples": table})
@@ -52,13 +53,15 @@ def test_the_second_run_makes_nothing(examples: Settings) -> None:
 
 
 def test_both_backends_agree(examples: Settings) -> None:
-    from dunegpt.index.embed import BatchEncoder  # noqa: PLC0415
-    from dunegpt.index.encoder import Encoder  # noqa: PLC0415
+    from dunegpt.index.encoder.batch import BatchEncoder  # noqa: PLC0415
+    from dunegpt.index.encoder.onnx import Encoder  # noqa: PLC0415
 
     texts = ["argon", "1.2 ± 0.1 GeV", "", "The drift field is 475 V/cm. " * 80]
-    batch = BatchEncoder(EmbedTable())
-    exported = Encoder(examples.data / "snapshots" / "current" / "encoder")
-    cosines = np.sum(batch.documents(texts) * exported.documents(texts), axis=1)
+    batch = BatchEncoder(EmbedSettings())
+    exported = Encoder(examples.paths.current_snapshot / "encoder")
+    cosines = np.sum(
+        batch.embed_documents(texts) * exported.embed_documents(texts), axis=1
+    )
     assert cosines.min() >= 0.999
     assert exported.info.id == batch.info.id
 
@@ -111,6 +114,7 @@ def _letters(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
+@pytest.mark.smoke
 def test_ask_a_folder_from_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "note.md").write_text("# Pump\n\nThe pump moves 8 litres a minute.\n")
     command = [sys.executable, "-m", "dunegpt", "ask", "--json", "--folder"]

@@ -1,52 +1,37 @@
 """The real tesseract and LibreOffice, inside the limits of the child process."""
 
 import io
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from pptx import Presentation
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from dunegpt.config import ExtractTable
-from dunegpt.ingest.extract import Extracted, tools
+from dunegpt.config import ExtractSettings
+from dunegpt.ingest.extract import ExtractResult
+from dunegpt.ingest.extract import programs as tools
+from dunegpt.ingest.extract.registry import PDF
 from dunegpt.ingest.extract.sandbox import Sandbox
-from tests.ingest import samples
-from tests.real.conftest import REQUIRED, absent
+from tests.ingest.extract import samples
+from tests.real.conftest import require_programs
 
 pytestmark = pytest.mark.programs
-PACKAGES = {
-    "tesseract": ["tesseract-ocr"],
-    "soffice": [
-        "libreoffice-impress-nogui",
-        "libreoffice-writer-nogui",
-        "libreoffice-calc-nogui",
-    ],
-}
 
 
 @pytest.fixture(scope="session")
 def programs() -> None:
-    """Install what is missing where real parts are required; else skip."""
-    lacking = [name for name in PACKAGES if not shutil.which(name)]
-    if lacking and not REQUIRED:
-        absent(", ".join(lacking), "not installed; 'make test-real' installs them")
-    if lacking:
-        install = ["apt-get", "install", "-y", "--no-install-recommends"]
-        packages = [package for name in lacking for package in PACKAGES[name]]
-        for command in (["apt-get", "update"], [*install, *packages]):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                absent(", ".join(lacking), done.stderr[-300:])
-    tools.forget()
+    """Skip, or fail where real parts are required, if a program is missing."""
+    require_programs("tesseract", "soffice")
+    tools.clear_cache()
 
 
 @pytest.fixture
 def read(programs: None, tmp_path: Path) -> Iterator["Reader"]:
-    with Sandbox(ExtractTable(ocr_images=3)) as sandbox:
+    with Sandbox(ExtractSettings(ocr_images=3)) as sandbox:
         yield Reader(sandbox, tmp_path)
 
 
@@ -56,7 +41,7 @@ class Reader:
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox, self.folder = sandbox, folder
 
-    def __call__(self, content: bytes, name: str) -> Extracted:
+    def __call__(self, content: bytes, name: str) -> ExtractResult:
         (self.folder / "blob").write_bytes(content)
         return self.sandbox.extract(
             self.folder / "blob", name, "application/octet-stream"
@@ -78,6 +63,7 @@ def scanned(*texts: str) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.smoke
 def test_a_scan(read: Reader) -> None:
     found = read(scanned("LARCH 475", "", "PURITY 12"), "scan.pdf")
     assert [page.number for page in found.pages] == [1, 2, 3]
@@ -94,7 +80,7 @@ def test_a_scan_of_many_pages_is_read_up_to_the_budget(read: Reader) -> None:
 
 
 def test_a_page_with_text_needs_no_tesseract(read: Reader) -> None:
-    assert read(scanned(""), "a.pdf").made_with == {"pdf": "2"}
+    assert read(scanned(""), "a.pdf").made_with == {"pdf": PDF.version}
 
 
 def test_a_picture(read: Reader) -> None:
@@ -113,7 +99,9 @@ def test_a_picture_on_a_slide_is_read_once(read: Reader) -> None:
     assert "LARCH" in page.text
 
 
-@pytest.mark.parametrize("ending", ["odt", "doc", "rtf"])
+@pytest.mark.parametrize(
+    "ending", ["odt", pytest.param("doc", marks=pytest.mark.smoke), "rtf"]
+)
 def test_old_documents(read: Reader, ending: str) -> None:
     source = b"{\\rtf1 Field\\par of 475 V/cm\\par}"
     found = read(converted(read.folder, source, "rtf", ending), f"a.{ending}")
@@ -142,6 +130,31 @@ def test_old_workbooks_need_no_libreoffice(read: Reader, ending: str) -> None:
     found = read(content, "a." + ending)
     assert "Cathode | 12.5" in found.pages[0].text
     assert "soffice" not in found.made_with
+
+
+@pytest.mark.parametrize("ending", ["xls", "ods"])
+def test_old_workbooks_are_as_displayed(read: Reader, ending: str) -> None:
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out)
+    sheet = book.add_worksheet("Data")
+    cells = [
+        (0.985, "0.0%"), (42, "00000"), (180000, '#,##0" V"'), (1.5, "[h]:mm"),
+        (-0.25, "0.00;(0.00)"), (45385.75, "dd/mm/yyyy hh:mm"), (3.2e-9, "0.00E+00"),
+    ]  # fmt: skip
+    for row, (value, code) in enumerate(cells, start=2):
+        sheet.write(row, 1, value, book.add_format({"num_format": code}))
+    sheet.write_formula(9, 1, "=1/0", value="#DIV/0!")
+    sheet.write(10, 1, "kept")
+    sheet.set_row(10, None, None, {"hidden": True})
+    sheet.write_comment(2, 1, "Lowered on 12 May.")
+    book.close()
+    content = converted(read.folder, out.getvalue(), "xlsx", ending)
+    [page] = read(content, "a." + ending).pages
+    assert page.label == "Data!3:11"
+    assert page.text.split("\n") == [
+        "98.5% [comment: Lowered on 12 May.]", "00042", "180,000 V", "36:00", "-0.25",
+        "2024-04-03 18:00", "3.20E-09", "#DIV/0!", "kept | (hidden row)",
+    ]  # fmt: skip
 
 
 def test_a_damaged_old_document(read: Reader) -> None:

@@ -1,7 +1,6 @@
 """A snapshot that goes to another host over a real ssh and rsync."""
 
 import getpass
-import shutil
 import socket
 import subprocess
 import time
@@ -14,16 +13,15 @@ import pytest
 
 from dunegpt.config import Settings
 from dunegpt.errors import StorageError
-from dunegpt.index import snapshots
+from dunegpt.index import manage
 from dunegpt.index.build import build
-from dunegpt.index.search import Searcher
-from dunegpt.index.snapshot import Snapshot
+from dunegpt.index.search.searcher import Searcher
+from dunegpt.index.snapshot.snapshot import Snapshot
 from tests.index.corpus import PUBLIC, document, fill
-from tests.real.conftest import REQUIRED, absent
+from tests.real.conftest import absent, require_programs
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.smoke]
 SSHD = Path("/usr/sbin/sshd")
-PACKAGES = ["openssh-server", "openssh-client", "rsync"]
 _READY_S = 20
 
 
@@ -37,17 +35,8 @@ class Host:
 
 @pytest.fixture(scope="session")
 def programs() -> None:
-    """Install what is missing where real parts are required; else skip."""
-    lacking = [name for name in ("ssh", "rsync") if not shutil.which(name)]
-    lacking += [] if SSHD.exists() else ["sshd"]
-    if lacking and not REQUIRED:
-        absent(", ".join(lacking), "not installed; 'make test-real' installs them")
-    if lacking:
-        install = ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES]
-        for command in (["apt-get", "update"], install):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                absent(", ".join(lacking), done.stderr[-300:])
+    """Skip, or fail where real parts are required, if a program is missing."""
+    require_programs("ssh", "rsync", str(SSHD))
 
 
 @pytest.fixture
@@ -96,22 +85,22 @@ def test_a_snapshot_is_pushed_over_ssh(
     first = build(settings).snapshot
     target = tmp_path / "a server" / "data"
     there = settings.model_copy(update={"data_dir": target})
-    snapshots.push(settings, f"127.0.0.1:{target}")
-    assert snapshots.verify(there, "current").errors == []
+    manage.push(settings, f"127.0.0.1:{target}")
+    assert manage.verify(there, "current").errors == []
 
     fill(settings, [(document("n:2"), {"a.txt": ["A wombat digs."]})])
     second = build(settings).snapshot
     assert first != second
-    snapshots.push(settings, f"127.0.0.1:{target}")
+    manage.push(settings, f"127.0.0.1:{target}")
     assert (target / "snapshots" / "current").resolve().name == second
-    assert snapshots.verify(there, "current").errors == []
+    assert manage.verify(there, "current").errors == []
     snapshot = Snapshot(target / "snapshots" / "current")
-    assert Searcher(snapshot).search("wombat", PUBLIC).hits
+    assert Searcher(snapshot).as_reader(PUBLIC).search("wombat").hits
     snapshot.close()
 
     host.process.terminate()
     host.process.wait(timeout=10)
     with pytest.raises(StorageError, match=r"rsync to 127\.0\.0\.1") as refused:
-        snapshots.push(settings, f"127.0.0.1:{target}", first)
+        manage.push(settings, f"127.0.0.1:{target}", first)
     assert "run the same command again" in refused.value.hint
     assert (target / "snapshots" / "current").resolve().name == second

@@ -1,0 +1,39 @@
+"""The command ``index``."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from dunegpt.cli import console, options, render_operations
+from dunegpt.schemas.operations import IndexRunResponse
+
+
+def index(
+    rebuild: Annotated[
+        bool, typer.Option(help="Extract and embed everything again.")
+    ] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Publish even if many files of the current index cannot be read now.",
+        ),
+    ] = False,
+    as_json: options.JSONOption = False,
+) -> None:
+    """Bring the index up to date with the catalog, and publish it.
+
+    Examples: `dunegpt index`; `dunegpt index --rebuild`
+    """
+    from dunegpt.index.build import build  # noqa: PLC0415 - start-up time
+
+    settings = options.get_settings()
+    with console.show_stages() as show:
+        report = build(
+            settings, rebuild=rebuild, accept_loss=accept_loss, progress=show
+        )
+    shape = IndexRunResponse(**asdict(report))
+    options.print_json(
+        shape, one_line=True
+    ) if as_json else render_operations.print_index(shape)

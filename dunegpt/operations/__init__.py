@@ -1,0 +1,1 @@
+"""Operations across ingest, index and receipts: status and forgetting."""

@@ -1,0 +1,1 @@
+"""Text analysis that both the index and the answers use."""

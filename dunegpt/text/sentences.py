@@ -1,0 +1,149 @@
+"""The one sentence splitter, with the rules of each of its three uses.
+
+Passages are cut where nothing may be lost and content ids must stay the same; quotes
+are sentences, list items and table rows that can stand alone; a model's answer comes in
+pieces and has citation marks behind its sentences. The rules differ, the splitting does
+not.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+MAX_QUOTE = 400
+"""Longer quotes are cut at the ends of lines, and there at so many characters."""
+_WINDOW = 12
+"""Characters before a boundary that an abbreviation is looked for in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceRules:
+    """What ends a sentence.
+
+    Attributes:
+        boundary: Matches between two sentences. Its group ``kept`` is what still
+            belongs to the first one: a closing quotation mark, citation marks.
+        abbreviation: Matches the end of a text whose last full stop ends no sentence.
+        joins_paragraphs: Whether an abbreviation also joins over an empty line.
+        has_marks: Whether ``kept`` are citation marks: behind them a sentence has
+            ended, whatever stands before.
+    """
+
+    boundary: re.Pattern[str]
+    abbreviation: re.Pattern[str]
+    joins_paragraphs: bool = False
+    has_marks: bool = False
+
+    def find_spans(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Yield start and end of each sentence but the last, and the next one's start.
+
+        >>> list(PASSAGE_RULES.find_spans("See Fig. 3. It is cold. Very"))
+        [(0, 11, 12), (12, 23, 24)]
+        """
+        start = 0
+        for match in self.boundary.finditer(text):
+            if self._is_end(text, start, match):
+                yield start, max(match.start(), match.end("kept")), match.end()
+                start = match.end()
+
+    def _is_end(self, text: str, start: int, match: re.Match[str]) -> bool:
+        """Return whether a sentence ends at a boundary, not just an abbreviation."""
+        if match["kept"] and self.has_marks:
+            return True
+        if match[0].count("\n") > 1 and not self.joins_paragraphs:
+            return True
+        window = max(start, match.start() - _WINDOW)
+        return not self.abbreviation.search(text, window, match.start())
+
+
+_ABBREVIATION = (
+    r"(?:\b(?:e\.g|i\.e|cf|Figs?|Eqs?|Refs?|Sec|Tab|vs|Dr|Prof|[Nn]o|approx|ca|et al)"
+    r"|(?<!\d\s)(?<!\d)\b[A-Z])\."
+)
+
+PASSAGE_RULES = SentenceRules(
+    boundary=re.compile(r"(?P<kept>)(?:\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"]))"),
+    abbreviation=re.compile(
+        r"(?:\b(?:[A-Z]|Figs?|Eqs?|Secs?|Refs?|Tabs?|Nos?|Vol|vs|cf|al|etc|approx|ca"
+        r"|resp|Dr|Prof|Mr|Ms|St|e\.g|i\.e))\.$"
+    ),
+)
+"""Of passages. A change needs another ``VERSION`` in ``ingest/split.py``: it changes
+passages, and with them content ids."""
+
+QUOTE_RULES = SentenceRules(
+    boundary=re.compile(
+        r"(?<=[.!?])(?P<kept>[\"')\]]?)\s+(?=[A-Z0-9(\[*\-])"
+        r"|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
+    ),
+    abbreviation=re.compile(_ABBREVIATION + "$"),
+)
+"""Of quotes: a list item begins one, too."""
+
+ANSWER_RULES = SentenceRules(
+    boundary=re.compile(
+        r"(?<=[.!?])(?P<kept>(?:\s*\[[\d,;\s]+\])*)\s+(?=[^\s\[])"
+        r"|\n\n+|\n(?=[^\sa-z])"
+    ),
+    abbreviation=re.compile(_ABBREVIATION + r"\s*$"),
+    joins_paragraphs=True,
+    has_marks=True,
+)
+"""Of what a model writes: each new line may begin a sentence."""
+_ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")
+"""Rows of a table: each stands for itself."""
+
+
+def split_passage(text: str) -> Iterator[str]:
+    """Yield the sentences and paragraphs of a text; joined they are the text again."""
+    start = 0
+    for _, _, following in PASSAGE_RULES.find_spans(text):
+        yield text[start:following]
+        start = following
+    if start < len(text):
+        yield text[start:]
+
+
+def split_sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a passage, verbatim, without white space around them.
+
+    A sentence here is what can stand alone as a quote: a sentence, an item of a list, a
+    row of a table.
+    """
+    start = 0
+    for _, end, following in QUOTE_RULES.find_spans(text):
+        yield from _split_long(text[start:end])
+        start = following
+    yield from _split_long(text[start:])
+
+
+def split_stream(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield whole sentences of an answer, each as soon as its end has come.
+
+    Args:
+        pieces: Of the answer's text, in order.
+    """
+    text = ""
+    for piece in pieces:
+        text += piece
+        text = yield from _take_complete(text)
+    yield from filter(None, [text.strip()])
+
+
+def _take_complete(text: str) -> Generator[str, None, str]:
+    """Yield the sentences that a text holds whole; return the rest of it."""
+    start = 0
+    for _, end, following in ANSWER_RULES.find_spans(text):
+        yield from filter(None, [text[start:end].strip()])
+        start = following
+    return text[start:]
+
+
+def _split_long(sentence: str) -> Iterator[str]:
+    """Yield a sentence, line by line if it is a table or too long to be a quote."""
+    sentence = sentence.strip()
+    if len(sentence) <= MAX_QUOTE and not _ROWS.search(sentence):
+        parts = [sentence]
+    else:
+        parts = [part[:MAX_QUOTE].strip() for part in sentence.split("\n")]
+    yield from (part for part in parts if part)

@@ -1,0 +1,137 @@
+"""Names of documents, and the mentions of such names in a question.
+
+A document can be named by its id, its number, its number and version, its address, its
+kind and number (``event 22661``) or the name of a file. The document store knows which
+names exist. Source of the forms: how DUNE's texts cite DocDB, EDMS and Indico.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dunegpt.ids import split_id
+from dunegpt.ingest.references import Reference, find_references, normalize_version
+from dunegpt.types import Document
+
+NUMBERED_SYSTEMS = frozenset({"docdb:", "edms:"})
+"""Id prefixes of systems in which every number is a document, indexed or not."""
+
+Lookups = tuple[tuple[str, str | None], ...]
+
+_KIND = re.compile(
+    r"(?<![\w-])(?P<kind>event|contribution|entry|e-?log(?:book)?(?:\s+entry)?)"
+    r"\s*(?:no\b\.?|number|id)?\s*\#?(?P<number>\d{3,8})(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(
+    r"(?:https?://|[\w-]+(?:\.[\w-]+)+/)[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+"
+)
+_SERIES = re.compile(r"([a-z][a-z._/-]*[:_/-])\d+")
+_VERSION = re.compile(
+    r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
+)
+_ENDS_WITH_VERSION = re.compile(r"^(.+?)(?:-v|:v?)(\d{1,3}(?:\.\d{1,3})?)$")
+_ENDS_WITH_NUMBER = re.compile(r"\d{3,}$")
+_KINDS = frozenset({"event", "contribution", "entry"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A possible mention of a document in a question.
+
+    Attributes:
+        text: The mention as written in the question.
+        lookups: Names to look up, each with a version or None for the newest; the
+            first name that exists wins.
+        series: Prefix of the name if names of this form are numbered (``lts-``).
+    """
+
+    text: str
+    lookups: Lookups
+    series: str
+
+
+def collect_names(document: Document) -> set[str]:
+    """Return the names of a document and of its files, lower-cased."""
+    prefix, number, version = split_id(document.id)
+    names = {document.id, f"{prefix}:{number}", number}
+    names |= {document.url, _normalize_address(document.url.casefold())}
+    if version is not None:
+        names |= {f"{number}:{version}", f"{number}-v{version}"}
+    if number.isdigit():
+        names -= {number, f"{number}:{version}", f"{number}-v{version}"}
+    if document.kind in _KINDS and (digits := _ENDS_WITH_NUMBER.search(number)):
+        names.add(f"{document.kind} {digits[0]}")
+    names |= {make_file_name(f.name) for f in document.files if f.name and f.access}
+    return {name.casefold() for name in names if name}
+
+
+def make_file_name(name: str) -> str:
+    """Return the lookup name of documents that have a file of this name."""
+    return f"file {name.casefold()}"
+
+
+def find_mentions(question: str) -> Iterator[Mention]:
+    """Yield candidate mentions of documents; most of them match no document."""
+    spans: list[tuple[int, int]] = []
+    for reference in find_references(question):
+        if reference.system != "foreign":  # may still be the name of a document
+            spans.append((reference.start, reference.end))
+            yield _make_reference_mention(question, reference)
+    for match in _KIND.finditer(question):
+        if not _overlaps(match.span(), spans):
+            spans.append(match.span())
+            kind = match["kind"].casefold()
+            kind = kind if kind in _KINDS else "entry"
+            yield Mention(match[0], ((f"{kind} {int(match['number'])}", None),), "")
+    for match in _TOKEN.finditer(question):
+        if not _overlaps(match.span(), spans):
+            yield from _parse_token(question, match)
+
+
+def _overlaps(span: tuple[int, int], taken: list[tuple[int, int]]) -> bool:
+    return any(span[0] < end and start < span[1] for start, end in taken)
+
+
+def _make_reference_mention(question: str, reference: Reference) -> Mention:
+    """Return the mention for an identifier; for an address, look it up verbatim too."""
+    text = question[reference.start : reference.end]
+    prefix = reference.target.partition(":")[0]
+    exact: list[tuple[str, str | None]] = []
+    if "://" in text or text.casefold().startswith((f"{prefix}/", "edms.", "docs.")):
+        exact = [(text.casefold(), None), (_normalize_address(text.casefold()), None)]
+    named = (reference.target.casefold(), reference.version or None)
+    series = "" if prefix == "arxiv" else f"{prefix}:"
+    return Mention(text, (*exact, named), series)
+
+
+def _parse_token(question: str, match: re.Match[str]) -> Iterator[Mention]:
+    start, end = match.span()
+    token = match[0].rstrip(".:,;?!)").casefold()
+    is_candidate = any(c.isdigit() or c in ":/." for c in token)
+    if len(token) > 200 or not is_candidate:
+        return
+    version, end = _parse_version_after(question, end)
+    text = question[start:end].rstrip(".:,;?!)")
+    lookups: list[tuple[str, str | None]] = [(token, version)]
+    if (bare := _normalize_address(token)) != token:
+        lookups.append((bare, None))
+    if versioned := _ENDS_WITH_VERSION.match(token):
+        lookups.append((versioned[1], normalize_version(versioned[2])))
+    series = ""
+    if bare == token:
+        numbered = _SERIES.fullmatch(lookups[-1][0]) or _SERIES.fullmatch(token)
+        series = numbered[1] if numbered else ""
+        lookups.append((make_file_name(token), None))
+    yield Mention(text, tuple(lookups), series)
+
+
+def _normalize_address(address: str) -> str:
+    """Return an address without its scheme, fragment and trailing slash."""
+    return address.partition("://")[2].partition("#")[0].rstrip("/") or address
+
+
+def _parse_version_after(question: str, end: int) -> tuple[str | None, int]:
+    """Return the version that follows at an offset, and the offset after it."""
+    match = _VERSION.match(question, end)
+    return (str(int(match[1])), match.end()) if match else (None, end)

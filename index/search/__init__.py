@@ -1,0 +1,1 @@
+"""Search: finds and ranks the passages that a reader may see."""

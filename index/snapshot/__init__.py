@@ -1,0 +1,1 @@
+"""Snapshots: the immutable files that a server searches, their reader and writer."""

@@ -1,0 +1,436 @@
+"""Lexical search (BM25) with tantivy; access filters are part of the query.
+
+One scored field holds the tokens of context line and passage, as split by `tokenize`;
+access set, source, kind, status, day, document and row are filter fields. Scores are
+divided by the highest score that any passage could have (0..1). Does not depend on
+vectors.
+"""
+
+import json
+import math
+import os
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tantivy
+
+from dunegpt.errors import IndexBrokenError
+from dunegpt.files import damaged, link
+from dunegpt.index.snapshot.vectors import Rows, Scores
+from dunegpt.text.analyzer import tokenize
+
+__all__ = [
+    "LexicalFilter",
+    "LexicalIndex",
+    "LexicalWriter",
+    "PassageFields",
+    "Rows",
+    "Scores",
+]
+
+_Doubles = npt.NDArray[np.float64]
+
+_K1 = 1.2
+_WRITER_BYTES = 64 << 20
+_MAX_WORDS = 64
+_CACHED_CLAUSES = 64
+_CACHED_WORDS = 50_000
+_LAST_DAY = 4_000_000
+_MAX_SCORE = 1.001
+_PANIC = "PanicException"
+_SAMPLE = 32
+_MIN_SAMPLED_SHARE = 0.03
+_MIN_SHARE = 0.2
+_FIELDS = ("document", "access", "source", "kind", "status", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalFilter:
+    """The filter that a passage must pass to be found; numbers, not names.
+
+    Attributes:
+        access: Access sets that the reader may read.
+        documents: Documents to search in; None for all.
+        public: Access sets that are public.
+        stale: Sources whose access data is too old; only their public passages pass.
+        without: Rows to exclude.
+        without_documents: Documents to exclude.
+        sources: Sources to search in; None for all. Likewise ``kinds`` and
+            ``statuses``.
+        since: First day, as an ordinal; ``until`` likewise the last day. Undated
+            documents pass neither.
+        visible: Number of rows that pass the filter.
+        rows: The same filter as a mask over rows; None if it was not computed.
+    """
+
+    access: tuple[int, ...]
+    documents: tuple[int, ...] | None = None
+    public: tuple[int, ...] = ()
+    stale: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()
+    without_documents: tuple[int, ...] = ()
+    sources: tuple[int, ...] | None = None
+    kinds: tuple[int, ...] | None = None
+    statuses: tuple[int, ...] | None = None
+    since: int | None = None
+    until: int | None = None
+    visible: int = 0
+    rows: npt.NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageFields:
+    """The values of the filter fields of a passage, as numbers.
+
+    Attributes:
+        day: Ordinal of the document's date; 0 if it has none.
+    """
+
+    document: int
+    access: int
+    source: int = 0
+    kind: int = 0
+    status: int = 0
+    day: int = 0
+
+
+class LexicalWriter:
+    """Writes the lexical index of a new snapshot; rows are added in order."""
+
+    def __init__(self, folder: Path, base: Path | None = None) -> None:
+        """Create the index.
+
+        Args:
+            folder: Folder to write; must not exist.
+            base: Existing index to start from. Its files never change, so they are
+                hard-linked.
+        """
+        folder.mkdir(parents=True)
+        if base is None:
+            index = tantivy.Index(_build_schema(), path=str(folder))
+        else:
+            for path in base.iterdir():
+                if path.suffix != ".lock":
+                    link(path, folder / path.name)
+            index = tantivy.Index.open(str(folder))
+        _register_tokenizer(index)
+        # One thread, so that equal input gives equal index files.
+        self._writer = index.writer(_WRITER_BYTES, 1)
+        self._is_closed = False
+
+    def add(self, row: int, tokens: Iterable[str], fields: PassageFields) -> None:
+        """Add a passage: the tokens to index and the values of the filter fields."""
+        entry = tantivy.Document()
+        entry.add_unsigned("row", row)
+        for name in _FIELDS:
+            entry.add_unsigned(name, getattr(fields, name))
+        entry.add_text("body", " ".join(tokens))
+        self._writer.add_document(entry)
+
+    def remove(self, document: int) -> None:
+        """Remove the passages of a document."""
+        query = tantivy.Query.term_set_query(_build_schema(), "document", [document])
+        self._writer.delete_documents_by_query(query)
+
+    def close(self) -> None:
+        """Commit the changes, and wait until they are on disk."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+        self._is_closed = True
+
+    def discard(self) -> None:
+        """Stop writing, so that the folder can be removed."""
+        if not self._is_closed:
+            self._writer.rollback()
+            self._writer.wait_merging_threads()
+            self._is_closed = True
+
+
+class LexicalIndex:
+    """The lexical index of a snapshot, opened for reading."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index.
+
+        Raises:
+            IndexBrokenError: The index is missing or damaged.
+        """
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            folder = _link_files(folder)
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._folder = folder
+        with self._translate_errors():
+            index = tantivy.Index.open(str(folder))
+            _register_tokenizer(index)
+            index.reload()
+            self._searcher = index.searcher()
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            self._total_documents = sum(
+                segment["max_doc"] for segment in meta["segments"]
+            )
+        self._schema = _build_schema()
+        self._cached_filters = lru_cache(_CACHED_CLAUSES)(self._build_filters)
+        self._is_known_word = lru_cache(_CACHED_WORDS)(self._has_word)
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def search(self, query: str, clause: LexicalFilter, k: int) -> tuple[Rows, Scores]:
+        """Return rows and scores (0..1) of the best passages, best first.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        return self._score(query, clause, k)
+
+    def score_rows(
+        self, query: str, clause: LexicalFilter, rows: Sequence[int]
+    ) -> dict[int, float]:
+        """Return the scores of the given rows; rows with no query word are left out.
+
+        The scores equal those of `search` with the same clause.
+        """
+        if clause.rows is not None:
+            rows = [row for row in rows if clause.rows[row]]
+        # For some hundred rows, single terms are three times as fast as a term set.
+        terms = [
+            tantivy.Query.term_query(self._schema, "row", int(row)) for row in rows
+        ]
+        only = tantivy.Query.boolean_query([(tantivy.Occur.Should, q) for q in terms])
+        matching_rows, scores = self._score(query, clause, max(len(rows), 1), only)
+        return dict(zip(matching_rows.tolist(), scores.tolist(), strict=True))
+
+    def find_newest(self, text: str, clause: LexicalFilter, k: int) -> list[int]:
+        """Return the k newest rows that have all words of a text, newest day first.
+
+        Words added by document expansion count, too.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        words = dict.fromkeys(tokenize(text)[:_MAX_WORDS])
+        with self._translate_errors():
+            is_known = all(self._is_known_word(word, clause) for word in words)
+        if not words or not is_known:
+            return []
+        must = [
+            tantivy.Query.term_query(self._schema, "body", word, "freq")
+            for word in words
+        ]
+        query = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, q) for q in (*must, *self._cached_filters(clause))]
+        )
+        with self._translate_errors():
+            hits = self._searcher.search(
+                query, k, count=False, order_by_field="day"
+            ).hits
+            addresses = [place for _, place in hits]
+            rows = self._searcher.fast_field_values("row", addresses) if hits else []
+            return [int(row) for row in np.array(rows, np.int64)]
+
+    def get_word_weights(self, text: str, clause: LexicalFilter) -> dict[str, float]:
+        """Return the inverse document frequency of each word of a text.
+
+        A word that occurs only in passages the filter excludes is weighted like a word
+        that occurs nowhere, so that weights reveal nothing about hidden passages.
+        """
+        weights = {}
+        with self._translate_errors():
+            for word in tokenize(text)[:_MAX_WORDS]:
+                known = self._is_known_word(word, clause)
+                weights[word] = self.get_idf(word) if known else self._compute_idf(0)
+        return weights
+
+    def get_idf(self, word: str) -> float:
+        """Return the inverse document frequency of a token of `tokenize`.
+
+        Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and
+        Beyond (2009), with the 1 inside the logarithm that Lucene and tantivy add. As
+        in tantivy, removed passages count until their tantivy segment is merged.
+        """
+        return self._compute_idf(self._searcher.doc_freq("body", word))
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        """Turn the errors of tantivy on damaged files into `IndexBrokenError`."""
+        try:
+            yield
+        except (ValueError, OSError, TypeError, LookupError, OverflowError) as error:
+            message = f"The lexical index {self._folder}: {error}"
+            raise damaged(error, message, path=self._folder) from error
+        except BaseException as error:
+            # A panic in Rust: its class is not importable, and no `Exception`.
+            if type(error).__name__ != _PANIC:
+                raise
+            raise IndexBrokenError(
+                f"The lexical index {self._folder} is damaged: {error}"
+            ) from None
+
+    def _compute_idf(self, n: int) -> float:
+        return math.log(1 + (self._total_documents - n + 0.5) / (n + 0.5))
+
+    def _has_word(self, word: str, clause: LexicalFilter) -> bool:
+        """Return whether any passage that passes the filter has a word."""
+        count = self._searcher.doc_freq("body", word)
+        excluded = self._total_documents - clause.visible
+        if count > excluded or not excluded:
+            return count > 0  # more passages have it than the filter excludes
+        # A word that no passage has takes the same path as one of hidden passages.
+        if (
+            clause.rows is not None
+            and clause.visible > _MIN_SAMPLED_SHARE * self._total_documents
+        ):
+            sample, _ = self._search_top_k(self._build_query({word: 1}, []), _SAMPLE)
+            if clause.rows[sample].any():
+                return True
+        query = self._build_query({word: 1}, self._cached_filters(clause))
+        return bool(self._searcher.search(query, 1, count=False).hits)
+
+    def _score(
+        self,
+        query: str,
+        clause: LexicalFilter,
+        k: int,
+        only: tantivy.Query | None = None,
+    ) -> tuple[Rows, Scores]:
+        counts = Counter(tokenize(query)[:_MAX_WORDS])
+        with self._translate_errors():
+            known_words = {
+                w: n for w, n in counts.items() if self._is_known_word(w, clause)
+            }
+            highest = (_K1 + 1) * sum(
+                n * self.get_idf(w) for w, n in known_words.items()
+            )
+            if highest <= 0:
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            result = None if only else self._filter_top_k(known_words, clause, k)
+            if result is None:
+                is_masked = only and clause.rows is not None
+                must = [] if is_masked else self._cached_filters(clause)
+                full_query = self._build_query(
+                    known_words, [*must, only] if only else must
+                )
+                result = self._search_top_k(full_query, k)
+            rows, scores = result[0], np.asarray(result[1] / highest, np.float32)
+            if clause.rows is not None and not clause.rows[rows].all():
+                raise ValueError("it finds rows that the filter excludes")
+        if len(scores) and not 0 <= scores.min() <= scores.max() <= _MAX_SCORE:
+            raise IndexBrokenError("A score of the lexical index is out of range.")
+        return rows, scores
+
+    def _search_top_k(self, asked: tantivy.Query, k: int) -> tuple[Rows, _Doubles]:
+        hits = self._searcher.search(asked, k, count=False).hits
+        addresses = [place for _, place in hits]
+        rows = self._searcher.fast_field_values("row", addresses) if addresses else []
+        return np.array(rows, np.int64), np.array([score for score, _ in hits])
+
+    def _filter_top_k(
+        self, known: dict[str, int], clause: LexicalFilter, k: int
+    ) -> tuple[Rows, _Doubles] | None:
+        """Return the top k by filtering an unfiltered search; None if it is too short.
+
+        If the filter lets most rows pass, the first few hundred of all passages contain
+        the top k that pass. The unfiltered search takes a third of the time, because
+        tantivy can skip low scores. Scores and order are the same either way.
+        """
+        share = clause.visible / max(self._total_documents, 1)
+        if clause.rows is None or share < _MIN_SHARE or share == 1:
+            return None
+        fetch_count = int(k / share * 1.3) + _SAMPLE
+        rows, scores = self._search_top_k(self._build_query(known, []), fetch_count)
+        passing = np.flatnonzero(clause.rows[rows])[:k]
+        if len(passing) < k and len(rows) == fetch_count:
+            return None
+        return rows[passing], scores[passing]
+
+    def _build_query(
+        self, known: dict[str, int], must: list[tantivy.Query]
+    ) -> tantivy.Query:
+        query = tantivy.Query
+        terms = [
+            query.boost_query(
+                query.term_query(self._schema, "body", word, "freq"), float(n)
+            )
+            for word, n in known.items()
+        ]
+        any_word = query.boolean_query([(tantivy.Occur.Should, t) for t in terms])
+        if not must:
+            return any_word  # nesting it in another query takes a fifth longer
+        unscored = [query.const_score_query(clause, 0.0) for clause in must]
+        return query.boolean_query(
+            [(tantivy.Occur.Must, clause) for clause in [any_word, *unscored]]
+        )
+
+    def _build_filters(self, clause: LexicalFilter) -> list[tantivy.Query]:
+        if clause.visible == len(self):
+            return []
+        must = [self._match_any("access", clause.access)]
+        for name, values in (
+            ("document", clause.documents),
+            ("source", clause.sources),
+            ("kind", clause.kinds),
+            ("status", clause.statuses),
+        ):
+            if values is not None:
+                must.append(self._match_any(name, values))
+        if clause.since is not None or clause.until is not None:
+            kind = tantivy.FieldType.Unsigned
+            first, last = clause.since or 1, clause.until or _LAST_DAY
+            days = tantivy.Query.range_query(self._schema, "day", kind, first, last)
+            must.append(days)
+        if clause.stale:
+            current = self._exclude(self._match_any("source", clause.stale))
+            public = self._match_any("access", clause.public)
+            should = [(tantivy.Occur.Should, query) for query in (public, current)]
+            must.append(tantivy.Query.boolean_query(should))
+        if clause.without:
+            must.append(self._exclude(self._match_any("row", clause.without)))
+        if clause.without_documents:
+            excluded = self._match_any("document", clause.without_documents)
+            must.append(self._exclude(excluded))
+        return must
+
+    def _match_any(self, field: str, values: tuple[int, ...]) -> tantivy.Query:
+        return tantivy.Query.term_set_query(self._schema, field, list(values))
+
+    def _exclude(self, query: tantivy.Query) -> tantivy.Query:
+        everything = tantivy.Query.all_query()
+        return tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, query)]
+        )
+
+
+def _link_files(folder: Path) -> Path:
+    """Return a temporary folder of links to the files of a read-only index.
+
+    tantivy creates a lock file in the folder even for readers.
+    """
+    links = Path(tempfile.mkdtemp(prefix="dunegpt-"))
+    for path in folder.iterdir():
+        if path.suffix != ".lock":
+            (links / path.name).symlink_to(path.resolve())
+    return links
+
+
+def _build_schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", indexed=True, fast=True)
+    for name in _FIELDS:
+        builder.add_unsigned_field(name, indexed=True, fast=name == "day")
+    builder.add_text_field("body", tokenizer_name="words", index_option="freq")
+    return builder.build()
+
+
+def _register_tokenizer(index: tantivy.Index) -> None:
+    """Register a tokenizer that splits at white space, after `tokenize`."""
+    plain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer("words", plain)

@@ -1,0 +1,1 @@
+"""The catalog: what exists, who may read it, and what happened to it."""

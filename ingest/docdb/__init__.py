@@ -1,0 +1,1 @@
+"""DocDB (Fermilab's document database) as a source."""

@@ -1,0 +1,1 @@
+"""EDMS (CERN's engineering documents) as a source."""

@@ -1,0 +1,1 @@
+"""Electronic logbooks as a source."""

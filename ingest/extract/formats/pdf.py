@@ -1,0 +1,236 @@
+"""PDF files: the text layer in reading order, form fields, comments; scans by OCR.
+
+Each page is read and closed before the next one is opened. Up to eight texts wait for
+each other: words that are cut at line ends are joined as the document writes them, and
+the steps in which a slide is built up are one slide.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from dunegpt.errors import ExtractError
+from dunegpt.ingest.extract import ocr, pdf_annotations, pdf_scans, pdf_text
+from dunegpt.ingest.extract.clean import clean_text
+from dunegpt.ingest.extract.line_hyphens import Vocabulary, join_cut_words
+from dunegpt.ingest.extract.pdf_tables import TableMemory
+from dunegpt.ingest.extract.task import ExtractTask
+from dunegpt.types import Page
+
+_HEADING = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.)\s+[A-Z][^.]{2,70}$")
+_CAPTION = re.compile(
+    r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
+)
+_SHORT_LINE_SHARE = 0.7
+_OCR_DPI = 300
+_OCR_PIXELS = 25_000_000
+_PAGES_AT_ONCE = 8
+_MIN_STEP_LINES = 2
+
+
+def read_pages(task: ExtractTask) -> Iterator[Page]:
+    """Yield the pages of a PDF file, including blank ones.
+
+    Raises:
+        ExtractError: The file is damaged, or encrypted with a password.
+    """
+    document = open_pdf(task)
+    heading = ""
+    try:
+        _remark_attachments(task, document)
+        for number, text in _leave_out_steps(_iter_texts(task, document)):
+            headings = _find_headings(text)
+            yield Page(number, headings[0] if headings else heading, text)
+            heading = headings[-1] if headings else heading
+    finally:
+        document.close()
+
+
+def _iter_texts(
+    task: ExtractTask, document: pdfium.PdfDocument
+) -> Iterator[tuple[int, str, bool]]:
+    """Yield number and text of each page, and whether it is wider than high."""
+    vocabulary, memory = Vocabulary(), TableMemory()
+    waiting: list[tuple[int, str, bool]] = []
+    for number in range(1, len(document) + 1):
+        images = task.images_read
+        waiting.append((number, *_read_page_text(task, document, number, memory)))
+        vocabulary.add(waiting[-1][1])
+        is_slow = task.images_read > images
+        if len(waiting) < _PAGES_AT_ONCE and not is_slow and number < len(document):
+            continue
+        for waited, text, is_wide in waiting:
+            cleaned = clean_text(join_cut_words(text, vocabulary))
+            yield waited, _split_paragraphs(cleaned), is_wide
+        waiting.clear()
+
+
+def _leave_out_steps(
+    pages: Iterator[tuple[int, str, bool]],
+) -> Iterator[tuple[int, str]]:
+    """Yield number and text of pages; that of a slide's early steps is empty.
+
+    A slide that is built up in steps is a page for each: all lines of a step are on the
+    next page, in the same order, and their first line is the same.
+    """
+    last: tuple[int, str, bool] | None = None
+    for page in pages:
+        if last is not None:
+            is_step = last[2] and page[2] and _is_step(last[1], page[1])
+            yield last[0], "" if is_step else last[1]
+        last = page
+    if last is not None:
+        yield last[0], last[1]
+
+
+def _is_step(text: str, following: str) -> bool:
+    """Return whether a slide only lacks lines of the next one."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    later = [line for line in following.split("\n") if line.strip()]
+    if len(lines) < _MIN_STEP_LINES or len(later) <= len(lines) or lines[0] != later[0]:
+        return False
+    remaining = iter(later)
+    return all(line in remaining for line in lines)
+
+
+def _remark_attachments(task: ExtractTask, document: pdfium.PdfDocument) -> None:
+    """Remark on files that are attached to the PDF: they are not read."""
+    if count := document.count_attachments():
+        files = "an attached file" if count == 1 else f"{count} attached files"
+        task.remark(f"The PDF has {files}, not read.")
+
+
+def open_pdf(task: ExtractTask) -> pdfium.PdfDocument:
+    """Return the opened document.
+
+    Raises:
+        ExtractError: The file is damaged, encrypted with a password, or has no pages.
+    """
+    try:
+        document = pdfium.PdfDocument(task.path)
+    except pdfium.PdfiumError as error:
+        raise ExtractError(_error_reason(error)) from error
+    if len(document) == 0:
+        document.close()
+        raise ExtractError("The PDF is damaged: it has no pages.")
+    if document.get_formtype() != raw.FORMTYPE_NONE:
+        # For XFA forms pypdfium2 warns that only their plain copy can be read.
+        logging.getLogger("pypdfium2").setLevel(logging.ERROR)
+        document.init_forms()
+    return document
+
+
+def _read_page_text(
+    task: ExtractTask, document: pdfium.PdfDocument, number: int, memory: TableMemory
+) -> tuple[str, bool]:
+    """Return the text of a page, and whether it is wider than high.
+
+    The text is empty, with a remark, if the page is damaged.
+    """
+    try:
+        page = document[number - 1]
+    except pdfium.PdfiumError:
+        task.remark(f"Page {number} is damaged and was left out.")
+        return "", False
+    try:
+        width, height = page.get_size()
+        text, added = _read_layer(task, document, page, memory)
+        if pdf_scans.is_scan(page, text):
+            text = _add_recognized(text, _recognize_page(task, page, number))
+    except pdfium.PdfiumError:
+        task.remark(f"Page {number} is damaged and was left out.")
+        return "", False
+    finally:
+        page.close()
+    return "\n\n".join(filter(None, [text, *added])), width > height
+
+
+def _read_layer(
+    task: ExtractTask, document: pdfium.PdfDocument, page: Any, memory: TableMemory
+) -> tuple[str, list[str]]:
+    """Return the text that a page draws, and those of its fields and comments."""
+    layer = page.get_textpage()
+    try:
+        glyphs = pdf_text.read_page_glyphs(layer)
+        if glyphs.unknown:
+            task.remark("Some characters of a symbol font have no known meaning.")
+        found = pdf_annotations.iter_annotations(document, page, layer)
+        return pdf_text.arrange_text(glyphs, memory), [each.text for each in found]
+    finally:
+        layer.close()
+
+
+def _add_recognized(text: str, recognized: str) -> str:
+    """Return the text layer of a scan and what OCR reads, without repeating lines."""
+    own = _comparable(text)
+    lines = [
+        line
+        for line in recognized.split("\n")
+        if not line.strip() or not own or _comparable(line) not in own
+    ]
+    return f"{text}\n\n" + "\n".join(lines)
+
+
+def _comparable(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _recognize_page(task: ExtractTask, page: Any, number: int) -> str:
+    """Return the text that tesseract recognizes on a page."""
+    width, height = page.get_size()
+    scale = _OCR_DPI / 72
+    if width * height * scale * scale > _OCR_PIXELS:
+        scale = (_OCR_PIXELS / (width * height)) ** 0.5
+    if min(width, height) * scale < 1:
+        return ""
+    if task.images_read >= task.limits.ocr_images:
+        return ocr.remark_skipped(task)
+    bitmap = page.render(scale=scale, grayscale=True)
+    try:
+        return ocr.recognize_text(task, bitmap.to_pil(), f"page {number}")
+    finally:
+        bitmap.close()
+
+
+def _split_paragraphs(text: str) -> str:
+    """Return the text of a page with an empty line after each paragraph and heading.
+
+    A PDF has lines only: a line ends a paragraph if it is much shorter than the page's
+    long lines and the next one starts like a sentence.
+    """
+    lines = text.split("\n")
+    lengths = sorted(len(line) for line in lines if line.strip())
+    long = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+    parts = []
+    for line, following in pairwise([*lines, ""]):
+        short = len(line) < _SHORT_LINE_SHARE * long and not line.endswith((",", "-"))
+        heading = _is_heading(line) or _is_heading(following)
+        starts_sentence = following[:1].isupper() or following[:1].isdigit()
+        rows = " | " in line and " | " in following
+        heading = heading or bool(_CAPTION.match(following))
+        ends_block = ((short and starts_sentence) or heading) and not rows
+        parts.append(f"{line}\n" if ends_block else line)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
+
+
+def _find_headings(text: str) -> list[str]:
+    """Return the lines that look like numbered headings, such as ``3.2 Purity``."""
+    return [line.strip() for line in text.split("\n") if _is_heading(line)]
+
+
+def _is_heading(line: str) -> bool:
+    return bool(_HEADING.match(line.strip())) and " | " not in line
+
+
+def _error_reason(error: pdfium.PdfiumError) -> str:
+    text = str(error)
+    if "password" in text.lower():
+        return "The PDF is encrypted with a password."
+    if "security" in text.lower():
+        return "The PDF is encrypted in a way that cannot be read."
+    return f"The PDF is damaged: {text.rstrip('.')}."

@@ -1,0 +1,185 @@
+"""Locates a quote on a page for highlighting; computed on demand, never stored.
+
+On PDF pages, one rectangle per line of text; on slides, the bounding boxes of the
+shapes that contain the quote. Other formats have no positions.
+"""
+
+import ctypes
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from dunegpt.errors import ExtractError
+from dunegpt.ingest.extract import media_type, pdf_annotations, pdf_text
+from dunegpt.ingest.extract.formats import pdf
+from dunegpt.ingest.extract.registry import FORMATS, PDF, PPTX
+from dunegpt.ingest.extract.task import ExtractTask
+from dunegpt.types import Box
+
+_DEVICE_SIDE = 100_000
+_MIN_CHARACTERS = 3
+
+
+def find_boxes(task: ExtractTask, claimed: str, page: int, quote: str) -> list[Box]:
+    """Return the rectangles of a quote on a page; empty if it is not found.
+
+    Raises:
+        ExtractError: The file cannot be read.
+    """
+    kind = media_type.detect_media_type(task.path, task.name, claimed)
+    wanted = "".join(_comparable_characters(quote))
+    finder = _FINDERS.get(FORMATS[kind]) if kind in FORMATS else None
+    if finder is None or len(wanted) < _MIN_CHARACTERS:
+        return []
+    return list(finder(task, page, wanted))
+
+
+def _comparable_characters(text: str) -> Iterator[str]:
+    """Yield the letters and digits of a text, case-folded and in NFKC."""
+    from unicodedata import normalize  # noqa: PLC0415 - start-up time
+
+    for character in normalize("NFKC", text).casefold():
+        if character.isalnum():
+            yield character
+
+
+def _find_on_pdf(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]:
+    document = pdf.open_pdf(task)
+    try:
+        page = document[number - 1]
+        layer = page.get_textpage()
+        found = list(_find_characters(layer, wanted))
+        for start, count in found:
+            yield from _merge_rectangles(page, layer, number, start, count)
+        if not found:
+            yield from _find_in_annotations(document, page, layer, number, wanted)
+    except (pdfium.PdfiumError, IndexError) as error:
+        raise ExtractError(f"Page {number} cannot be read: {error}.") from error
+    finally:
+        document.close()
+
+
+def _find_characters(layer: Any, wanted: str) -> Iterator[tuple[int, int]]:
+    """Yield index and length in characters of the first occurrence, if any."""
+    letters, positions = [], []
+    for at, text in enumerate(pdf_text.read_page_glyphs(layer).texts):
+        for letter in _comparable_characters(text):
+            letters.append(letter)
+            positions.append(at)
+    begin = "".join(letters).find(wanted)
+    if begin >= 0:
+        first, last = positions[begin], positions[begin + len(wanted) - 1]
+        yield first, last - first + 1
+
+
+def _find_in_annotations(
+    document: pdfium.PdfDocument, page: Any, layer: Any, number: int, wanted: str
+) -> Iterator[Box]:
+    """Yield the rectangles of the fields and comments that hold a quote."""
+    for found in pdf_annotations.iter_annotations(document, page, layer):
+        if wanted in "".join(_comparable_characters(found.text)):
+            sides = (found.left, found.bottom, found.right, found.top)
+            yield _build_box(page, number, *sides)
+
+
+def _merge_rectangles(
+    page: Any, layer: Any, number: int, start: int, count: int
+) -> Iterator[Box]:
+    sides = [ctypes.c_double() for _ in range(4)]
+    for index in range(raw.FPDFText_CountRects(layer.raw, start, count)):
+        if not raw.FPDFText_GetRect(layer.raw, index, *map(ctypes.byref, sides)):
+            continue
+        left, top, right, bottom = (side.value for side in sides)
+        yield _build_box(page, number, left, bottom, right, top)
+
+
+def _build_box(
+    page: Any, number: int, left: float, bottom: float, right: float, top: float
+) -> Box:
+    """Return a rectangle in points as fractions of the page."""
+    corners = [
+        _to_page_fraction(page, left, top),
+        _to_page_fraction(page, right, bottom),
+    ]
+    (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*corners, strict=True))
+    return Box(number, x0, y0, x1, y1)
+
+
+def _to_page_fraction(page: Any, x: float, y: float) -> tuple[float, float]:
+    """Return a point as fractions of page width and height, rotation applied."""
+    across, down = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(
+        page.raw,
+        0,
+        0,
+        _DEVICE_SIDE,
+        _DEVICE_SIDE,
+        0,
+        x,
+        y,
+        ctypes.byref(across),
+        ctypes.byref(down),
+    )
+    return (_to_fraction(across.value), _to_fraction(down.value))
+
+
+def _to_fraction(value: int) -> float:
+    return round(min(max(value / _DEVICE_SIDE, 0.0), 1.0), 5)
+
+
+def _find_on_slide(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]:
+    from pptx import Presentation  # noqa: PLC0415 - start-up time
+
+    from dunegpt.ingest.extract.formats.pptx import (  # noqa: PLC0415
+        DAMAGE_ERRORS,
+        flatten_shapes,
+        read_shape_text,
+    )
+    from dunegpt.ingest.extract.office_xml import resolve_alternatives  # noqa: PLC0415
+
+    try:
+        with task.path.open("rb") as file:
+            deck = Presentation(file)
+            slide = deck.slides[number - 1]
+        width, height = deck.slide_width or 1, deck.slide_height or 1
+        resolve_alternatives(slide._element)
+        for shape in flatten_shapes(slide.shapes):
+            text = "".join(_comparable_characters(read_shape_text(task, shape)))
+            if text and (wanted in text or (len(text) > 8 and text in wanted)):
+                yield _shape_box(shape, number, width, height)
+    except (*DAMAGE_ERRORS, IndexError) as error:
+        raise ExtractError(f"Slide {number} cannot be read: {error}.") from error
+
+
+def _shape_box(shape: Any, number: int, width: int, height: int) -> Box:
+    """Return the bounding box of a shape, with the transforms of its groups applied."""
+    left, top = float(shape.left or 0), float(shape.top or 0)
+    right, bottom = left + (shape.width or 0), top + (shape.height or 0)
+    for group in shape._element.iterancestors("{*}grpSp"):
+        frame = group.find("{*}grpSpPr/{*}xfrm")
+        if frame is not None and frame.find("{*}chExt") is not None:
+            x, y = (
+                _group_transform(frame, "x", "cx"),
+                _group_transform(frame, "y", "cy"),
+            )
+            left, right, top, bottom = x(left), x(right), y(top), y(bottom)
+    values = (left / width, top / height, right / width, bottom / height)
+    return Box(number, *(round(min(max(value, 0.0), 1.0), 5) for value in values))
+
+
+def _group_transform(frame: Any, offset: str, extent: str) -> Callable[[float], float]:
+    """Return the function that maps a group's inner coordinates to the outer ones."""
+    inner, outer = (int(frame.find(f"{{*}}{n}").get(offset)) for n in ("chOff", "off"))
+    inside, outside = (
+        int(frame.find(f"{{*}}{n}").get(extent)) for n in ("chExt", "ext")
+    )
+    scale = outside / inside if inside else 1.0
+    return lambda value: outer + (value - inner) * scale
+
+
+_FINDERS: dict[Any, Callable[[ExtractTask, int, str], Iterator[Box]]] = {
+    PDF: _find_on_pdf,
+    PPTX: _find_on_slide,
+}

@@ -1,0 +1,114 @@
+"""Parts of Open XML packages: reading, relations, alternative content.
+
+Knows the packaging only, not what the parts say.
+"""
+
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from dunegpt.errors import ExtractError
+
+_PART_BYTES = 200 << 20
+_SPEAKING = {"t", "oMath", "chart", "relIds", "sym", "oleObj", "OLEObject", "textpath"}
+
+
+def parse_xml(content: bytes) -> Any:
+    """Return a part as XML, without resolving entities or network addresses."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    return etree.fromstring(content, parser)
+
+
+def read_bytes(package: zipfile.ZipFile, name: str) -> bytes:
+    """Return a package part.
+
+    Raises:
+        ExtractError: The part is larger than the limit.
+    """
+    with package.open(name) as stream:
+        content = stream.read(_PART_BYTES + 1)
+    if len(content) > _PART_BYTES:
+        raise ExtractError(f"{name} unpacks to over {_PART_BYTES >> 20} MB.")
+    return content
+
+
+def read_part(package: zipfile.ZipFile, name: str) -> Any:
+    """Return a package part as XML, with one branch of each alternative.
+
+    Raises:
+        ExtractError: The part is larger than the limit.
+    """
+    root = parse_xml(read_bytes(package, name))
+    resolve_alternatives(root)
+    return root
+
+
+def read_relations(package: zipfile.ZipFile, part: str) -> dict[str, str]:
+    """Return the names of the parts that a part refers to, by relation id."""
+    folder, name = posixpath.split(part)
+    relations = f"{folder}/_rels/{name}.rels"
+    if relations not in package.namelist():
+        return {}
+    return {
+        relation.get("Id", ""): posixpath.normpath(
+            posixpath.join("/", folder, relation.get("Target", ""))
+        )[1:]
+        for relation in parse_xml(read_bytes(package, relations))
+        if relation.get("TargetMode") != "External"
+    }
+
+
+def resolve_alternatives(root: Any) -> None:
+    """Put one branch in the place of each ``mc:AlternateContent``.
+
+    That is the first choice that says anything: text, an equation, a chart; else a
+    fallback that does; else the first branch.
+    """
+    for alternative in reversed(list(root.iter("{*}AlternateContent"))):
+        parent = alternative.getparent()
+        if parent is None:
+            continue
+        branches = list(alternative.iterchildren("{*}Choice", "{*}Fallback"))
+        branch = next(filter(_says_anything, branches), branches[0] if branches else ())
+        for child in list(branch):
+            alternative.addprevious(child)
+        parent.remove(alternative)
+
+
+def _says_anything(branch: Any) -> bool:
+    return any(local_name(node) in _SPEAKING for node in branch.iter())
+
+
+def local_name(node: Any) -> str:
+    """Return an element's name without its namespace; empty for a comment."""
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
+
+
+def get_attribute(node: Any, name: str, default: str = "") -> str:
+    """Return an attribute of any namespace."""
+    found = node.get(name)
+    if found is not None:
+        return str(found)
+    ending = f"}}{name}"
+    values = (str(v) for k, v in node.attrib.items() if str(k).endswith(ending))
+    return next(values, default)
+
+
+def is_on(node: Any) -> bool:
+    """Return whether a switch of the format is on: ``<w:strike/>``, ``w:val="0"``."""
+    return get_attribute(node, "val", "1") not in {"0", "false", "off", "none", ""}
+
+
+def iter_diagram_texts(model: Any) -> Iterator[str]:
+    """Yield the texts of a diagram (SmartArt) from its data model."""
+    for point in model.iter("{*}pt"):
+        for body in point.iterchildren("{*}t"):
+            paragraphs = (
+                "".join(node.text or "" for node in paragraph.iter("{*}t"))
+                for paragraph in body.iter("{*}p")
+            )
+            if text := " ".join(filter(None, paragraphs)):
+                yield text

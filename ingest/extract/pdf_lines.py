@@ -1,0 +1,276 @@
+"""Lines of a PDF page: sideways text, and the line numbers in the margin of drafts."""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
+
+_QUARTER = math.pi / 2
+_TOLERANCE = 0.05
+_WORD_GAP = 0.18
+
+_NUMBER_FIRST = re.compile(r"\s*(\d{1,4})(?=\s|$)")
+_NUMBER_LAST = re.compile(r"(?<=\s)(\d{1,4})\s*$")
+_MIN_NUMBERS = 5
+_LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
+_HYPHENS = "\ufffe"
+_LINE_END = re.compile(rf"\n|[{_HYPHENS}](?!\0?\n)")
+_EDGE = 2.0
+_MARGIN_GAP = 0.35
+_SMALL = 0.85
+_BODY_LINE = 20
+_BESIDE = 0.8
+_STEPS = (1, 5)
+_LOWER_SHARE = 0.2
+_PROSE_WORDS = 5
+
+
+def turn_sideways_lines(glyphs: PageGlyphs) -> None:
+    """Give sideways characters upright places, and break them into lines."""
+    for begin, end in _iter_spans(glyphs.text):
+        if begin == end or _runs_right(glyphs, begin, end):
+            continue
+        middle = (begin + end) // 2
+        while middle > begin and glyphs.text[middle] in " \0\n":
+            middle -= 1
+        if not _quarter(glyphs.angle(middle)):
+            continue
+        drawn = [at for at in range(begin, end) if glyphs.text[at] not in " \0"]
+        turned = []
+        for at in drawn:
+            if quarter := _quarter(glyphs.angle(at)):
+                glyphs.turn(at, quarter)
+                turned.append(at)
+        _break_lines(glyphs, turned)
+
+
+def _runs_right(glyphs: PageGlyphs, begin: int, end: int) -> bool:
+    """Return whether a line ends right of where it begins: it is not sideways."""
+    last = end - 1
+    while last > begin and glyphs.text[last] in " \0":
+        last -= 1
+    first, final = glyphs.box(begin), glyphs.box(last)
+    if first is None or final is None:
+        return False
+    rises = abs(final.bottom - first.bottom)
+    return final.left - first.left > rises + 0.5 * first.size > 0.5
+
+
+def _quarter(angle: float) -> int:
+    """Return the quarters of a turn clockwise that make a character upright, or 0."""
+    quarters = angle / _QUARTER
+    near = round(quarters)
+    if angle < 0 or abs(quarters - near) > _TOLERANCE:
+        return 0
+    return (4 - near) % 4
+
+
+def _break_lines(glyphs: PageGlyphs, turned: list[int]) -> None:
+    """Put line ends and spaces between characters that were turned upright."""
+    for last, at in pairwise(turned):
+        before, box = glyphs.box(last), glyphs.box(at)
+        if before is None or box is None:
+            continue
+        size = max(box.size, before.size, 1.0)
+        rises = abs(glyphs.baseline(at) - glyphs.baseline(last)) > 0.6 * size
+        if rises or box.right < before.left:
+            glyphs.texts[at] = f"\n{glyphs.texts[at]}"
+        elif box.left - before.right > _WORD_GAP * size and at == last + 1:
+            glyphs.texts[at] = f" {glyphs.texts[at]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number at the begin or end of a line, and the rest of that line."""
+
+    value: int
+    begin: int
+    end: int
+    left: float
+    right: float
+    size: float
+    rest: str
+    inner: float
+
+
+def drop_line_numbers(glyphs: PageGlyphs) -> None:
+    """Leave out the line numbers in the margins of a draft.
+
+    They count in even steps, stand below each other outside of the text, and are small,
+    or the lines beside them go on in the middle of sentences: a numbered list does not.
+    """
+    lines = [line.strip(" \0") for line in glyphs.text.split("\n")]
+    numbered = sum(line[:1].isdigit() or line[-1:].isdigit() for line in lines)
+    if numbered < _MIN_NUMBERS:
+        return
+    for is_first in (True, False):
+        numbers = list(_find_numbers(glyphs, is_first))
+        for numbers_at_edge in _group_by_edge(numbers):
+            for number in _count_up(glyphs, numbers_at_edge, is_first):
+                _drop(glyphs, number)
+
+
+def _group_by_edge(numbers: list[_Number]) -> Iterator[list[_Number]]:
+    """Yield the numbers that are aligned at their right edges, or at their left."""
+    for edge in ("right", "left"):
+        columns: dict[int, list[_Number]] = defaultdict(list)
+        for number in numbers:
+            columns[round(getattr(number, edge) / _EDGE)].append(number)
+        for key in sorted(columns):
+            near = columns[key] + columns.get(key + 1, [])
+            yield sorted(near, key=lambda number: number.begin)
+
+
+def _iter_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each line; pdfium has a mark for a hyphen at its end."""
+    begin = 0
+    for match in _LINE_END.finditer(text):
+        yield begin, match.start()
+        begin = match.end()
+    yield begin, len(text)
+
+
+def _find_numbers(glyphs: PageGlyphs, is_first: bool) -> Iterator[_Number]:
+    """Yield the numbers at the begin, or at the end, of lines."""
+    for begin, end in _iter_spans(glyphs.text):
+        line = glyphs.text[begin:end].replace("\0", " ")
+        found = (_NUMBER_FIRST.match if is_first else _NUMBER_LAST.search)(line)
+        if not found:
+            continue
+        first, last = begin + found.start(1), begin + found.end(1) - 1
+        rest = line[found.end(1) :] if is_first else line[: found.start(1)]
+        left, right = glyphs.box(first), glyphs.box(last)
+        if left is None or right is None:
+            continue
+        inner = _inner_edge(glyphs, begin, end, first, last, is_first)
+        yield _Number(
+            int(found[1]), first, last + 1, left.left, right.right, left.size,
+            rest.strip(), inner,
+        )  # fmt: skip
+
+
+def _inner_edge(
+    glyphs: PageGlyphs, begin: int, end: int, first: int, last: int, is_first: bool
+) -> float:
+    """Return the edge of a line's text that faces its number; NaN without text."""
+    span = range(last + 1, end) if is_first else range(first - 1, begin - 1, -1)
+    for at in span:
+        if glyphs.text[at] not in " \0" and (box := glyphs.box(at)):
+            return box.left if is_first else box.right
+    return math.nan
+
+
+def _count_up(
+    glyphs: PageGlyphs, numbers: list[_Number], is_first: bool
+) -> list[_Number]:
+    """Return the line numbers in a column of numbers; empty if there are none."""
+    if len(numbers) < _MIN_NUMBERS or any(not number.value for number in numbers):
+        return []
+    for step in _STEPS:
+        run = [numbers[0]]
+        for number in numbers[1:]:
+            if number.value - run[-1].value == step:
+                run.append(number)
+        if len(run) >= max(_MIN_NUMBERS, 0.8 * len(numbers)):
+            return run if _is_margin(glyphs, run, is_first) else []
+    return []
+
+
+def _is_margin(glyphs: PageGlyphs, run: list[_Number], is_first: bool) -> bool:
+    """Return whether counting numbers stand outside of the text that they count."""
+    size = median(number.size for number in run)
+    edges = [number.right if is_first else number.left for number in run]
+    if any(
+        abs(number.inner - edge) < _MARGIN_GAP * size
+        for number, edge in zip(run, edges, strict=True)
+        if number.rest
+    ):
+        return False
+    rests = [number.rest for number in run if number.rest]
+    if len(rests) < 0.5 * len(run) and not _stand_beside(glyphs, run):
+        return False
+    if size < _SMALL * _body_size(glyphs, run):
+        return True
+    if len(rests) < 0.5 * len(run):
+        rests = _lines_inside(glyphs, run)
+    if not rests:
+        return False
+    lower = sum(rest[:1].islower() for rest in rests)
+    words = median(len(rest.split()) for rest in rests)
+    return words >= _PROSE_WORDS and lower >= _LOWER_SHARE * len(rests)
+
+
+def _stand_beside(glyphs: PageGlyphs, run: list[_Number]) -> bool:
+    """Return whether numbers are at the heights of lines; labels of axes are not."""
+    lines = [
+        box
+        for match in _LINE.finditer(glyphs.text)
+        if len(match[0]) > _BODY_LINE and (box := glyphs.box(match.start()))
+    ]
+    beside = 0
+    for number in run:
+        box = glyphs.box(number.begin)
+        beside += box is not None and any(
+            line.bottom < (box.bottom + box.top) / 2 < line.top for line in lines
+        )
+    return beside >= _BESIDE * len(run)
+
+
+def _body_size(glyphs: PageGlyphs, run: list[_Number]) -> float:
+    """Return the usual size of the text on a page beside line numbers."""
+    sizes = []
+    for match in _LINE.finditer(glyphs.text):
+        middle = (match.start() + match.end()) // 2
+        if len(match[0]) > _BODY_LINE and (box := glyphs.box(middle)):
+            sizes.append(box.size)
+    return median(sizes) if len(sizes) >= len(run) / 2 else 0.0
+
+
+def _lines_inside(glyphs: PageGlyphs, run: list[_Number]) -> list[str]:
+    """Return the lines of a page, if all are beside the column of numbers."""
+    own = {number.begin for number in run}
+    left = min(number.left for number in run)
+    right = max(number.right for number in run)
+    lines = []
+    for match in _LINE.finditer(glyphs.text):
+        first, last = glyphs.box(match.start()), glyphs.box(match.end() - 1)
+        if match.start() in own or first is None or last is None:
+            continue
+        if first.left < right and last.right > left:
+            return []
+        lines.append(match[0])
+    return lines
+
+
+def _drop(glyphs: PageGlyphs, number: _Number) -> None:
+    """Leave out a number, and the line end if it is alone on its line."""
+    for at in range(number.begin, number.end):
+        glyphs.texts[at] = ""
+    if number.begin and glyphs.text[number.begin - 1] in _HYPHENS:
+        glyphs.texts[number.end] = ""
+    text = glyphs.text
+    if not number.rest and (end := text.find("\n", number.end)) >= 0:
+        glyphs.texts[end] = ""
+    before, behind = number.begin - 1, number.end
+    while before >= 0 and text[before] in " \n\0":
+        before -= 1
+    while behind < len(text) and text[behind] in " \n\0":
+        behind += 1
+    if before >= 0 and behind < len(text) and _touch(glyphs, before, behind):
+        for at in range(before + 1, behind):
+            glyphs.texts[at] = ""
+
+
+def _touch(glyphs: PageGlyphs, before: int, behind: int) -> bool:
+    """Return whether a character goes on directly behind another one on its line."""
+    left, right = glyphs.box(before), glyphs.box(behind)
+    if left is None or right is None:
+        return False
+    size = max(left.size, right.size, 1.0)
+    overlap = min(left.top, right.top) - max(left.bottom, right.bottom)
+    return overlap > 0.3 * size and -0.2 * size < right.left - left.right < 0.2 * size

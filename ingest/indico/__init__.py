@@ -1,0 +1,1 @@
+"""Indico (meetings, talks, minutes) as a source."""

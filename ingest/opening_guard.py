@@ -1,0 +1,160 @@
+"""Decides whether documents that open to more readers are believed to be open.
+
+A site whose access table is broken shows everything to everybody. So access that is
+wider than what a run without an alarm found takes effect at the end of the run only,
+and if very many documents open at once, or the canary is shown to the public, only when
+a person confirms it. What closes, closes at once. Does not depend on any source.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from dunegpt.access import NOBODY, PUBLIC
+from dunegpt.ingest.catalog.database import Catalog
+from dunegpt.ingest.catalog.openings import (
+    Opening,
+    count_gains,
+    get_effective_access,
+    restrict_document,
+)
+from dunegpt.ingest.items import Alarm, Concern
+from dunegpt.ingest.loss_guard import is_mass_loss
+from dunegpt.types import Document
+
+ACCEPT_HINT = (
+    "Compare some of them with the source. If they are closed there, wait: the next run"
+    " asks for all of them again. If they were really opened, run the crawl with"
+    " --accept-opening."
+)
+
+
+_BASELINE = "openings_baseline"
+"""State key: whether a complete run without an alarm says what readers had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOpenings:
+    """What a run does not show to more readers than before.
+
+    Attributes:
+        count: Number of documents, new ones included.
+        message: Why; empty if nothing is held back.
+    """
+
+    count: int = 0
+    message: str = ""
+
+
+class OpeningGuard:
+    """The openings of one source during one run."""
+
+    def __init__(self, catalog: Catalog, source: str) -> None:
+        self._catalog, self._source = catalog, source
+        # Until a first crawl is complete, what is stored is no measure of anything.
+        self._has_baseline = bool(catalog.get_state(source, _BASELINE))
+        self._new: set[str] = set()
+        self.is_alarmed = False
+
+    def restrict(self, document: Document, known: Document | None) -> Document:
+        """Return a document with the access that may take effect at once.
+
+        Args:
+            document: As the source shows it.
+            known: As it is stored, or None.
+        """
+        is_new = known is None or not self._has_baseline or document.id in self._new
+        if is_new and not self.is_alarmed:
+            self._new.add(document.id)
+            return document
+        opening = self._update_opening(document, None if is_new else known)
+        if opening is None:
+            return document
+        if opening.trusted is None:
+            return replace(document, access=NOBODY) if self.is_alarmed else document
+        return restrict_document(document, opening.trusted)
+
+    def settle(
+        self,
+        alarms: Collection[Alarm],
+        known: int,
+        *,
+        is_loss_pending: bool,
+        accept: bool,
+    ) -> HeldOpenings:
+        """Let documents open at the end of a run, or hold them back.
+
+        Args:
+            alarms: Critical ones of the run.
+            known: Number of documents of the source before the run.
+            is_loss_pending: Documents are hidden until a person confirms their loss.
+            accept: The operator confirmed all openings.
+        """
+        openings = self._catalog.list_openings(self._source)
+        suspicious = [] if accept else self._find_mass_openings(openings, known)
+        concerns = {alarm.concern for alarm in alarms}
+        if not accept and (suspicious or Concern.OPENING in concerns):
+            return self._hold(openings, suspicious)
+        for opening in openings:
+            self._catalog.put_wanted(opening)
+        if not self._has_baseline and not alarms:
+            self._catalog.put_state(self._source, _BASELINE, True)
+        if Concern.LOSS not in concerns and not is_loss_pending:
+            # Otherwise what closed by mistake may open again as far as it was.
+            self._catalog.delete_openings(self._source)
+        return HeldOpenings()
+
+    def _update_opening(
+        self, document: Document, known: Document | None
+    ) -> Opening | None:
+        """Store how a document's access differs from the trusted one, if it does."""
+        before = self._catalog.get_opening(document.id)
+        if before:
+            trusted = before.trusted
+        else:
+            trusted = get_effective_access(known) if known else None
+        if trusted is not None:
+            effective = get_effective_access(document)
+            if all(trusted.get(k, trusted[""]) == a for k, a in effective.items()):
+                if before:
+                    self._catalog.delete_opening(document.id)
+                return None
+        wanted = {"": document.access} | {f.key: f.access for f in document.files}
+        opening = Opening(document.id, trusted, wanted)
+        if opening != before:
+            self._catalog.put_opening(self._source, opening)
+        return opening
+
+    def _find_mass_openings(self, openings: list[Opening], known: int) -> list[str]:
+        """Return a phrase for each principal to whom suspiciously many would open.
+
+        A group that could read nothing so far was just founded or configured.
+        """
+        return [
+            f"{count} to {'the public' if name == PUBLIC else name}"
+            for name, count in sorted(count_gains(openings).items())
+            if is_mass_loss(count, known)
+            and (name == PUBLIC or self._catalog.has_reader(self._source, name))
+        ]
+
+    def _hold(self, openings: list[Opening], suspicious: list[str]) -> HeldOpenings:
+        """Show no document to more readers than before the run."""
+        held = [opening for opening in openings if opening.is_held]
+        stored = {opening.document_id for opening in openings}
+        for document_id in sorted(self._new - stored):
+            document = self._catalog.get(document_id)
+            if document and document.access:
+                wanted = {"": document.access}
+                wanted |= {file.key: file.access for file in document.files}
+                opening = Opening(document_id, None, wanted)
+                self._catalog.put_opening(self._source, opening)
+                held.append(opening)
+        for opening in held:
+            self._catalog.put_restricted(opening)
+        if not held:
+            return HeldOpenings()
+        why = f" ({', '.join(suspicious)})" if suspicious else ""
+        return HeldOpenings(
+            len(held),
+            f"{len(held)} documents would open to more readers than before{why}; they"
+            " stay as they were until you confirm it.",
+        )

@@ -1,0 +1,1 @@
+"""Answers: from retrieved passages to a stream of checked, cited sentences."""

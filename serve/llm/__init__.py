@@ -1,0 +1,1 @@
+"""Model servers: client, pool, queue and budget."""

@@ -1,0 +1,1 @@
+"""Query understanding: follow-ups, filters, dates and the expected answer type."""

@@ -1,0 +1,142 @@
+"""What kind of answer a question wants: an amount of some kind, a price, an id, a day.
+
+A passage that has none does not answer, however many words it shares with the
+question. Only what the wording says for sure is told. Knows no index.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dunegpt.text.quantities import find_dates, find_quantities, get_dimension
+from dunegpt.text.units import parse_unit
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerType:
+    """A kind of answer.
+
+    Attributes:
+        name: As a refusal says it: "a price".
+        is_in: Whether a text has something of the kind.
+    """
+
+    name: str
+    is_in: Callable[[str], bool]
+
+
+def detect_answer_type(question: str) -> AnswerType | None:
+    """Return the kind of answer that a question wants; None if its words tell none.
+
+    >>> detect_answer_type("What price did the vendor quote?").name
+    'a price'
+    >>> detect_answer_type("Why was the voltage lowered?") is None
+    True
+    """
+    for pattern, kind in _ANSWER_TYPES:
+        if pattern.search(question):
+            return kind
+    return None
+
+
+def _make_unit_test(*units: str) -> Callable[[str], bool]:
+    """Return a test for an amount that has the dimension of one of some units.
+
+    Rows of tables have it without a unit.
+    """
+
+    def is_in(text: str) -> bool:
+        is_row = not text.rstrip().endswith((".", ":"))
+        own = find_quantities(text)
+        dimensions = {found[0] for unit in units if own and (found := parse_unit(unit))}
+        return any(get_dimension(q) in dimensions if q.unit else is_row for q in own)
+
+    return is_in
+
+
+def _make_pattern_test(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda text: bool(compiled.search(text))
+
+
+def _has_number(text: str) -> bool:
+    return bool(find_quantities(text))
+
+
+def _has_day(text: str) -> bool:
+    return bool(find_dates(text)) or bool(_YEAR.search(text))
+
+
+_PRICE = re.compile(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
+_QUESTION_START = (
+    r"\b(?:what|which)\b(?: (?:is|was|are|were|the|a|an|its|their|nominal|typical|total"
+    r"|average|mean|maximum|minimum|highest|lowest|largest|smallest))*(?: \w+)? "
+)
+_QUESTION_END = (
+    r"(?=\s*(?:[?.,;]|$|(?:of|at|in|on|for|during|when|where|does|do|did|is|was|are|were"
+    r"|should|must|can|to|between|across|inside|has|have|had|will|would)\b))"
+)
+"""What may follow: in "the voltage divider" no voltage is asked for."""
+
+
+def _compile_what(words: str) -> re.Pattern[str]:
+    return re.compile(rf"{_QUESTION_START}(?:{words})\b{_QUESTION_END}", re.IGNORECASE)
+
+
+def _compile_how(words: str) -> re.Pattern[str]:
+    return re.compile(rf"\bhow (?:{words})\b", re.IGNORECASE)
+
+
+_LENGTH = AnswerType("a length", _make_unit_test("m"))
+_MASS = AnswerType("a mass", _make_unit_test("kg"))
+_NUMBER = AnswerType("a number", _has_number)
+_ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
+    (
+        re.compile(
+            r"\bEDMS (?:number|id|document number)\b|\bunder which EDMS\b",
+            re.IGNORECASE,
+        ),
+        AnswerType("an EDMS number", _make_pattern_test(r"\bEDMS\b\D{0,20}\d{5,}")),
+    ),
+    (
+        re.compile(
+            r"\b(?:DocDB|DUNE.doc) (?:number|id|entry|document number)\b", re.IGNORECASE
+        ),
+        AnswerType(
+            "a DocDB number",
+            _make_pattern_test(r"\b(?:doc-?db|dune-?doc)\b\D{0,20}\d+"),
+        ),
+    ),
+    (
+        re.compile(r"\barXiv (?:number|id|identifier)\b", re.IGNORECASE),
+        AnswerType(
+            "an arXiv number", _make_pattern_test(r"\d{4}\.\d{4,5}|arxiv\D{0,12}\d+")
+        ),
+    ),
+    (
+        re.compile(
+            _QUESTION_START + rf"(?:price|costs?)\b{_QUESTION_END}"
+            r"|\bhow much\b.*\bcosts?\b|\bhow expensive\b",
+            re.IGNORECASE,
+        ),
+        AnswerType("a price", lambda text: bool(_PRICE.search(text))),
+    ),
+    (_compile_how("heavy"), _MASS),
+    (_compile_what("mass|weight"), _MASS),
+    (_compile_how("thick|wide|high|deep|tall|far"), _LENGTH),
+    (_compile_what("temperature"), AnswerType("a temperature", _make_unit_test("K"))),
+    (_compile_what("voltage"), AnswerType("a voltage", _make_unit_test("V"))),
+    (
+        _compile_what("drift field|electric field"),
+        AnswerType("a field", _make_unit_test("V/cm")),
+    ),
+    (_compile_what("pressure"), AnswerType("a pressure", _make_unit_test("bar"))),
+    (_compile_what("power|heat load"), AnswerType("a power", _make_unit_test("W"))),
+    (
+        _compile_what("frequency|sampling rate"),
+        AnswerType("a frequency", _make_unit_test("Hz")),
+    ),
+    (re.compile(r"^\W*when (?:did|was|were)\b", re.I), AnswerType("a date", _has_day)),
+    (_compile_how("many|often"), _NUMBER),
+)

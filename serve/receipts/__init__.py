@@ -1,0 +1,1 @@
+"""Receipts: records of how answers were made, stored, replayed and counted."""

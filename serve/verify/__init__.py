@@ -1,0 +1,1 @@
+"""Verification: whether the cited passages support a sentence."""

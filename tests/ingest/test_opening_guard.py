@@ -1,0 +1,279 @@
+"""Documents that open in masses: nothing is shown to more readers than before."""
+
+import json
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dunegpt.access import NOBODY
+from dunegpt.config import Settings
+from dunegpt.errors import SourceUnreachableError
+from dunegpt.ingest.catalog.database import Catalog
+from dunegpt.ingest.items import Alarm, Concern, Unchanged
+from dunegpt.operations.status import get_status
+from dunegpt.types import Document, Failure, FileRef
+from tests.ingest.fake import PUBLIC, FakeSource, run, stored
+
+MEMBER, BOARD = frozenset({"fake:member"}), frozenset({"fake:board"})
+MANY = 30
+
+
+@pytest.fixture
+def members(plain: Settings, source: FakeSource) -> FakeSource:
+    """Return a source that was crawled: 30 documents for members, 10 for the board."""
+    for number in range(MANY + 10):
+        source.add(number)
+    restrict(source, range(MANY), MEMBER)
+    restrict(source, range(MANY, MANY + 10), BOARD)
+    assert run(plain).error == ""
+    return source
+
+
+def restrict(source: FakeSource, numbers: Any, access: frozenset[str]) -> None:
+    wanted = {f"fake:{number}" for number in numbers}
+    source.items = [
+        replace(item, access=access)
+        if isinstance(item, Document) and item.id in wanted
+        else item
+        for item in source.items
+    ]
+
+
+def readers(plain: Settings) -> dict[str, frozenset[str]]:
+    return {name: document.access for name, document in stored(plain).items()}
+
+
+def overlay(plain: Settings) -> dict[str, str]:
+    with sqlite3.connect(plain.paths.overlay) as db:
+        return dict(db.execute("select id, principals from access where key = ''"))
+
+
+def openings(plain: Settings) -> int:
+    catalog = Catalog(plain.paths.catalog)
+    try:
+        return len(catalog.list_openings("fake"))
+    finally:
+        catalog.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("access", [PUBLIC, MEMBER | BOARD])
+def test_many_that_open_stay_as_they_were(
+    plain: Settings, members: FakeSource, access: frozenset[str]
+) -> None:
+    before = readers(plain)
+    restrict(members, range(MANY), access)
+    report = run(plain)
+    who = "the public" if access == PUBLIC else "fake:board"
+    assert f"{MANY} to {who}" in report.error
+    assert (report.held, readers(plain)) == (MANY, before)
+    assert json.loads(overlay(plain)["fake:3"]) == ["fake:member"]
+    assert get_status(plain).sources[0].held == MANY
+    # They are asked for again, and so are all lists.
+    assert run(plain).held == MANY
+    assert members.scopes[-1].recheck
+    assert {f"fake:{n}" for n in range(MANY)} <= {*members.scopes[-1].priority_ids}
+    assert readers(plain) == before
+    assert run(plain, accept_opening=True).error == ""
+    assert readers(plain)["fake:3"] == access
+    assert openings(plain) == 0
+    assert run(plain).error == ""
+    assert not members.scopes[-1].recheck
+
+
+@pytest.mark.slow
+def test_those_that_the_source_does_not_name_again(
+    plain: Settings, members: FakeSource
+) -> None:
+    """A source says once that a document is open; it stays held, and can be opened."""
+    restrict(members, range(MANY), PUBLIC)
+    run(plain)
+    named = members.items
+    members.items, members.lists_all = [Unchanged(frozenset(stored(plain)))], False
+    assert run(plain).held == MANY
+    assert readers(plain)["fake:3"] == MEMBER
+    restrict(members, [], PUBLIC)
+    members.items = [replace(i, access=MEMBER) for i in named if i.id != "fake:3"]  # type: ignore[type-var, union-attr]
+    report = run(plain)
+    # One of them is still open at the source: that is no mass.
+    assert (report.error, readers(plain)["fake:3"]) == ("", PUBLIC)
+
+
+@pytest.mark.slow
+def test_few_open_at_the_end_of_a_run(plain: Settings, members: FakeSource) -> None:
+    restrict(members, range(5), PUBLIC)
+    members.items.append(RuntimeError())
+    with pytest.raises(RuntimeError):
+        run(plain)
+    assert readers(plain)["fake:1"] == MEMBER
+    members.items.pop()
+    assert run(plain).error == ""
+    assert readers(plain)["fake:1"] == PUBLIC
+    assert openings(plain) == 0
+
+
+@pytest.mark.slow
+def test_what_was_killed_counts_on(plain: Settings, members: FakeSource) -> None:
+    """Openings of killed runs add up; else each would be too small to be noticed."""
+    for start in (0, 15):
+        restrict(members, range(start, start + 15), PUBLIC)
+        kept = members.items
+        members.items = [*kept[: start + 15], RuntimeError()]
+        with pytest.raises(RuntimeError):
+            run(plain)
+        members.items = kept
+    assert run(plain).held == MANY
+
+
+@pytest.mark.slow
+def test_a_file_that_opens(plain: Settings, members: FakeSource) -> None:
+    """Closed files of open documents are guarded as documents are."""
+
+    def closed(document: Document, access: frozenset[str]) -> Document:
+        file = replace(document.files[0], key="b", access=access)
+        return replace(document, access=PUBLIC, files=(*document.files[:1], file))
+
+    documents = [d for d in members.items if isinstance(d, Document)]
+    members.items = [closed(d, MEMBER) for d in documents]
+    assert run(plain, accept_opening=True).error == ""
+    members.items = [closed(d, PUBLIC) for d in documents]
+    report = run(plain)
+    assert report.held == len(documents)
+    files = {f.key: f for f in stored(plain)["fake:3"].files}
+    assert (files["a"].access, files["b"].access) == (PUBLIC, MEMBER)
+    # A file that is new in an open document is as open as the document.
+    members.items = [closed(d, MEMBER) for d in documents]
+    third = members.items[3]
+    assert isinstance(third, Document)
+    new = FileRef("c", "c.txt", "text/plain", "https://fake.test/3", PUBLIC)
+    members.items[3] = replace(third, files=(*third.files, replace(new, body=b"c")))
+    assert run(plain).error == ""
+    assert {f.key for f in stored(plain)["fake:3"].files} == {"a", "b", "c"}
+
+
+@pytest.mark.slow
+def test_after_an_alarm_nothing_new_is_shown(
+    plain: Settings, members: FakeSource
+) -> None:
+    alarm = Alarm("The canary is public.", concern=Concern.OPENING)
+    restrict(members, [1], PUBLIC)
+    members.add("before")
+    members.items.append(alarm)
+    members.add("after")
+    report = run(plain)
+    assert "The canary is public." in report.error
+    assert report.held == 3
+    shown = readers(plain)
+    assert shown["fake:before"] == shown["fake:after"] == NOBODY
+    assert shown["fake:1"] == MEMBER
+    assert "fake:after" not in overlay(plain)
+    members.items.remove(alarm)
+    assert run(plain).error == ""
+    assert readers(plain)["fake:after"] == PUBLIC
+
+
+def test_a_first_crawl_with_an_alarm_shows_nothing(
+    plain: Settings, source: FakeSource
+) -> None:
+    source.items.append(Alarm("The canary is public.", concern=Concern.OPENING))
+    for number in range(MANY):
+        source.add(number)
+    assert run(plain).held == MANY
+    assert set(readers(plain).values()) == {NOBODY}
+    assert overlay(plain) == {}
+
+
+@pytest.mark.slow
+def test_what_a_fault_closed_opens_again(plain: Settings, members: FakeSource) -> None:
+    """Readers that a document had before a loss are no opening after it."""
+    before = readers(plain)
+    restrict(members, range(MANY), NOBODY)
+    alarm = Alarm("The account lost its groups.")
+    members.items.append(alarm)
+    assert run(plain).error
+    assert readers(plain)["fake:3"] == NOBODY
+    members.items.remove(alarm)
+    restrict(members, range(MANY), MEMBER)
+    report = run(plain)
+    assert (report.error, report.held) == ("", 0)
+    assert readers(plain) == before
+    # For somebody else as well they are one, then as ever.
+    members.items.append(alarm)
+    restrict(members, range(MANY), NOBODY)
+    run(plain)
+    members.items.remove(alarm)
+    restrict(members, range(MANY), PUBLIC)
+    assert run(plain).held == MANY
+    assert readers(plain) == before
+
+
+@pytest.mark.slow
+def test_a_hidden_document_stays_hidden(plain: Settings, members: FakeSource) -> None:
+    restrict(members, range(MANY), PUBLIC)
+    run(plain)
+    members.drop(3)
+    assert run(plain).held == MANY - 1
+    report = run(plain, accept_opening=True)
+    assert report.error == ""
+    assert "fake:3" not in stored(plain)
+    assert "fake:3" not in overlay(plain)
+
+
+def test_a_unit_that_is_not_confirmed_closes(
+    plain: Settings, members: FakeSource
+) -> None:
+    """What a failed root holds is hidden after its time, public or not."""
+    restrict(members, [1], PUBLIC)
+    run(plain)
+    catalog = Catalog(plain.paths.catalog)
+    unit = {"unit": "category 5", "since": "2024-02-29T10:00:00+00:00"}
+    catalog.put_state("fake", "unconfirmed", [unit | {"ids": ["fake:1", "fake:2"]}])
+    catalog.close()
+    members.items = [Failure("fake:9", "list", "SourceFormatError", "no list")]
+    members.lists_all = False
+    run(plain)
+    assert {"fake:1", "fake:2", "fake:3"} <= overlay(plain).keys()
+    [state] = get_status(plain).sources
+    assert state.unconfirmed["category 5"] > 24
+    access = plain.access.model_copy(update={"max_overlay_age_h": 1e-9})
+    run(plain.model_copy(update={"access": access}))
+    assert not {"fake:1", "fake:2", "fake:9"} & overlay(plain).keys()
+    assert "fake:3" in overlay(plain)
+
+
+def test_a_source_that_fails_for_long_closes(
+    plain: Settings, members: FakeSource
+) -> None:
+    """A site that is down cannot say what it has closed."""
+    restrict(members, [1], PUBLIC)
+    run(plain)
+    down = SourceUnreachableError("no answer")
+    members.items = [down]
+    assert "no answer" in run(plain).error
+    assert json.loads(overlay(plain)["fake:1"]) == ["public"]
+    access = plain.access.model_copy(update={"max_overlay_age_h": 1e-9})
+    strict = plain.model_copy(update={"access": access})
+    assert "no answer" in run(strict).error
+    assert overlay(plain) == {}
+
+
+@pytest.mark.slow
+def test_a_first_crawl_in_several_runs(plain: Settings, source: FakeSource) -> None:
+    """Access that takes shape while all is read for the first time is no opening."""
+    for number in range(MANY + 10):
+        source.add(number)
+    restrict(source, range(MANY + 10), MEMBER)
+    kept = source.items
+    source.items = [*kept[:MANY], RuntimeError()]
+    with pytest.raises(RuntimeError):
+        run(plain)
+    source.items = kept
+    assert run(plain, limit=MANY + 5).partial
+    restrict(source, range(MANY + 10), MEMBER | BOARD)
+    source.items = [*kept, *source.items]
+    assert run(plain).error == ""
+    assert set(readers(plain).values()) == {MEMBER | BOARD}
+    restrict(source, range(MANY + 10), PUBLIC)
+    assert run(plain).held == MANY + 10
