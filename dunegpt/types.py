@@ -9,9 +9,10 @@ Does not depend on file formats, databases or the network.
 """
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dunegpt.access import Access
 
@@ -95,25 +96,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """The text of one page, slide or section: the unit that a citation links to.
-
-    Attributes:
-        number: Position in the file, from 1.
-        heading: Nearest heading; empty if there is none.
-        label: Location for display if the number is not enough: ``Costs!A4:F40``,
-            ``draw.py, line 12``, or ``talk.pdf, page 3`` in an archive.
-        line: First line in the file, for ``#L12``; 0 if the format has no lines.
-    """
-
-    number: int
-    heading: str
-    text: str
-    label: str = ""
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle to highlight on a page.
 
@@ -133,6 +115,61 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure on a page: its number, the text that belongs to it, its place.
+
+    Attributes:
+        label: ``Figure 7`` or ``Figure 2.1``, as numbered by its document; ``Figure``
+            if it has no number.
+        start: Character offset in the text of the page where its text begins, which is
+            the caption and what stands in the picture; ``end`` is exclusive.
+        box: Place of the picture; None if the format has no places.
+    """
+
+    label: str
+    start: int
+    end: int
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text of one page, slide or section: the unit that a citation links to.
+
+    Attributes:
+        number: Position in the file, from 1.
+        heading: Nearest heading; empty if there is none.
+        label: Location for display if the number is not enough: ``Costs!A4:F40``,
+            ``draw.py, line 12``, or ``talk.pdf, page 3`` in an archive.
+        line: First line in the file, for ``#L12``; 0 if the format has no lines.
+        figures: Its figures, in order and without overlap. The pages of a snapshot have
+            none: there, each is a passage.
+    """
+
+    number: int
+    heading: str
+    text: str
+    label: str = ""
+    line: int = 0
+    figures: tuple[Figure, ...] = ()
+
+    @classmethod
+    def from_fields(cls, fields: Sequence[Any]) -> "Page":
+        """Return the page that was stored as nested lists, by `dataclasses.astuple`.
+
+        Raises:
+            TypeError: The fields are those of no page.
+        """
+        page = cls(*fields)
+        return replace(page, figures=tuple(map(_make_figure, page.figures)))  # type: ignore[arg-type]
+
+
+def _make_figure(fields: Sequence[Any]) -> Figure:
+    label, start, end, box = fields
+    return Figure(label, start, end, Box(*box) if box else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of text that is embedded, searched and cited as a unit.
 
@@ -145,6 +182,8 @@ class Passage:
         record: Number within the file of the record that the passage belongs to.
         lead: Header row if the passage begins inside a table. Indexed with the passage,
             but not part of its text and not stored in a snapshot.
+        figure: Label of the figure that it is the text of; empty for running text.
+        box: Place of the picture of that figure on its page.
     """
 
     document_id: str
@@ -157,6 +196,8 @@ class Passage:
     text: str
     record: int = 0
     lead: str = ""
+    figure: str = ""
+    box: Box | None = None
 
 
 class FoundBy(StrEnum):

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from dunegpt.ingest.extract import ExtractResult
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.ingest.page_store import PageStore
 from dunegpt.permissions import make_folder, protect_tree
-from dunegpt.types import Document, Failure, Passage
+from dunegpt.types import Box, Document, Failure, Passage
 
 log = logging.getLogger(__name__)
 
@@ -315,7 +315,7 @@ def _make_entries(
         entries.append(
             ShardEntry(
                 key=fields["key"],
-                passages=tuple(Passage(*p) for p in fields["passages"]),
+                passages=tuple(map(_unpack_passage, fields["passages"])),
                 failures=tuple(Failure(**f) for f in fields["failures"]),
                 vectors=vectors[row : row + count],
                 record_vectors=records[record : record + record_count],
@@ -363,4 +363,10 @@ def _check_header(header: dict[str, Any], name: str) -> None:
 
 
 def _pack_passage(passage: Passage) -> list[object]:
-    return list(asdict(passage).values())
+    return list(astuple(passage))
+
+
+def _unpack_passage(fields: list[Any]) -> Passage:
+    """Return a passage; those of older shards have no place."""
+    passage = Passage(*fields)
+    return replace(passage, box=Box(*fields[-1])) if passage.box else passage

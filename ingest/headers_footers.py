@@ -5,7 +5,7 @@ Knows no file format.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dunegpt.types import Page
 
@@ -20,10 +20,11 @@ def find_body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     A line at the edge of a page runs if it stands, numbers apart, at the same edge of
     most pages, and nowhere inside a page, as the rows of a table do. It stays on the
     page that is shown, and is left out of passages: it would be the beginning of every
-    one of them. A page that has nothing else, and some words, keeps them all.
+    one of them. A page that has nothing else, and some words, keeps them all. The text
+    of figures does not count.
     """
-    edges = [_edge_lines(page.text) for page in pages]
-    inside = {key for page in pages for key in _inner_lines(page.text)}
+    edges = [_edge_lines(page) for page in pages]
+    inside = {key for page in pages for key in _inner_lines(page)}
     heads = Counter(k for head, _ in edges for k in {k for k, _ in head} - inside)
     feet = Counter(k for _, foot in edges for k in {k for k, _ in foot} - inside)
     least = max(_MIN_REPEATS, len(pages) // 2 + 1)
@@ -43,21 +44,27 @@ def _normalize_line(line: str) -> str:
     return re.sub(r"\d+", "#", line).strip()
 
 
-def _inner_lines(text: str) -> list[str]:
-    keys = [key for line in text.split("\n") if (key := _normalize_line(line))]
-    return keys[_EDGE_LINES:-_EDGE_LINES]
+def _iter_lines(page: Page) -> Iterator[tuple[str, int, int]]:
+    """Yield the lines outside of figures, without numbers, and where they stand."""
+    at = 0
+    for line in page.text.split("\n"):
+        end = at + len(line) + 1
+        if key := _normalize_line(line):
+            if not any(figure.start <= at < figure.end for figure in page.figures):
+                yield key, at, min(end, len(page.text))
+        at = end
 
 
-def _edge_lines(text: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return first and last lines of a page, numbers out: (line, where it ends/begins).
+def _inner_lines(page: Page) -> list[str]:
+    return [key for key, _, _ in _iter_lines(page)][_EDGE_LINES:-_EDGE_LINES]
+
+
+def _edge_lines(page: Page) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return the first and last lines of a page: (line, where it ends or begins).
 
     Every line is paired with the offset that a body without it begins or ends at.
     """
-    lines, at = [], 0
-    for line in text.split("\n"):
-        if key := _normalize_line(line):
-            lines.append((key, at, at + len(line) + 1))
-        at += len(line) + 1
-    head = [(key, min(end, len(text))) for key, _, end in lines[:_EDGE_LINES]]
+    lines = list(_iter_lines(page))
+    head = [(key, end) for key, _, end in lines[:_EDGE_LINES]]
     foot = [(key, start) for key, start, _ in lines[-_EDGE_LINES:]]
     return head, foot

@@ -105,7 +105,7 @@ class PageStore:
         try:
             packed = path.read_bytes().partition(b"\n")[2]
             content = zstandard.ZstdDecompressor().decompress(packed)
-            pages = tuple(Page(*fields) for fields in json.loads(content))
+            pages = tuple(map(Page.from_fields, json.loads(content)))
             if head["digest"] != _hash_pages(content, head):
                 raise ValueError("its hash differs")
         except (zstandard.ZstdError, ValueError, TypeError) as error:
@@ -260,7 +260,7 @@ def _load_last_attempt(path: Path) -> tuple[int, tuple[str, ...], tuple[Page, ..
         remarks = [str(r) for r in head["remarks"] if not r.startswith(_LAST_ATTEMPT)]
         packed = path.read_bytes().partition(b"\n")[2]
         content = zstandard.ZstdDecompressor().decompress(packed)
-        pages = tuple(Page(*fields) for fields in json.loads(content))
+        pages = tuple(map(Page.from_fields, json.loads(content)))
     except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError):
         return 0, (), ()
     return attempts, tuple(remarks), pages

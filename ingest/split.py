@@ -2,8 +2,9 @@
 
 A passage runs on over a page break unless the heading changes there; it never cuts a
 sentence or the row of a table that fits into a passage. One that begins within a table
-leads with the head of it. Passages overlap by whole sentences. Knows no file format and
-no model: how long a text is, it is told.
+leads with the caption and the head of it. Passages overlap by whole sentences. The text
+of a figure is a passage of its own, and running text goes on around it. Knows no file
+format and no model: how long a text is, it is told.
 """
 
 import re
@@ -16,12 +17,15 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from dunegpt.ingest.headers_footers import find_body_spans
 from dunegpt.text.sentences import split_passage
-from dunegpt.types import Page, Passage
+from dunegpt.types import Figure, Page, Passage
 
-VERSION = "2"
+VERSION = "3"
 """Part of the key of every shard: raise it when the output changes."""
 
 _ROW = re.compile(r"(?m)^[^\n]* \|(?: [^\n]*)?(?:\n+|\Z)")
+_TABLE_CAPTION = re.compile(
+    r"(?:Table|TABLE|Tab\.)\s+[A-Z]{0,4}[.-]?\d*[\d.-]*\s*[:.|]?\s"
+)
 _RECORD_WORDS = (300, 1000)
 _SLIDE = "slide "
 _FEW_WORDS = 40
@@ -83,6 +87,23 @@ class Splitter:
                     record=records.assign_record(text),
                     lead=lead,
                 )
+            for page, figure in _iter_figures(run):
+                text = page.text[figure.start : figure.end]
+                for start, end, lead in self._passage_spans(text):
+                    yield Passage(
+                        document_id=document_id,
+                        file_key=file_key,
+                        first_page=page.number,
+                        last_page=page.number,
+                        start=figure.start + start,
+                        end=figure.start + end,
+                        heading=heading,
+                        text=text[start:end],
+                        record=records.assign_record(text[start:end]),
+                        lead=_lead_of_figure(figure, text[start:end], lead),
+                        figure=figure.label,
+                        box=figure.box,
+                    )
 
     def _passage_spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and lead of each passage in a text, white space trimmed."""
@@ -154,7 +175,11 @@ class Splitter:
 
 def _group_by_heading(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]:
     """Yield the pages under each heading; slides with few words go with neighbours."""
-    bodies = zip(pages, find_body_spans(pages), strict=True)
+    bodies = [
+        (page, span)
+        for page, body in zip(pages, find_body_spans(pages), strict=True)
+        for span in _iter_running_spans(page, *body)
+    ]
     last: tuple[str, list[Body]] | None = None
     for heading, group in groupby(bodies, key=lambda body: body[0].heading):
         run = list(group)
@@ -167,6 +192,31 @@ def _group_by_heading(pages: Sequence[Page]) -> Iterator[tuple[str, list[Body]]]
         last = (heading, run)
     if last is not None:
         yield last
+
+
+def _iter_running_spans(page: Page, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield what is between figures in a span of a page, or an empty span."""
+    begins = [start, *(max(start, figure.end) for figure in page.figures)]
+    stops = [*(min(end, figure.start) for figure in page.figures), end]
+    spans = [
+        (begin, stop)
+        for begin, stop in zip(begins, stops, strict=True)
+        if page.text[begin:stop].strip()
+    ]
+    yield from spans or [(start, end) if not page.figures else (start, start)]
+
+
+def _iter_figures(run: list[Body]) -> Iterator[tuple[Page, Figure]]:
+    """Yield the figures of pages, each of which may be in a run several times."""
+    for _, bodies in groupby(run, key=lambda body: body[0].number):
+        page, _ = next(bodies)
+        for figure in page.figures:
+            yield page, figure
+
+
+def _lead_of_figure(figure: Figure, text: str, lead: str) -> str:
+    """Return what a passage of a figure leads with: its label, unless it begins so."""
+    return lead if text.startswith(figure.label) else f"{figure.label} {lead}".strip()
 
 
 def _should_merge(before: list[Body], after: list[Body]) -> bool:
@@ -183,19 +233,28 @@ def _should_merge(before: list[Body], after: list[Body]) -> bool:
 def _split_atoms(text: str) -> Iterator[tuple[str, str]]:
     """Yield sentences and rows, white space after them included, with a table's head.
 
-    The head of a table is its first row; it has none itself.
+    The head of a table is its caption and its first row, which has the caption only.
     """
-    at, head = 0, ""
+    at, caption, head = 0, "", ""
     for row in _ROW.finditer(text):
         if row.start() > at:
-            yield from (
-                (sentence, "") for sentence in split_passage(text[at : row.start()])
-            )
-            head = ""
-        yield row[0], head
-        head = "" if row[0].endswith("\n\n") else head or row[0].strip()
+            sentences = list(split_passage(text[at : row.start()]))
+            yield from ((sentence, "") for sentence in sentences)
+            caption, head = _find_caption(sentences), ""
+        yield row[0], head or caption
+        if row[0].endswith("\n\n"):
+            caption = head = ""
+        elif not head:
+            head = f"{caption} {row[0].strip()}".strip()
         at = row.end()
     yield from ((sentence, "") for sentence in split_passage(text[at:]))
+
+
+def _find_caption(sentences: list[str]) -> str:
+    """Return the caption of a table that ends a text: the line that begins one."""
+    paragraph = "".join(sentences).rstrip().rpartition("\n\n")[2]
+    caption = " ".join(paragraph.split())
+    return caption if _TABLE_CAPTION.match(caption) else ""
 
 
 def _first_cell(row: str) -> str:
@@ -206,14 +265,23 @@ class _Section:
     """Consecutive pages under one heading, as one text without running lines."""
 
     def __init__(self, bodies: list[Body]) -> None:
-        self._bodies = bodies
-        self._starts = []
-        parts, length = [], 0
+        self._bodies: list[Body] = []
+        self._starts: list[int] = []
+        self.text = ""
+        parts, length = list[str](), 0
         for page, (start, end) in bodies:
+            own = page.text[start:end]
+            if page.figures and not own:
+                continue
+            if parts:
+                is_same = page.number == self._bodies[-1][0].number
+                parts.append("\n\n" if is_same else "\n")
+                length += len(parts[-1])
+            self._bodies.append((page, (start, end)))
             self._starts.append(length)
-            parts.append(page.text[start:end])
-            length += end - start + 1
-        self.text = "\n".join(parts)
+            parts.append(own)
+            length += len(own)
+        self.text = "".join(parts)
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Return page number and offset in that page of an offset in the text."""

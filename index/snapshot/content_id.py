@@ -8,6 +8,7 @@ of rows or on how they are divided into segments.
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import astuple
 from typing import Any
 
 from dunegpt.types import Document, FileRef, Passage
@@ -35,19 +36,20 @@ def serialize_document(document: Document) -> bytes:
 
 
 def serialize_passage(passage: Passage) -> bytes:
-    """Return the canonical bytes of a passage."""
-    return serialize_json(
-        [
-            passage.file_key,
-            passage.first_page,
-            passage.last_page,
-            passage.start,
-            passage.end,
-            passage.heading,
-            passage.record,
-            passage.text,
-        ]
-    )
+    """Return the canonical bytes of a passage; that of a figure has its place."""
+    fields: list[Any] = [
+        passage.file_key,
+        passage.first_page,
+        passage.last_page,
+        passage.start,
+        passage.end,
+        passage.heading,
+        passage.record,
+        passage.text,
+    ]
+    if passage.figure:
+        fields += [passage.figure, passage.box and astuple(passage.box)]
+    return serialize_json(fields)
 
 
 def compute_content_id(

@@ -20,7 +20,7 @@ from dunegpt.files import damaged
 from dunegpt.index.snapshot.read_only_database import READ_ERRORS, ReadOnlyDatabase
 from dunegpt.index.snapshot.segment import SegmentRange, SegmentTexts
 from dunegpt.text.names import has_person
-from dunegpt.types import Document, FileRef, Page, Passage
+from dunegpt.types import Box, Document, FileRef, Page, Passage
 
 _NAMES_AT_ONCE = 500
 
@@ -326,5 +326,9 @@ class DocumentStore:
 def _make_passage(
     identity: str, key: str, place: tuple[Any, ...], text: str
 ) -> Passage:
-    first, last, start, end, heading, record = place
-    return Passage(identity, key, first, last, start, end, heading, text, record)
+    first, last, start, end, heading, record, *rest = place
+    figure, box = rest or ("", None)
+    return Passage(
+        identity, key, first, last, start, end, heading, text, record,
+        figure=figure, box=Box(*box) if box else None,
+    )  # fmt: skip

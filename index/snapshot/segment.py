@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ class SegmentWriter:
 
     def add_passage(self, row: int, file: int, passage: Passage) -> None:
         """Add a passage of a file as the given row."""
-        place = [
+        place: list[Any] = [
             passage.first_page,
             passage.last_page,
             passage.start,
@@ -105,6 +105,8 @@ class SegmentWriter:
             passage.heading,
             passage.record,
         ]
+        if passage.figure:
+            place += [passage.figure, passage.box and astuple(passage.box)]
         packed = json.dumps(place, ensure_ascii=False)
         self._texts.put(
             "passages", passage.text, lambda text: (row, file, packed, text)

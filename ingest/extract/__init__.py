@@ -64,7 +64,8 @@ def _limit_pages(task: ExtractTask, pages: Iterator[Page]) -> Iterator[Page]:
             return
         remaining -= len(text)
         heading, label = to_one_line(page.heading), to_one_line(page.label)
-        yield Page(page.number, heading, text, label, page.line)
+        figures = tuple(f for f in page.figures if f.end <= len(text))
+        yield Page(page.number, heading, text, label, page.line, figures)
 
 
 def _empty_reason(task: ExtractTask) -> str:

@@ -1,6 +1,7 @@
 """Reads a file that stands in another: a member of an archive, an attachment."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from dunegpt.ingest.extract.media_type import UNKNOWN
@@ -39,4 +40,7 @@ def prefix_page(page: Page, name: str, number: int) -> Page:
     """Return a page of a contained file, renumbered and labelled with the file."""
     place = page.label or f"page {page.number}"
     heading = f"{name} > {page.heading}" if page.heading else name
-    return Page(number, heading, page.text, f"{name}, {place}", page.line)
+    # No address opens a page of a contained file at a place.
+    figures = tuple(replace(figure, box=None) for figure in page.figures)
+    label = f"{name}, {place}"
+    return Page(number, heading, page.text, label, page.line, figures)

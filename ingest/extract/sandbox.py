@@ -25,12 +25,14 @@ from dunegpt.files import host_error
 from dunegpt.ingest.extract import MAX_PAGE_CHARACTERS, ExtractResult, format_limits
 from dunegpt.types import Box, Page
 
+_BoxFields = tuple[int, float, float, float, float]
+_FigureFields = tuple[str, int, int, _BoxFields | None]
 _Message = (
-    tuple[Literal["page"], int, str, str, str, int]
+    tuple[Literal["page"], int, str, str, str, int, list[_FigureFields]]
     | tuple[Literal["remark"], str]
     | tuple[Literal["made_with"], dict[str, str]]
     | tuple[Literal["transient"]]
-    | tuple[Literal["boxes"], list[tuple[int, float, float, float, float]]]
+    | tuple[Literal["boxes"], list[_BoxFields]]
     | tuple[Literal["error"], str]
     | tuple[Literal["end"]]
 )
@@ -109,7 +111,7 @@ class Sandbox:
         try:
             for kind, *rest in self._request(request):
                 if kind == "page" and rest[2].strip():
-                    pages.append(Page(*rest))
+                    pages.append(Page.from_fields(rest))
                 elif kind == "remark":
                     remarks.append(rest[0])
                 elif kind == "made_with":
@@ -285,4 +287,17 @@ def _parse_message(line: bytes) -> tuple[Any, ...]:
         message: tuple[Any, ...] = _MESSAGE.validate_json(line, strict=True)
     except ValidationError as error:
         raise _StoppedError("The reader gave an answer that is none.") from error
+    if message[0] == "page":
+        _check_figures(message[3], message[6])
     return message
+
+
+def _check_figures(text: str, figures: list[Any]) -> None:
+    """Raise `_StoppedError` unless figures follow each other within a text."""
+    at = 0
+    for _, start, end, box in figures:
+        if not at <= start < end <= len(text):
+            raise _StoppedError("The reader gave an answer that is none.")
+        if box and not all(0 <= side <= 1 for side in box[1:]):
+            raise _StoppedError("The reader gave an answer that is none.")
+        at = end
