@@ -9,11 +9,19 @@ _CONTROL = re.compile(
     r"\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"  # zero-width, bidi
     r"\ud800-\udfff]"  # surrogates
 )
-_LIGATURES = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+_LIGATURES = {
+    "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"
+}  # fmt: skip
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
+# Single plain spaces, nearly all of a text's, are left alone.
+_SPACES = re.compile(
+    r" [ \t\u00a0\u2000-\u200a\u202f]+|[\t\u00a0\u2000-\u200a\u202f]"
+    r"[ \t\u00a0\u2000-\u200a\u202f]*"
 )
-_SPACES = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f]+")
-_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
+# The space comes first, as a pattern that begins with a set of characters is fast.
+_THOUSANDS = re.compile(
+    r"[\u00a0\u2007\u2009\u202f](?<=\d[\u00a0\u2007\u2009\u202f])(?=\d{3}(?!\d))"
+)
 _PLAIN_SPACES = re.compile(
     r"(?:[ \t\u00a0\u2000-\u200a]|(?<!\d)\u202f|\u202f(?!\d{3}(?!\d)))+"
 )
@@ -29,7 +37,9 @@ def clean_text(text: str, *, keep_layout: bool = False) -> str:
         text: Text as decoded from the file.
         keep_layout: Keep runs of spaces, as in a log or a space-aligned table.
     """
-    text = _CONTROL.sub("", text.translate(_LIGATURES))
+    text = _CONTROL.sub("", text)
+    if not text.isascii():
+        text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
     text = unicodedata.normalize("NFC", text.replace("\x0b", "\n"))
     if keep_layout:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")

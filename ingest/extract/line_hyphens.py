@@ -11,7 +11,11 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-_CUT = re.compile(r"(?<=[^\W_])(?:[\ufffe\u00ad]+\n?|-\n)(?=[^\W_])")
+# The hyphen comes first, as a pattern that begins with a set of characters is fast.
+_CUT = re.compile(
+    r"[-\ufffe\u00ad](?<=[^\W_][-\ufffe\u00ad])"
+    r"(?:(?<=-)\n|(?<!-)[\ufffe\u00ad]*\n?)(?=[^\W_])"
+)
 _CUT_MARK = "\x1f"
 _LETTERS_BEFORE = re.compile(r"[^\W_]+$")
 _LETTERS = re.compile(r"[^\W_]+")

@@ -6,7 +6,9 @@ or none, but keeps its index, so that a quote is still found on the page.
 
 import ctypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any, NamedTuple
 
 from pypdfium2 import raw
@@ -20,6 +22,11 @@ _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
 _SAME_LINE = 0.3
 _WORD_GAP = 0.15
 _MAX_GAP = 1.0
+_RECTANGLE = Struct("4f")
+"""The layout of FS_RECTF: left, top, right, bottom."""
+_get_loose_char_box = ctypes.PYFUNCTYPE(ctypes.c_int)(
+    ctypes.cast(raw.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
 
 
 class GlyphBox(NamedTuple):
@@ -27,15 +34,15 @@ class GlyphBox(NamedTuple):
 
     Attributes:
         left: Its left edge; `right` minus `left` is its advance.
-        bottom: The descent of its font; `top` minus `bottom` is its size.
-        right: Its right edge.
         top: The ascent of its font.
+        right: Its right edge.
+        bottom: The descent of its font; `top` minus `bottom` is its size.
     """
 
     left: float
-    bottom: float
-    right: float
     top: float
+    right: float
+    bottom: float
 
     @property
     def size(self) -> float:
@@ -46,6 +53,31 @@ class GlyphBox(NamedTuple):
     def width(self) -> float:
         """The advance."""
         return self.right - self.left
+
+
+class _GlyphBoxes(dict[int, GlyphBox | None]):
+    """The places of the characters of a page, measured when they are asked for.
+
+    A page asks for some hundred places, and pypdfium2 converts all arguments of each
+    call: the function of pdfium is called with converted ones, a third of the time.
+    """
+
+    def __init__(self, layer: Any, quarters: dict[int, int]) -> None:
+        super().__init__()
+        self._quarters = quarters
+        self._page = ctypes.cast(layer.raw, ctypes.c_void_p)
+        self._sides = bytearray(_RECTANGLE.size)
+        sides = (ctypes.c_char * _RECTANGLE.size).from_buffer(self._sides)
+        self._target = ctypes.c_void_p(ctypes.addressof(sides))
+
+    def __missing__(self, at: int) -> GlyphBox | None:
+        box = None
+        if _get_loose_char_box(self._page, at, self._target):
+            box = tuple.__new__(GlyphBox, _RECTANGLE.unpack(self._sides))
+            if self._quarters and (quarter := self._quarters.get(at, 0)):
+                box = _turn_box(box, quarter)
+        self[at] = box
+        return box
 
 
 @dataclass(slots=True)
@@ -59,6 +91,7 @@ class PageGlyphs:
         unknown: The number of characters without a known meaning.
         quarters: By how many quarters of a turn, clockwise, sideways characters have to
             be turned to be read; their places are given as if they were.
+        box: Returns the place of a character, upright; None if it has none.
     """
 
     layer: Any
@@ -66,36 +99,16 @@ class PageGlyphs:
     texts: list[str]
     unknown: int = 0
     quarters: dict[int, int] = field(default_factory=dict)
-    _boxes: dict[int, GlyphBox | None] = field(default_factory=dict)
+    box: Callable[[int], GlyphBox | None] = field(init=False)
+    _boxes: _GlyphBoxes = field(init=False)
     _name: Any = field(
         default_factory=lambda: ctypes.create_string_buffer(_FONT_NAME_BYTES)
     )
-    _rectangle: Any = field(default_factory=raw.FS_RECTF)
-    _sides: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._sides = (ctypes.c_float * 4).from_buffer(self._rectangle)
-
     _baselines: dict[int, float] = field(default_factory=dict)
 
-    def box(self, at: int) -> GlyphBox | None:
-        """Return the place of a character, upright; None if it has none."""
-        try:
-            return self._boxes[at]
-        except KeyError:
-            box = self._boxes[at] = self._measure(at)
-            return box
-
-    def _measure(self, at: int) -> GlyphBox | None:
-        # The fields of the rectangle as an array: a third faster, at 200 calls a page.
-        if not raw.FPDFText_GetLooseCharBox(self.layer.raw, at, self._rectangle):
-            return None
-        left, top, right, bottom = self._sides[:]
-        if not (self.quarters and (quarter := self.quarters.get(at, 0))):
-            return GlyphBox(left, bottom, right, top)
-        x0, y0 = _turn(left, bottom, quarter)
-        x1, y1 = _turn(right, top, quarter)
-        return GlyphBox(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    def __post_init__(self) -> None:
+        self._boxes = _GlyphBoxes(self.layer, self.quarters)
+        self.box = self._boxes.__getitem__
 
     def baseline(self, at: int) -> float:
         """Return the height of the baseline under a character, upright."""
@@ -144,6 +157,13 @@ def _turn(x: float, y: float, quarter: int) -> tuple[float, float]:
     return ((x, y), (y, -x), (-x, -y), (-y, x))[quarter]
 
 
+def _turn_box(box: GlyphBox, quarter: int) -> GlyphBox:
+    """Return a place, turned clockwise around the origin by quarters of a turn."""
+    x0, y0 = _turn(box.left, box.bottom, quarter)
+    x1, y1 = _turn(box.right, box.top, quarter)
+    return GlyphBox(min(x0, x1), max(y0, y1), max(x0, x1), min(y0, y1))
+
+
 def read_glyphs(layer: Any) -> PageGlyphs:
     """Return the characters of a page that are inside of its visible area."""
     count = layer.count_chars()
@@ -159,10 +179,8 @@ def read_glyphs(layer: Any) -> PageGlyphs:
         pair = match[0].encode("utf-16", "surrogatepass").decode("utf-16")
         glyphs.texts[match.start() : match.end()] = [pair, ""]
     if count:
-        visible = layer.get_text_bounded()
         _join_lines(glyphs)
-        if len(visible) < count and _count_drawn(visible) < _count_drawn(text):
-            _leave_out_hidden(glyphs, visible)
+        _leave_out_hidden(glyphs, count)
     return glyphs
 
 
@@ -185,11 +203,18 @@ def _join_lines(glyphs: PageGlyphs) -> None:
         glyphs.texts[behind - 1] = " " if is_apart and text[behind] != " " else ""
 
 
-def _leave_out_hidden(glyphs: PageGlyphs, visible: str) -> None:
+def _leave_out_hidden(glyphs: PageGlyphs, count: int) -> None:
     """Leave out the characters outside of the visible area of the page."""
+    layer = glyphs.layer
+    left, bottom, right, top = layer.page.get_bbox()
+    area = (left, top, right, bottom)
+    if raw.FPDFText_GetBoundedText(layer.raw, *area, None, 0) >= count:
+        return
+    visible = layer.get_text_bounded()
+    if _count_drawn(visible) >= _count_drawn(glyphs.text):
+        return
     if len(_NO_WORD.sub("", visible)) >= len(_NO_WORD.sub("", glyphs.text)):
         return
-    left, bottom, right, top = glyphs.layer.page.get_bbox()
 
     def is_hidden(at: int) -> bool:
         box = glyphs.box(at)

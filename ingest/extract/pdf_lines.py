@@ -16,6 +16,8 @@ _WORD_GAP = 0.18
 
 _NUMBER_FIRST = re.compile(r"\s*(\d{1,4})(?=\s|$)")
 _NUMBER_LAST = re.compile(r"(?<=\s)(\d{1,4})\s*$")
+_MAYBE_FIRST = re.compile(r"(?m)^[ \0]*\d{1,4}(?=[\s\0]|$)")
+_MAYBE_LAST = re.compile(r"\d[ \0]*\n")
 _MIN_NUMBERS = 5
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
 _HYPHENS = "\ufffe"
@@ -104,11 +106,9 @@ def drop_line_numbers(glyphs: PageGlyphs) -> None:
     They count in even steps, stand below each other outside of the text, and are small,
     or the lines beside them go on in the middle of sentences: a numbered list does not.
     """
-    lines = [line.strip(" \0") for line in glyphs.text.split("\n")]
-    numbered = sum(line[:1].isdigit() or line[-1:].isdigit() for line in lines)
-    if numbered < _MIN_NUMBERS:
-        return
-    for is_first in (True, False):
+    for is_first, pattern in ((True, _MAYBE_FIRST), (False, _MAYBE_LAST)):
+        if len(pattern.findall(glyphs.text)) < _MIN_NUMBERS:
+            continue
         numbers = list(_find_numbers(glyphs, is_first))
         for numbers_at_edge in _group_by_edge(numbers):
             for number in _count_up(glyphs, numbers_at_edge, is_first):

@@ -6,6 +6,7 @@ may need it.
 
 import re
 import unicodedata
+from collections import Counter
 from itertools import pairwise
 from statistics import median
 
@@ -36,10 +37,12 @@ _GUESSES = ("fi", "ff", "fl", "ffi", "ffl")
 _CODE = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _CODED = re.compile(rf"(?P<left>[^\W\d_]{{0,20}}){_CODE.pattern}(?P<right>[^\W\d_]+)")
 _PRIVATE = re.compile("[\uf000-\uf0ff]")
+# Begins with a set of characters, as such a pattern is fast; for a text after a space.
 _MAYBE_SYMBOL = re.compile(
-    r"(?<!\S)[B-HJ-Zb-z](?!\w)|(?<=\d )[AIa](?!\w)|(?<!\S)[AIa](?= ?[=<>\u00b1\d(])"
-    r"|(?<=\d)[ ]?[mW\u00a3\u00b3\u00b1\u00b0]"
-    r"(?![A-LN-UWXYZa-ln-uw-z]{2})|[\u00a3\u00b3\u00b7\u00a4\u00be\u00a5\u00bb\u00b9\u00ae]"
+    r"[\s\d\u00a3\u00b3\u00b7\u00a4\u00be\u00a5\u00bb\u00b9\u00ae](?:"
+    r"(?<=\s)(?:[B-HJ-Zb-z](?!\w)|(?<=\d )[AIa](?!\w)|[AIa](?= ?[=<>\u00b1\d(]))"
+    r"|(?<=\d)[ ]?[mW\u00a3\u00b3\u00b1\u00b0](?![A-LN-UWXYZa-ln-uw-z]{2})"
+    r"|(?<=[^\s\d]))"
 )
 _MAX_FONTS = 150
 
@@ -47,7 +50,7 @@ _SPACED_OUT = re.compile(r"(?<!\S)\S(?: +\S(?!\S)){4,}")
 _MIN_SINGLES = 4
 _STEP = 0.1
 _TRACKED = 0.05
-_SINGLE = re.compile(r"(?<!\S)[B-HJ-Zb-z](?!\S)")
+_SINGLE = re.compile(r"\s[B-HJ-Zb-z](?!\S)")
 
 
 def compose_accents(glyphs: PageGlyphs) -> None:
@@ -150,10 +153,10 @@ def decode_symbol_fonts(glyphs: PageGlyphs) -> None:
         decoded = decoded or _LIGATURES.get(glyphs.text[at], "")
         glyphs.texts[at] = decoded or UNKNOWN
         glyphs.unknown += not decoded
-    for count, match in enumerate(_MAYBE_SYMBOL.finditer(glyphs.text)):
+    for count, match in enumerate(_MAYBE_SYMBOL.finditer(f" {glyphs.text}")):
         if count > _MAX_FONTS:
             return
-        _decode_run(glyphs, match.end() - 1)
+        _decode_run(glyphs, match.end() - 2)
 
 
 def _decode_run(glyphs: PageGlyphs, at: int) -> None:
@@ -181,12 +184,15 @@ def close_spaced_letters(glyphs: PageGlyphs) -> None:
     Where a line has many single letters, spaces are put where the gap between two
     characters is one between words, judged from all gaps of the line.
     """
-    begin = 0
-    for line in glyphs.text.split("\n"):
-        end = begin + len(line)
-        if len(_SINGLE.findall(line)) >= _MIN_SINGLES and _is_spaced(line):
+    text = f"\n{glyphs.text}"
+    singles = Counter(
+        text.rfind("\n", 0, match.start() + 1) for match in _SINGLE.finditer(text)
+    )
+    for begin, count in singles.items():
+        end = glyphs.text.find("\n", begin)
+        end = len(glyphs.text) if end < 0 else end
+        if count >= _MIN_SINGLES and _is_spaced(glyphs.text[begin:end]):
             _respace(glyphs, begin, end)
-        begin = end + 1
 
 
 def _is_spaced(line: str) -> bool:

@@ -146,7 +146,7 @@ def _runs_of_shift(
 
 def _differs(glyphs: PageGlyphs, probes: set[int]) -> bool:
     """Return whether characters are of two sizes, or at two heights."""
-    boxes = [box for at in probes if (box := glyphs.box(at))]
+    boxes = [box for box in map(glyphs.box, probes) if box]
     if len(boxes) < 2:
         return False
     sizes = [box.top - box.bottom for box in boxes]

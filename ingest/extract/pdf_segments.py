@@ -21,21 +21,29 @@ class TextSegment:
     top: float
     word_rights: list[float] = field(default_factory=list)
 
-    def continues_with(self, word: "TextSegment") -> bool:
-        """Return whether a word continues this run; numbers need a smaller gap."""
-        height = word.height
-        numbers = word.text[0].isdigit() and self.text[-1].isdigit()
-        gap = (_NUMBER_GAP if numbers else _TEXT_GAP) * height
-        near = -0.5 * height <= word.left - self.right <= gap
-        return near and abs(word.bottom - self.bottom) < 0.7 * height
+    def add(
+        self, word: str, left: float, right: float, bottom: float, top: float
+    ) -> bool:
+        """Append a word if it continues this run; numbers need a smaller gap.
 
-    def add(self, word: "TextSegment") -> None:
-        """Append a word."""
-        self.text += f" {word.text}"
+        Returns:
+            Whether it was appended.
+        """
+        height = max(top - bottom, 1.0)
+        gap = left - self.right
+        if gap < -0.5 * height or gap > _TEXT_GAP * height:
+            return False
+        if abs(bottom - self.bottom) >= 0.7 * height:
+            return False
+        text = self.text
+        if gap > _NUMBER_GAP * height and word[0].isdigit() and text[-1].isdigit():
+            return False
+        self.text = f"{text} {word}"
         self.word_rights.append(self.right)
-        self.right = max(self.right, word.right)
-        self.bottom = min(self.bottom, word.bottom)
-        self.top = max(self.top, word.top)
+        self.right = max(self.right, right)
+        self.bottom = min(self.bottom, bottom)
+        self.top = max(self.top, top)
+        return True
 
     @property
     def middle(self) -> float:

@@ -6,7 +6,7 @@ all words queried: table rows become ``cell | cell``, and columns follow each ot
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -18,16 +18,17 @@ from dunegpt.ingest.extract import (
     pdf_scripts,
 )
 from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs, read_glyphs
-from dunegpt.ingest.extract.pdf_segments import TextSegment
+from dunegpt.ingest.extract.pdf_segments import SegmentLine, TextSegment
 from dunegpt.ingest.extract.pdf_tables import TableMemory
 
 _NUMERIC = re.compile(r"[-+±~<>≤≥$(]*\d[\d.,\u00d7x^/%)eE+±-]*")
 _DIGIT = re.compile(r"\d")
 _CAPTION = re.compile(r"(?m)^(?:Table|TABLE|Tab\.)\s+[\dIVX]+")
 _WORD_OR_END = re.compile("\n|[^\\s\0\u200b-\u200f\ufeff]+")
-_SHORT_ROWS = re.compile(
-    r"(?:^(?=[^\n]*(?<!\S)[-+<>~±]?\d)(?![^\n]*[.:;,]$)\S+(?: \S+){1,7}\n){4}", re.M
-)
+_NUMBER_BEFORE = re.compile(r"[-<>~±]?\d")
+_ROW_FIRST = "0123456789-+±~<>≤≥$("
+_SHORT_ROWS = 4
+_SHORT_ROW_WORDS = range(2, 9)
 _MAX_CHARACTERS = 20_000
 _WIDE_LINE = 105
 _MIN_ROWS = 3
@@ -60,7 +61,7 @@ def arrange_text(glyphs: PageGlyphs, memory: TableMemory | None = None) -> str:
         return text
     page = glyphs.layer.page
     find_rules = list if glyphs.quarters else cache(lambda: pdf_rules.find_rules(page))
-    lines = [_split_segments(words) for words in _iter_lines(glyphs) if words]
+    lines = list(_iter_lines(glyphs))
     if glyphs.is_sideways:
         # pdfium has no order for the lines of such a page.
         lines.sort(key=lambda line: -line[0].middle)
@@ -69,57 +70,67 @@ def arrange_text(glyphs: PageGlyphs, memory: TableMemory | None = None) -> str:
 
 def _needs_layout(text: str) -> bool:
     """Return whether a page seems to contain a table or to mix two columns."""
+    if _CAPTION.search(text):
+        return True
     lines = text.split("\n")
-    rows = sum(_is_numeric(line) for line in lines)
-    if rows >= _MIN_ROWS or _CAPTION.search(text):
-        return True
-    if _SHORT_ROWS.search(text):
-        return True
     wide = sum(len(line) > _WIDE_LINE for line in lines)
-    return wide > 5 and wide > 0.3 * len(lines)
+    if wide > 5 and wide > 0.3 * len(lines):
+        return True
+    rows = short_rows = 0
+    for line in lines:
+        if not _DIGIT.search(line):
+            short_rows = 0
+            continue
+        words = line.split()
+        rows += _is_numeric(words)
+        short_rows = short_rows + 1 if _is_short_row(line, words) else 0
+        if rows >= _MIN_ROWS or short_rows >= _SHORT_ROWS:
+            return True
+    return False
 
 
-def _is_numeric(line: str) -> bool:
-    """Return whether a line is mostly numbers, like a table row."""
-    if not _DIGIT.search(line):
+def _is_numeric(words: list[str]) -> bool:
+    """Return whether the words of a line are mostly numbers, as in a table row."""
+    if len(words) < 3:
         return False
-    tokens = line.split()
-    numbers = sum(bool(_NUMERIC.fullmatch(token)) for token in tokens)
-    return len(tokens) >= 3 and numbers >= 2 and numbers >= 0.4 * len(tokens)
+    numbers = sum(
+        word[0] in _ROW_FIRST and bool(_NUMERIC.fullmatch(word)) for word in words
+    )
+    return numbers >= 2 and numbers >= 0.4 * len(words)
 
 
-def _iter_lines(glyphs: PageGlyphs) -> Iterator[list[TextSegment]]:
-    """Yield the words of each line in drawing order."""
-    words: list[TextSegment] = []
+def _is_short_row(line: str, words: list[str]) -> bool:
+    """Return whether a line is a few words with a number: no sentence."""
+    return (
+        len(words) in _SHORT_ROW_WORDS
+        and line[-1] not in ".:;,"
+        and line.count(" ") == len(words) - 1
+        and any(_NUMBER_BEFORE.match(word) for word in words)
+    )
+
+
+def _iter_lines(glyphs: PageGlyphs) -> Iterator[SegmentLine]:
+    """Yield the segments of each line in drawing order, split at wide gaps."""
+    line: SegmentLine = []
     owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
     for match in _WORD_OR_END.finditer("".join(glyphs.texts)):
-        if match[0] == "\n":
-            if words:
-                yield words
-            words = []
+        word = match[0]
+        if word == "\n":
+            if line:
+                yield line
+            line = []
             continue
         first = glyphs.box(owners[match.start()])
         last = glyphs.box(owners[match.end() - 1])
         if first is None or last is None:
             continue
-        word = TextSegment(
-            match[0],
+        place = (
             min(first.left, last.left),
             max(first.right, last.right),
             min(first.bottom, last.bottom),
             max(first.top, last.top),
         )
-        words.append(word)
-    if words:
-        yield words
-
-
-def _split_segments(words: Sequence[TextSegment]) -> list[TextSegment]:
-    """Return the words of a line merged into segments, split at wide gaps."""
-    segments: list[TextSegment] = []
-    for word in words:
-        if segments and segments[-1].continues_with(word):
-            segments[-1].add(word)
-        else:
-            segments.append(word)
-    return segments
+        if not (line and line[-1].add(word, *place)):
+            line.append(TextSegment(word, *place))
+    if line:
+        yield line
