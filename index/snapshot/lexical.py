@@ -27,6 +27,7 @@ from dunegpt.errors import IndexBrokenError
 from dunegpt.files import damaged, link
 from dunegpt.index.snapshot.vectors import Rows, Scores
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.variants import Alternative, find_alternatives
 
 __all__ = [
     "LexicalFilter",
@@ -48,6 +49,7 @@ _LAST_DAY = 4_000_000
 _MAX_SCORE = 1.001
 _PANIC = "PanicException"
 _SAMPLE = 32
+_MIN_IDF = 1e-6
 _MIN_SAMPLED_SHARE = 0.03
 _MIN_SHARE = 0.2
 _FIELDS = ("document", "access", "source", "kind", "status", "day")
@@ -101,6 +103,22 @@ class PassageFields:
     kind: int = 0
     status: int = 0
     day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedWord:
+    """A word of a query, with the forms of it that the reader may find.
+
+    Attributes:
+        count: How often the query has it.
+        idf: Its weight: that of its commonest form.
+        forms: Each one word, or several that have to stand together.
+    """
+
+    word: str
+    count: int
+    idf: float
+    forms: tuple[Alternative, ...]
 
 
 class LexicalWriter:
@@ -245,10 +263,19 @@ class LexicalIndex:
         """
         weights = {}
         with self._translate_errors():
+            known = {asked.word: asked.idf for asked in self._find_known(text, clause)}
             for word in tokenize(text)[:_MAX_WORDS]:
-                known = self._is_known_word(word, clause)
-                weights[word] = self.get_idf(word) if known else self._compute_idf(0)
+                weights[word] = known.get(word, self._compute_idf(0))
         return weights
+
+    def has_word(self, word: str, clause: LexicalFilter) -> bool:
+        """Return whether any passage that passes the filter has a word of `tokenize`.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        with self._translate_errors():
+            return bool(self._is_known_word(word, clause))
 
     def get_idf(self, word: str) -> float:
         """Return the inverse document frequency of a token of `tokenize`.
@@ -284,16 +311,63 @@ class LexicalIndex:
         excluded = self._total_documents - clause.visible
         if count > excluded or not excluded:
             return count > 0  # more passages have it than the filter excludes
+        asked = _AskedWord(word, 1, 1.0, ((word,),))
         # A word that no passage has takes the same path as one of hidden passages.
         if (
             clause.rows is not None
             and clause.visible > _MIN_SAMPLED_SHARE * self._total_documents
         ):
-            sample, _ = self._search_top_k(self._build_query({word: 1}, []), _SAMPLE)
+            sample, _ = self._search_top_k(self._build_query([asked], []), _SAMPLE)
             if clause.rows[sample].any():
                 return True
-        query = self._build_query({word: 1}, self._cached_filters(clause))
+        query = self._build_query([asked], self._cached_filters(clause))
         return bool(self._searcher.search(query, 1, count=False).hits)
+
+    def _find_known(self, query: str, clause: LexicalFilter) -> list[_AskedWord]:
+        """Return the words of a query of which the reader may find any form.
+
+        Forms that only hidden passages have do not count. A word written apart stands
+        for one written together only where nothing else does.
+        """
+        counts = Counter(tokenize(query)[:_MAX_WORDS])
+        alternatives = find_alternatives(query)
+        found = []
+        for word, count in counts.items():
+            forms: list[Alternative] = [(word,)]
+            forms += sorted(
+                form for form in alternatives.get(word, ()) if len(form) == 1
+            )
+            known = [form for form in forms if self._is_known_word(form[0], clause)]
+            if not known:
+                known = [
+                    form
+                    for form in sorted(alternatives.get(word, ()))
+                    if len(form) > 1
+                    and all(self._is_known_word(part, clause) for part in form)
+                ]
+            if known:
+                idf = min(sum(map(self.get_idf, form)) for form in known)
+                found.append(_AskedWord(word, count, idf, tuple(known)))
+        return found
+
+    def _match_word(self, word: _AskedWord) -> tantivy.Query:
+        """Return a query that scores the best form of a word, all as equally rare."""
+        query = tantivy.Query
+        forms = [
+            query.boost_query(
+                self._match_all_words(form),
+                word.count * word.idf / max(sum(map(self.get_idf, form)), _MIN_IDF),
+            )
+            for form in word.forms
+        ]
+        return forms[0] if len(forms) == 1 else query.disjunction_max_query(forms)
+
+    def _match_all_words(self, words: Alternative) -> tantivy.Query:
+        query = tantivy.Query
+        terms = [query.term_query(self._schema, "body", w, "freq") for w in words]
+        if len(terms) == 1:
+            return terms[0]
+        return query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
 
     def _score(
         self,
@@ -302,14 +376,9 @@ class LexicalIndex:
         k: int,
         only: tantivy.Query | None = None,
     ) -> tuple[Rows, Scores]:
-        counts = Counter(tokenize(query)[:_MAX_WORDS])
         with self._translate_errors():
-            known_words = {
-                w: n for w, n in counts.items() if self._is_known_word(w, clause)
-            }
-            highest = (_K1 + 1) * sum(
-                n * self.get_idf(w) for w, n in known_words.items()
-            )
+            known_words = self._find_known(query, clause)
+            highest = (_K1 + 1) * sum(word.count * word.idf for word in known_words)
             if highest <= 0:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
             result = None if only else self._filter_top_k(known_words, clause, k)
@@ -334,7 +403,7 @@ class LexicalIndex:
         return np.array(rows, np.int64), np.array([score for score, _ in hits])
 
     def _filter_top_k(
-        self, known: dict[str, int], clause: LexicalFilter, k: int
+        self, known: Sequence[_AskedWord], clause: LexicalFilter, k: int
     ) -> tuple[Rows, _Doubles] | None:
         """Return the top k by filtering an unfiltered search; None if it is too short.
 
@@ -353,15 +422,10 @@ class LexicalIndex:
         return rows[passing], scores[passing]
 
     def _build_query(
-        self, known: dict[str, int], must: list[tantivy.Query]
+        self, known: Sequence[_AskedWord], must: list[tantivy.Query]
     ) -> tantivy.Query:
         query = tantivy.Query
-        terms = [
-            query.boost_query(
-                query.term_query(self._schema, "body", word, "freq"), float(n)
-            )
-            for word, n in known.items()
-        ]
+        terms = [self._match_word(word) for word in known]
         any_word = query.boolean_query([(tantivy.Occur.Should, t) for t in terms])
         if not must:
             return any_word  # nesting it in another query takes a fifth longer

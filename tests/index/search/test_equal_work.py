@@ -134,7 +134,7 @@ def test_a_word_of_hidden_passages(
     index: Callable[[Access], ReaderIndex], run: Run
 ) -> None:
     hidden, _ = run(lambda: index(NOBODY).get_word_weights("plugh"))
-    unknown, _ = run(lambda: index(NOBODY).get_word_weights("grault"))
+    unknown, _ = run(lambda: index(NOBODY).get_word_weights("corge"))
     assert hidden == unknown
     assert hidden["lexical query"]
     assert set(index(LAR).get_word_weights("plugh")) == {"plugh"}

@@ -1,7 +1,6 @@
 """The lexical index: scores, clauses, and whatever people type."""
 
 import shutil
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,7 +149,7 @@ def test_the_mask_changes_nothing_but_the_way(tmp_path: Path) -> None:
         assert index.get_word_weights(query, plain) == index.get_word_weights(
             query, masked
         )
-        known = Counter(tokenize(query))
+        known = index._find_known(query, masked)
         ways += index._filter_top_k(known, masked, k) is not None
     assert ways > 50  # the short way was taken, not only the long one
 
@@ -176,3 +175,64 @@ def test_a_folder_that_cannot_be_written(
     monkeypatch.setattr("os.access", lambda *_: False)
     assert found(LexicalIndex(folder), "purity") == found(index, "purity")
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.fixture
+def forms(tmp_path: Path) -> LexicalIndex:
+    """The third passage is closed to who may read access set 0 only."""
+    texts = (
+        "the cooldown began on a fiber of the TPCs in release v04_29_01",
+        "the cool-down of four vessels",
+        "the shutter froze near the feed through of the lid",
+        "a vessel with argon in it",
+    )
+    writer = LexicalWriter(tmp_path / "forms")
+    for row, text in enumerate(texts):
+        writer.add(row, tokenize(text), PassageFields(row, int(row == 2)))
+    writer.close()
+    return LexicalIndex(tmp_path / "forms")
+
+
+ALL, OPEN = LexicalFilter((0, 1), visible=4), LexicalFilter((0,), visible=3)
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("begin", [0]),
+        ("begun", [0]),
+        ("fibre", [0]),
+        ("fibres", [0]),
+        ("TPC", [0]),
+        ("4.29.1", [0]),
+        ("v4_29_1", [0]),
+        ("cool down", [0, 1]),
+        ("cool-down", [0, 1]),
+        ("cooldown", [0, 1]),
+        ("4", [1]),
+        ("freeze", [2]),
+        ("feedthrough", [2]),
+    ],
+)
+def test_forms_of_a_word_are_found(
+    forms: LexicalIndex, query: str, rows: list[int]
+) -> None:
+    found, scores = forms.search(query, ALL, 10)
+    assert sorted(found.tolist()) == rows
+    assert (scores <= 1.001).all()
+
+
+def test_forms_of_hidden_passages_count_for_nobody_else(forms: LexicalIndex) -> None:
+    for query in ("freeze", "feedthrough"):
+        assert not len(forms.search(query, OPEN, 10)[0])
+        assert forms.get_word_weights(query, OPEN) == {
+            word: forms.get_word_weights("plugh", OPEN)["plugh"]
+            for word in tokenize(query)
+        }
+
+
+def test_a_word_that_stands_there_scores_as_its_form(forms: LexicalIndex) -> None:
+    [(own,), (other,)] = (
+        forms.search(query, ALL, 1)[1].tolist() for query in ("fiber", "fibre")
+    )
+    assert own == pytest.approx(other)
