@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from pypdfium2 import raw
 
 _FONT_NAME_BYTES = 128
-_NO_WORD = re.compile(r"\W+")
 _NOTHING = re.compile("\0")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LINE_END = re.compile(r"\0?\n")
@@ -110,6 +109,10 @@ class PageGlyphs:
         self._boxes = _GlyphBoxes(self.layer, self.quarters)
         self.box = self._boxes.__getitem__
 
+    def measured(self) -> list[int]:
+        """Return the characters whose places were asked for."""
+        return list(self._boxes)
+
     def baseline(self, at: int) -> float:
         """Return the height of the baseline under a character, upright."""
         if at not in self._baselines:
@@ -180,7 +183,7 @@ def read_glyphs(layer: Any) -> PageGlyphs:
         glyphs.texts[match.start() : match.end()] = [pair, ""]
     if count:
         _join_lines(glyphs)
-        _leave_out_hidden(glyphs, count)
+        _leave_out_hidden(glyphs)
     return glyphs
 
 
@@ -203,18 +206,13 @@ def _join_lines(glyphs: PageGlyphs) -> None:
         glyphs.texts[behind - 1] = " " if is_apart and text[behind] != " " else ""
 
 
-def _leave_out_hidden(glyphs: PageGlyphs, count: int) -> None:
-    """Leave out the characters outside of the visible area of the page."""
-    layer = glyphs.layer
-    left, bottom, right, top = layer.page.get_bbox()
-    area = (left, top, right, bottom)
-    if raw.FPDFText_GetBoundedText(layer.raw, *area, None, 0) >= count:
-        return
-    visible = layer.get_text_bounded()
-    if _count_drawn(visible) >= _count_drawn(glyphs.text):
-        return
-    if len(_NO_WORD.sub("", visible)) >= len(_NO_WORD.sub("", glyphs.text)):
-        return
+def _leave_out_hidden(glyphs: PageGlyphs) -> None:
+    """Leave out the characters outside of the visible area of the page.
+
+    The ends of its lines were measured before, and tell of most pages that all of it
+    is visible.
+    """
+    left, bottom, right, top = glyphs.layer.page.get_bbox()
 
     def is_hidden(at: int) -> bool:
         box = glyphs.box(at)
@@ -225,13 +223,19 @@ def _leave_out_hidden(glyphs: PageGlyphs, count: int) -> None:
             and box.top > bottom
         )
 
-    for line in _LINE.finditer(glyphs.text):
-        if is_hidden(line.start()) or is_hidden(line.end() - 1):
-            for at in range(line.start(), line.end()):
-                if not glyphs.text[at].isspace() and is_hidden(at):
-                    glyphs.texts[at] = ""
-
-
-def _count_drawn(text: str) -> int:
-    """Return the number of characters that are no white space."""
-    return len("".join(text.replace("\0", "").split()))
+    if not any(map(is_hidden, [0, *glyphs.measured(), len(glyphs.text) - 1])):
+        return
+    lines = [
+        line
+        for line in _LINE.finditer(glyphs.text)
+        if is_hidden(line.start()) or is_hidden(line.end() - 1)
+    ]
+    if not lines:
+        return
+    visible = glyphs.layer.get_text_bounded()
+    if sum(map(str.isalnum, visible)) >= sum(map(str.isalnum, glyphs.text)):
+        return
+    for line in lines:
+        for at in range(line.start(), line.end()):
+            if not glyphs.text[at].isspace() and is_hidden(at):
+                glyphs.texts[at] = ""

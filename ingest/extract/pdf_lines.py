@@ -16,7 +16,7 @@ _WORD_GAP = 0.18
 
 _NUMBER_FIRST = re.compile(r"\s*(\d{1,4})(?=\s|$)")
 _NUMBER_LAST = re.compile(r"(?<=\s)(\d{1,4})\s*$")
-_MAYBE_FIRST = re.compile(r"(?m)^[ \0]*\d{1,4}(?=[\s\0]|$)")
+_MAYBE_FIRST = re.compile(r"\n[ \0]*\d{1,4}(?=[\s\0]|$)")
 _MAYBE_LAST = re.compile(r"\d[ \0]*\n")
 _MIN_NUMBERS = 5
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
@@ -107,7 +107,7 @@ def drop_line_numbers(glyphs: PageGlyphs) -> None:
     or the lines beside them go on in the middle of sentences: a numbered list does not.
     """
     for is_first, pattern in ((True, _MAYBE_FIRST), (False, _MAYBE_LAST)):
-        if len(pattern.findall(glyphs.text)) < _MIN_NUMBERS:
+        if len(pattern.findall(f"\n{glyphs.text}\n")) < _MIN_NUMBERS:
             continue
         numbers = list(_find_numbers(glyphs, is_first))
         for numbers_at_edge in _group_by_edge(numbers):

@@ -4,9 +4,10 @@ A scan may hold a line of text of its own: a stamp, a document number, a page nu
 Areas decide: pictures cover most of the page, and the text very little of it.
 """
 
+import ctypes
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 MAX_STAMP_CHARACTERS = 400
@@ -39,13 +40,36 @@ def is_scan(page: Any, text: str) -> bool:
 def _picture_area(page: Any) -> float:
     """Return the area that pictures cover on a page, in square points."""
     left, bottom, right, top = page.get_bbox()
+    sides = [ctypes.c_float() for _ in range(4)]
     area = 0.0
-    for image in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE], max_depth=_MAX_DEPTH):
-        try:
-            x0, y0, x1, y1 = image.get_bounds()
-        except pdfium.PdfiumError:
+    for picture in _iter_pictures(
+        page.raw, raw.FPDFPage_CountObjects, raw.FPDFPage_GetObject
+    ):
+        if not raw.FPDFPageObj_GetBounds(picture, *sides):
             continue
+        x0, y0, x1, y1 = (side.value for side in sides)
         across = min(x1, right) - max(x0, left)
         upwards = min(y1, top) - max(y0, bottom)
         area += max(across, 0.0) * max(upwards, 0.0)
     return area
+
+
+def _iter_pictures(
+    holder: Any, count: Callable[..., int], get: Callable[..., Any], depth: int = 0
+) -> Iterator[Any]:
+    """Yield the images of a page or form, by handle.
+
+    A page may draw tens of thousands of lines, and pypdfium2 makes an object of each.
+    """
+    for index in range(count(holder)):
+        handle = get(holder, index)
+        kind = raw.FPDFPageObj_GetType(handle)
+        if kind == raw.FPDF_PAGEOBJ_IMAGE:
+            yield handle
+        elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH - 1:
+            yield from _iter_pictures(
+                handle,
+                raw.FPDFFormObj_CountObjects,
+                raw.FPDFFormObj_GetObject,
+                depth + 1,
+            )

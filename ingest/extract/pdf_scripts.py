@@ -16,10 +16,9 @@ from dunegpt.text.typography import Shift, shift_text
 
 _SIGNS = "+\ufffe\\-\u2212\u2013\u00b1*\u2217\u2020\u2021"
 _KEYS = f"0-9{_SIGNS}\u0370-\u03ff"
-_WORD = re.compile(
-    rf"(?<![^\s\0])[^{_KEYS}\s\0]*+[{_KEYS}][^\s\0]*+"
-    r"(?:[ ]+[+\-\u2212\u2013]?\d{1,3}(?![^\s\0]))*"
-)
+_KEY = re.compile(f"[{_KEYS}]")
+_REST_OF_WORD = re.compile(r"[^\s\0]*+(?:[ ]+[+\-\u2212\u2013]?\d{1,3}(?![^\s\0]))*")
+_HYPHENS = "-\u2013\ufffe"
 _RUN = re.compile(r"\d+|[^\W\d_]+|[^\w ]|_+")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _FRACTION_SLASH = "\u2044"
@@ -87,8 +86,7 @@ def mark_scripts(glyphs: PageGlyphs) -> None:
 
 def _find_scripts(glyphs: PageGlyphs) -> Iterator[_Script]:
     measured = 0
-    for match in _WORD.finditer(glyphs.text):
-        begin, end = match.span()
+    for begin, end in _iter_words(glyphs):
         if end - begin > _MAX_WORD:
             continue
         measured += end - begin
@@ -97,13 +95,44 @@ def _find_scripts(glyphs: PageGlyphs) -> Iterator[_Script]:
         yield from _scripts_of_word(glyphs, begin, end)
 
 
+def _iter_words(glyphs: PageGlyphs) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each word that may hold a script, and was not left out."""
+    text, end = glyphs.text, 0
+    key = _KEY.search(text)
+    while key:
+        at = key.start()
+        if text[at] in _HYPHENS and _joins_words(text, at):
+            key = _KEY.search(text, at + 1)
+            continue
+        begin = at
+        while begin > end and not (
+            text[begin - 1].isspace() or text[begin - 1] == "\0"
+        ):
+            begin -= 1
+        rest = _REST_OF_WORD.match(text, at)
+        end = rest.end() if rest else at + 1
+        if glyphs.texts[begin] or glyphs.texts[end - 1]:
+            yield begin, end
+        key = _KEY.search(text, end)
+
+
+def _joins_words(text: str, at: int) -> bool:
+    """Return whether a hyphen joins two words, or the parts of one: ``low-energy``."""
+    before, behind = text[max(at - 2, 0) : at], text[at + 1 : at + 3]
+    is_word = len(before) == 2 and before.isalpha() and before.islower()
+    if behind[:1] in "\0\n":
+        return is_word
+    return is_word and len(behind) == 2 and behind.isalpha() and behind.islower()
+
+
 def _scripts_of_word(glyphs: PageGlyphs, begin: int, end: int) -> Iterator[_Script]:
     """Yield the scripts of a word, or of a whole word that is one."""
     text = glyphs.text
-    probes = {begin, end - 1}
-    probes.update(found.start() for found in _RUN.finditer(text, begin, end))
+    probes = [begin, end - 1]
+    if not text[begin:end].isdigit():
+        probes += [found.start() for found in _RUN.finditer(text, begin, end)]
     neighbor = _find_neighbor(glyphs, begin, end)
-    if not _differs(glyphs, probes if neighbor is None else {*probes, neighbor}):
+    if not _differs(glyphs, probes if neighbor is None else [*probes, neighbor]):
         return
     if neighbor is not None and not _is_base(glyphs, neighbor, begin, end):
         neighbor = None
@@ -144,7 +173,7 @@ def _runs_of_shift(
         yield current
 
 
-def _differs(glyphs: PageGlyphs, probes: set[int]) -> bool:
+def _differs(glyphs: PageGlyphs, probes: list[int]) -> bool:
     """Return whether characters are of two sizes, or at two heights."""
     boxes = [box for box in map(glyphs.box, probes) if box]
     if len(boxes) < 2:
