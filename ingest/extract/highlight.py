@@ -14,11 +14,11 @@ from pypdfium2 import raw
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract import media_type, pdf_annotations, pdf_text
 from dunegpt.ingest.extract.formats import pdf
+from dunegpt.ingest.extract.pdf_pictures import Rectangle, make_box
 from dunegpt.ingest.extract.registry import FORMATS, PDF, PPTX
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Box
 
-_DEVICE_SIDE = 100_000
 _MIN_CHARACTERS = 3
 
 
@@ -81,7 +81,7 @@ def _find_in_annotations(
     for found in pdf_annotations.iter_annotations(document, page, layer):
         if wanted in "".join(_comparable_characters(found.text)):
             sides = (found.left, found.bottom, found.right, found.top)
-            yield _build_box(page, number, *sides)
+            yield make_box(page, number, Rectangle(*sides))
 
 
 def _merge_rectangles(
@@ -92,41 +92,7 @@ def _merge_rectangles(
         if not raw.FPDFText_GetRect(layer.raw, index, *map(ctypes.byref, sides)):
             continue
         left, top, right, bottom = (side.value for side in sides)
-        yield _build_box(page, number, left, bottom, right, top)
-
-
-def _build_box(
-    page: Any, number: int, left: float, bottom: float, right: float, top: float
-) -> Box:
-    """Return a rectangle in points as fractions of the page."""
-    corners = [
-        _to_page_fraction(page, left, top),
-        _to_page_fraction(page, right, bottom),
-    ]
-    (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*corners, strict=True))
-    return Box(number, x0, y0, x1, y1)
-
-
-def _to_page_fraction(page: Any, x: float, y: float) -> tuple[float, float]:
-    """Return a point as fractions of page width and height, rotation applied."""
-    across, down = ctypes.c_int(), ctypes.c_int()
-    raw.FPDF_PageToDevice(
-        page.raw,
-        0,
-        0,
-        _DEVICE_SIDE,
-        _DEVICE_SIDE,
-        0,
-        x,
-        y,
-        ctypes.byref(across),
-        ctypes.byref(down),
-    )
-    return (_to_fraction(across.value), _to_fraction(down.value))
-
-
-def _to_fraction(value: int) -> float:
-    return round(min(max(value / _DEVICE_SIDE, 0.0), 1.0), 5)
+        yield make_box(page, number, Rectangle(left, bottom, right, top))
 
 
 def _find_on_slide(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]:

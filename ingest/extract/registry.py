@@ -43,7 +43,7 @@ class Format:
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _ODF = "application/vnd.oasis.opendocument."
 
-PDF = Format("pdf", "3")
+PDF = Format("pdf", "4")
 PPTX = Format("pptx", "3")
 DOCX = Format("docx", "2")
 SHEETS = Format("sheets", "2", "spreadsheet")

@@ -8,6 +8,7 @@ the steps in which a slide is built up are one slide.
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +16,15 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import ocr, pdf_annotations, pdf_scans, pdf_text
+from dunegpt.ingest.extract import (
+    ocr,
+    pdf_annotations,
+    pdf_figures,
+    pdf_scans,
+    pdf_text,
+)
 from dunegpt.ingest.extract.clean import clean_text
+from dunegpt.ingest.extract.figures import FigureText, append_figures, join_caption
 from dunegpt.ingest.extract.line_hyphens import Vocabulary, join_cut_words
 from dunegpt.ingest.extract.pdf_tables import TableMemory
 from dunegpt.ingest.extract.task import ExtractTask
@@ -43,49 +51,72 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
     heading = ""
     try:
         _remark_attachments(task, document)
-        for number, text in _leave_out_steps(_iter_texts(task, document)):
-            headings = _find_headings(text)
-            yield Page(number, headings[0] if headings else heading, text)
+        for own in _leave_out_steps(_iter_texts(task, document)):
+            headings = _find_headings(own.text)
+            page = Page(own.number, headings[0] if headings else heading, own.text)
+            yield append_figures(page, own.figures)
             heading = headings[-1] if headings else heading
     finally:
         document.close()
 
 
-def _iter_texts(
-    task: ExtractTask, document: pdfium.PdfDocument
-) -> Iterator[tuple[int, str, bool]]:
-    """Yield number and text of each page, and whether it is wider than high."""
+@dataclass(slots=True)
+class _PageText:
+    """What a page says.
+
+    Attributes:
+        number: Number of the page.
+        text: Its running text.
+        is_wide: Whether it is wider than high, as a slide.
+        figures: Its figures.
+    """
+
+    number: int
+    text: str = ""
+    is_wide: bool = False
+    figures: list[FigureText] = field(default_factory=list)
+
+    def clean(self, vocabulary: Vocabulary) -> None:
+        """Join words that are cut at line ends, and find the paragraphs."""
+        cleaned = clean_text(join_cut_words(self.text, vocabulary))
+        self.text = _split_paragraphs(cleaned)
+        self.figures = [
+            replace(figure, text=join_caption(join_cut_words(figure.text, vocabulary)))
+            for figure in self.figures
+        ]
+
+
+def _iter_texts(task: ExtractTask, document: pdfium.PdfDocument) -> Iterator[_PageText]:
+    """Yield the text of each page."""
     vocabulary, memory = Vocabulary(), TableMemory()
-    waiting: list[tuple[int, str, bool]] = []
+    waiting: list[_PageText] = []
     for number in range(1, len(document) + 1):
         images = task.images_read
-        waiting.append((number, *_read_page_text(task, document, number, memory)))
-        vocabulary.add(waiting[-1][1])
+        waiting.append(_read_page_text(task, document, number, memory))
+        vocabulary.add(waiting[-1].text)
         is_slow = task.images_read > images
         if len(waiting) < _PAGES_AT_ONCE and not is_slow and number < len(document):
             continue
-        for waited, text, is_wide in waiting:
-            cleaned = clean_text(join_cut_words(text, vocabulary))
-            yield waited, _split_paragraphs(cleaned), is_wide
+        for page in waiting:
+            page.clean(vocabulary)
+            yield page
         waiting.clear()
 
 
-def _leave_out_steps(
-    pages: Iterator[tuple[int, str, bool]],
-) -> Iterator[tuple[int, str]]:
-    """Yield number and text of pages; that of a slide's early steps is empty.
+def _leave_out_steps(pages: Iterator[_PageText]) -> Iterator[_PageText]:
+    """Yield pages; that of a slide's early steps is empty.
 
     A slide that is built up in steps is a page for each: all lines of a step are on the
     next page, in the same order, and their first line is the same.
     """
-    last: tuple[int, str, bool] | None = None
+    last: _PageText | None = None
     for page in pages:
         if last is not None:
-            is_step = last[2] and page[2] and _is_step(last[1], page[1])
-            yield last[0], "" if is_step else last[1]
+            is_step = last.is_wide and page.is_wide and _is_step(last.text, page.text)
+            yield _PageText(last.number) if is_step else last
         last = page
     if last is not None:
-        yield last[0], last[1]
+        yield last
 
 
 def _is_step(text: str, following: str) -> bool:
@@ -127,40 +158,47 @@ def open_pdf(task: ExtractTask) -> pdfium.PdfDocument:
 
 def _read_page_text(
     task: ExtractTask, document: pdfium.PdfDocument, number: int, memory: TableMemory
-) -> tuple[str, bool]:
-    """Return the text of a page, and whether it is wider than high.
-
-    The text is empty, with a remark, if the page is damaged.
-    """
+) -> _PageText:
+    """Return the text of a page; it is empty, with a remark, if the page is damaged."""
     try:
         page = document[number - 1]
     except pdfium.PdfiumError:
         task.remark(f"Page {number} is damaged and was left out.")
-        return "", False
+        return _PageText(number)
     try:
+        own, added = _read_layer(task, document, page, number, memory)
+        drawn = "\n".join([own.text, *(figure.text for figure in own.figures)])
+        if pdf_scans.is_scan(page, drawn):
+            own.text = _add_recognized(own.text, _recognize_page(task, page, number))
         width, height = page.get_size()
-        text, added = _read_layer(task, document, page, memory)
-        if pdf_scans.is_scan(page, text):
-            text = _add_recognized(text, _recognize_page(task, page, number))
     except pdfium.PdfiumError:
         task.remark(f"Page {number} is damaged and was left out.")
-        return "", False
+        return _PageText(number)
     finally:
         page.close()
-    return "\n\n".join(filter(None, [text, *added])), width > height
+    own.text = "\n\n".join(filter(None, [own.text, *added]))
+    own.is_wide = width > height
+    return own
 
 
 def _read_layer(
-    task: ExtractTask, document: pdfium.PdfDocument, page: Any, memory: TableMemory
-) -> tuple[str, list[str]]:
+    task: ExtractTask,
+    document: pdfium.PdfDocument,
+    page: Any,
+    number: int,
+    memory: TableMemory,
+) -> tuple[_PageText, list[str]]:
     """Return the text that a page draws, and those of its fields and comments."""
     layer = page.get_textpage()
     try:
         glyphs = pdf_text.read_page_glyphs(layer)
         if glyphs.unknown:
             task.remark("Some characters of a symbol font have no known meaning.")
-        found = pdf_annotations.iter_annotations(document, page, layer)
-        return pdf_text.arrange_text(glyphs, memory), [each.text for each in found]
+        annotations = pdf_annotations.iter_annotations(document, page, layer)
+        added = [each.text for each in annotations]
+        figures = pdf_figures.take_figures(glyphs, number)
+        text = pdf_text.arrange_text(glyphs, memory)
+        return _PageText(number, text, figures=figures), added
     finally:
         layer.close()
 

@@ -1,0 +1,119 @@
+"""Pieces of the lines of a PDF page: words without a wide gap, with their places.
+
+Unlike a `TextSegment`, a piece knows its characters, so that it can be taken out of the
+page, and sideways text stands where it is seen.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
+from dunegpt.ingest.extract.pdf_pictures import Rectangle, Sides
+
+_WORD_OR_END = re.compile("\n|[^\\s\0\u200b-\u200f\ufeff]+")
+_NUMBER = re.compile(
+    r"[-\u2212\u2013+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?(?:[\u00d7x]?10\^?[\u207b\u2070-\u2079-]*)?%?"
+)
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_WIDE_GAP = 1.0
+_PROSE_WORDS = 5
+
+
+@dataclass(slots=True)
+class Piece(Rectangle):
+    """A run of words on one line.
+
+    Attributes:
+        spans: First and last index of the characters of each word.
+        line: Number of its line; pieces of one line follow each other.
+        is_sideways: Whether it runs up or down.
+    """
+
+    text: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    line: int = 0
+    is_sideways: bool = False
+
+    @property
+    def size(self) -> float:
+        """The height of its letters."""
+        return max(self.width if self.is_sideways else self.height, 1.0)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether it has only numbers, as the ticks of an axis."""
+        return all(_NUMBER.fullmatch(word) for word in self.text.split(" "))
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it looks like a part of a sentence."""
+        return len(_WORD.findall(self.text)) >= _PROSE_WORDS
+
+
+def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
+    """Return the pieces of a page, in drawing order."""
+    pieces: list[Piece] = []
+    box_of, quarters = glyphs.box, glyphs.quarters
+    owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
+    piece: Piece | None = None
+    line = 0
+    for match in _WORD_OR_END.finditer("".join(glyphs.texts)):
+        if match[0] == "\n":
+            line, piece = line + 1, None
+            continue
+        first, last = owners[match.start()], owners[match.end() - 1]
+        begin, end = box_of(first), box_of(last)
+        if begin is None or end is None:
+            continue
+        left, right = min(begin.left, end.left), max(begin.right, end.right)
+        bottom, top = min(begin.bottom, end.bottom), max(begin.top, end.top)
+        is_sideways = False
+        if quarters and (quarter := quarters.get(first, 0)):
+            corners = _turn_back(left, bottom, quarter), _turn_back(right, top, quarter)
+            (left, right), (bottom, top) = map(sorted, zip(*corners, strict=True))
+            is_sideways = quarter % 2 == 1
+        sides = (left, bottom, right, top)
+        if piece is None or not _goes_on(piece, sides, is_sideways=is_sideways):
+            piece = Piece(*sides, match[0], [], line, is_sideways)
+            pieces.append(piece)
+        else:
+            piece.text += f" {match[0]}"
+            piece.add(*sides)
+        piece.spans.append((first, last))
+    return pieces
+
+
+def take_out(glyphs: PageGlyphs, pieces: list[Piece], all_pieces: list[Piece]) -> None:
+    """Remove pieces from a page, and the ends of lines that nothing is left of."""
+    taken = {id(piece) for piece in pieces}
+    kept_lines = {piece.line for piece in all_pieces if id(piece) not in taken}
+    gone = {piece.line for piece in pieces} - kept_lines
+    for line, end in enumerate(list(_iter_line_ends(glyphs))):
+        if line in gone:
+            glyphs.texts[end] = glyphs.texts[end].replace("\n", "", 1)
+    for piece in pieces:
+        for first, last in piece.spans:
+            for at in range(first, last + 1):
+                glyphs.texts[at] = "\n" * glyphs.texts[at].count("\n")
+
+
+def _iter_line_ends(glyphs: PageGlyphs) -> Iterator[int]:
+    """Yield the index of the character that ends each line."""
+    for at, text in enumerate(glyphs.texts):
+        for _ in range(text.count("\n")):
+            yield at
+
+
+def _turn_back(x: float, y: float, quarter: int) -> tuple[float, float]:
+    """Return a point of the page; `quarter` turns made it upright, clockwise."""
+    return ((x, y), (-y, x), (-x, -y), (y, -x))[quarter]
+
+
+def _goes_on(piece: Piece, sides: Sides, *, is_sideways: bool) -> bool:
+    """Return whether a word stands right behind a piece."""
+    if piece.is_sideways or is_sideways:
+        gap = _WIDE_GAP * piece.size
+        return piece.is_sideways == is_sideways and piece.is_near(sides, gap)
+    height = piece.top - piece.bottom
+    return -0.5 * height <= sides[0] - piece.right <= _WIDE_GAP * height
