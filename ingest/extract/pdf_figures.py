@@ -5,7 +5,7 @@ without a caption or the ticks of axes are left as they are: no places are asked
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dunegpt.ingest.extract.figures import (
@@ -21,7 +21,12 @@ from dunegpt.ingest.extract.pdf_pictures import (
     find_pictures,
     make_box,
 )
-from dunegpt.ingest.extract.pdf_pieces import Piece, read_pieces, take_out
+from dunegpt.ingest.extract.pdf_pieces import (
+    Piece,
+    is_alike,
+    read_pieces,
+    take_out,
+)
 
 _MAY_BE_CAPTION = re.compile(
     r"\n\W{0,2}(?:Supplementary |Extended Data )?"
@@ -33,7 +38,6 @@ _TABLE = re.compile(r"(?:Table|TABLE|Tab\.)\s+[A-Z]{0,2}[.-]?[\dIVX]")
 _SENTENCE_END = (".", ":", "!", "?")
 _LINE_PITCH = 1.75
 _DRAFT_PITCH = 2.3
-_SAME_SIZE = 0.12
 _OWN_COLUMN = 0.3
 _REACH = 0.25
 _BESIDE = 25.0
@@ -42,6 +46,9 @@ _MIN_TICKS = 4
 _PROSE_SHARE = 0.2
 _MAX_PROSE = 6
 _GRID_SHARE = 0.6
+
+
+AreAlike = Callable[[Piece, Piece], bool]
 
 
 @dataclass(slots=True)
@@ -74,7 +81,11 @@ class _PageFigures:
         self._glyphs = glyphs
         self._number = number
         self._pieces = read_pieces(glyphs)
-        self._captions = list(_find_captions(self._pieces))
+        self._captions = list(
+            _find_captions(
+                self._pieces, lambda one, next_: is_alike(glyphs, one, next_)
+            )
+        )
         self._taken = {id(p) for c in self._captions for p in c.pieces}
         self._prose_lines = {p.line for p in self._pieces if p.is_prose}
         self._pictures: list[Picture] = []
@@ -113,7 +124,7 @@ class _PageFigures:
         for caption in self._captions:
             self._assign_around(caption)
         claimed = {id(p) for c in self._captions for p in c.pictures}
-        free = [p for p in self._pictures if p.is_drawn and id(p) not in claimed]
+        free = [p for p in self._pictures if id(p) not in claimed]
         above = {id(c): self._find_pictures(c, free, 1) for c in self._captions}
         below = {id(c): self._find_pictures(c, free, -1) for c in self._captions}
         # Captions stand on the same side of all figures of a document.
@@ -129,7 +140,8 @@ class _PageFigures:
         for caption in self._captions:
             if not caption.pictures:
                 own = self._find_beside(caption, plain)
-                own = own or self._find_pictures(caption, plain, 1)
+                for side in (1, -1):
+                    own = own or self._find_pictures(caption, plain, side, is_last=True)
                 caption.pictures = own = [p for p in own if id(p) not in claimed]
                 claimed |= set(map(id, own))
         self._pictures = [p for p in self._pictures if id(p) not in claimed]
@@ -154,7 +166,12 @@ class _PageFigures:
             return
 
     def _find_pictures(
-        self, caption: _Caption, pictures: list[Picture], side: int
+        self,
+        caption: _Caption,
+        pictures: list[Picture],
+        side: int,
+        *,
+        is_last: bool = False,
     ) -> list[Picture]:
         """Return the pictures on one side of a caption, with no text between.
 
@@ -162,6 +179,8 @@ class _PageFigures:
             caption: The caption.
             pictures: Those to choose from.
             side: 1 for above, -1 for below.
+            is_last: Whether all of them may be lines and boxes only, and may begin
+                beside the caption.
         """
         found: list[Picture] = []
         reach = _REACH * self._glyphs.layer.page.get_height()
@@ -173,12 +192,13 @@ class _PageFigures:
             _, middle = caption.middle
             if side * (near - middle) < 0 or side * (near - edge) > reach:
                 continue
-            if picture.overlap(caption.left, caption.right) < _OWN_COLUMN:
+            overlap = picture.overlap(caption.left, caption.right)
+            if overlap < (0 if is_last else _OWN_COLUMN):
                 continue
             if not self._is_blocked(caption, picture, edge, near):
                 found.append(picture)
                 edge = max(edge, far, key=lambda y: side * y)
-        return found
+        return found if is_last or any(p.is_drawn for p in found) else []
 
     def _is_blocked(
         self, caption: _Caption, picture: Picture, edge: float, near: float
@@ -244,7 +264,7 @@ class _PageFigures:
                 piece
                 for piece in self._pieces
                 if self._is_free(piece)
-                and piece.line not in self._prose_lines
+                and not self._is_in_line(piece)
                 and not any(piece is own for own in inner)
                 and _is_label(piece, area, caption)
             ]
@@ -257,28 +277,48 @@ class _PageFigures:
         inner.sort(key=lambda piece: piece.spans[0])
         return area, inner
 
+    def _is_in_line(self, piece: Piece) -> bool:
+        """Return whether a piece stands in a line of running text."""
+        _, y = piece.middle
+        reach = 3 * piece.size
+        return piece.line in self._prose_lines or any(
+            abs(other.middle[1] - y) < 0.5 * other.size
+            and -1 < piece.left - other.right < reach
+            for other in self._pieces
+            if other.is_prose and other is not piece
+        )
+
     def _is_free(self, piece: Piece) -> bool:
         return id(piece) not in self._taken
 
 
-def _find_captions(pieces: list[Piece]) -> Iterator[_Caption]:
-    """Yield the captions of figures, with all their lines."""
+def _find_captions(pieces: list[Piece], are_alike: AreAlike) -> Iterator[_Caption]:
+    """Yield the captions of figures, with all their lines.
+
+    Args:
+        pieces: Of the page, in drawing order.
+        are_alike: Returns whether two lines are set in the same size.
+    """
     at = 0
     while at < len(pieces):
         label = parse_label(pieces[at].text)
-        if not label or pieces[at].is_sideways or _is_in_sentence(pieces, at):
+        if (
+            not label
+            or pieces[at].is_sideways
+            or _is_in_sentence(pieces, at, are_alike)
+        ):
             at += 1
             continue
         caption = _Caption(*_sides(pieces[at]), label, [pieces[at]])
         at += 1
-        while at < len(pieces) and _continues(caption, pieces[at]):
+        while at < len(pieces) and _continues(caption, pieces[at], are_alike):
             caption.pieces.append(pieces[at])
             caption.add(*_sides(pieces[at]))
             at += 1
         yield caption
 
 
-def _is_in_sentence(pieces: list[Piece], at: int) -> bool:
+def _is_in_sentence(pieces: list[Piece], at: int, are_alike: AreAlike) -> bool:
     """Return whether a piece goes on with the sentence of the line above it."""
     if at == 0:
         return False
@@ -288,11 +328,10 @@ def _is_in_sentence(pieces: list[Piece], at: int) -> bool:
             _SENTENCE_END
         )
     is_below = 0 < above.bottom - own.bottom < _LINE_PITCH * own.size
-    is_alike = abs(above.size - own.size) < _SAME_SIZE * own.size
     is_full = above.right > own.left + 0.5 * own.width
     return (
         is_below
-        and is_alike
+        and are_alike(above, own)
         and is_full
         and above.left < own.right
         and not above.text.endswith(_SENTENCE_END)
@@ -300,14 +339,14 @@ def _is_in_sentence(pieces: list[Piece], at: int) -> bool:
     )
 
 
-def _continues(caption: _Caption, piece: Piece) -> bool:
+def _continues(caption: _Caption, piece: Piece, are_alike: AreAlike) -> bool:
     """Return whether a piece belongs to a caption that ends before it."""
     last, first = caption.pieces[-1], caption.pieces[0]
     if piece.is_sideways or parse_label(piece.text) or _TABLE.match(piece.text):
         return False
     if piece.line == last.line:
         return piece.left - last.right < 3 * last.size
-    if abs(piece.size - last.size) > _SAME_SIZE * last.size:
+    if not are_alike(last, piece):
         return False
     if caption.overlap(piece.left, piece.right) < _OWN_COLUMN:
         return False
@@ -358,7 +397,8 @@ def _is_label(piece: Piece, area: Rectangle, caption: _Caption) -> bool:
     is_above = area.left <= x <= area.right
     gap = 1.8 * piece.size
     if is_level and (piece.is_sideways or piece.is_numeric):
-        return area.left - _BESIDE < x < area.right + _BESIDE
+        beside = _BESIDE if piece.is_sideways else gap
+        return area.left - beside < piece.right and piece.left < area.right + beside
     if piece.is_sideways or not is_above:
         return False
     lies_within = area.left - gap < piece.left and piece.right < area.right + gap
@@ -371,10 +411,9 @@ def _is_label(piece: Piece, area: Rectangle, caption: _Caption) -> bool:
         return lies_within  # between picture and caption
     if not area.bottom - gap - piece.size < y < area.top + gap:
         return False
-    return lies_within and (
-        piece.is_numeric
-        or (y < area.bottom and abs(x - sum(_span(area)) / 2) < gap * 2)
-    )
+    is_centered = abs(x - area.middle[0]) < 2 * gap
+    is_title = y < area.bottom or len(piece.text.split(" ")) <= _SHORT_WORDS
+    return lies_within and (piece.is_numeric or (is_centered and is_title))
 
 
 def _is_inside(piece: Piece, area: Rectangle, margin: float = 2.0) -> bool:
@@ -420,10 +459,6 @@ def _overlaps(piece: Piece, caption: Rectangle, picture: Rectangle) -> bool:
     left = min(caption.left, picture.left)
     right = max(caption.right, picture.right)
     return piece.overlap(left, right) > _OWN_COLUMN
-
-
-def _span(area: Rectangle) -> tuple[float, float]:
-    return area.left, area.right
 
 
 def _sides(area: Rectangle) -> tuple[float, float, float, float]:

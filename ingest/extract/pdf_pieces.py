@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pypdfium2 import raw
+
 from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
 from dunegpt.ingest.extract.pdf_pictures import Rectangle, Sides
 
@@ -18,6 +20,8 @@ _NUMBER = re.compile(
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WIDE_GAP = 1.0
 _PROSE_WORDS = 5
+_SAME_SIZE = 0.08
+_OTHER_SIZE = 0.5
 
 
 @dataclass(slots=True)
@@ -82,6 +86,17 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
             piece.add(*sides)
         piece.spans.append((first, last))
     return pieces
+
+
+def is_alike(glyphs: PageGlyphs, piece: Piece, following: Piece) -> bool:
+    """Return whether a piece is set in the size of the one before it."""
+    difference = abs(piece.size - following.size) / piece.size
+    if difference < _SAME_SIZE or difference > _OTHER_SIZE:
+        return difference < _SAME_SIZE
+    # The boxes of Type 3 fonts depend on the letters.
+    last, first = piece.spans[-1][1], following.spans[0][0]
+    sizes = [raw.FPDFText_GetFontSize(glyphs.layer.raw, at) for at in (last, first)]
+    return glyphs.font(last) == glyphs.font(first) and sizes[0] == sizes[1]
 
 
 def take_out(glyphs: PageGlyphs, pieces: list[Piece], all_pieces: list[Piece]) -> None:
