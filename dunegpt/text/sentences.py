@@ -27,12 +27,15 @@ class SentenceRules:
         joins_paragraphs: Whether an abbreviation also joins over an empty line.
         has_marks: Whether ``kept`` are citation marks: behind them a sentence has
             ended, whatever stands before.
+        joint: Matches across a full stop that ends no sentence for what follows it:
+            ``12. März``, ``bldg. 40``. None if only what stands before counts.
     """
 
     boundary: re.Pattern[str]
     abbreviation: re.Pattern[str]
     joins_paragraphs: bool = False
     has_marks: bool = False
+    joint: re.Pattern[str] | None = None
 
     def find_spans(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Yield start and end of each sentence but the last, and the next one's start.
@@ -53,13 +56,34 @@ class SentenceRules:
         if match[0].count("\n") > 1 and not self.joins_paragraphs:
             return True
         window = max(start, match.start() - _WINDOW)
-        return not self.abbreviation.search(text, window, match.start())
+        if self.abbreviation.search(text, window, match.start()):
+            return False
+        if self.joint is None:
+            return True
+        joints = self.joint.finditer(text, window, match.end() + _WINDOW)
+        return not any(j.start() < match.start() < j.end() for j in joints)
 
 
 _ABBREVIATION = (
     r"(?:\b(?:e\.g|i\.e|cf|Figs?|Eqs?|Refs?|Sec|Tab|vs|Dr|Prof|[Nn]o|approx|ca|et al)"
     r"|(?<!\d\s)(?<!\d)\b[A-Z])\."
 )
+
+_GERMAN_MONTH = (
+    r"(?:Jan(?:uar)?|Feb(?:ruar)?|März?|Apr(?:il)?|Mai|Juni?|Juli?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Okt(?:ober)?|Nov(?:ember)?|Dez(?:ember)?)"
+)
+_JOINT = re.compile(
+    r"\b(?:[Nn]r|[Bb]ldg|[Vv]ols?|[Cc]h|[Pp]p?|[Aa]rt|[Aa]bb|[Tt]el|[Ee]xt|[Rr]ms?|[Rr]ev"
+    r"|[Vv]er|[Ff]igs?|[Ee]qs?|[Rr]efs?|[Ss]ecs?|[Tt]abs?|[Pp]ara|[Kk]ap|Bd|Jan|Feb|Mar"
+    r"|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.\s+\d"
+    rf"|(?<![\w.,])\d{{1,2}}\.\s+{_GERMAN_MONTH}\b"
+    r"|\b(?i:am|der|dem|den|des|die|das|vom|zum|zur|im|beim|bis|seit|ab|jede[rmns]?)\s+"
+    r"\d{1,2}\.\s+[A-ZÄÖÜ]"
+    r"|\b(?:bzw|inkl|exkl|z\.\s?B|d\.\s?h|u\.\s?a|evtl|ggf|Hr|Fr|Dipl|Ing|Mrs?|Ms|St)"
+    r"\.\s+\w"
+)
+"""Full stops of abbreviations before numbers, and of German ordinals."""
 
 PASSAGE_RULES = SentenceRules(
     boundary=re.compile(r"(?P<kept>)(?:\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"]))"),
@@ -73,10 +97,11 @@ passages, and with them content ids."""
 
 QUOTE_RULES = SentenceRules(
     boundary=re.compile(
-        r"(?<=[.!?])(?P<kept>[\"')\]]?)\s+(?=[A-Z0-9(\[*\-])"
+        r"(?<=[.!?])(?P<kept>[\"')\]]?)\s+(?=[A-ZÀ-ÞΑ-Ω0-9(\[*\-])"
         r"|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
     ),
     abbreviation=re.compile(_ABBREVIATION + "$"),
+    joint=_JOINT,
 )
 """Of quotes: a list item begins one, too."""
 
@@ -88,6 +113,7 @@ ANSWER_RULES = SentenceRules(
     abbreviation=re.compile(_ABBREVIATION + r"\s*$"),
     joins_paragraphs=True,
     has_marks=True,
+    joint=_JOINT,
 )
 """Of what a model writes: each new line may begin a sentence."""
 _ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")

@@ -4,15 +4,15 @@ Uses the words, the numbers and the encoder of the index; no language model.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.passage_text import format_hit, format_metadata, make_context_line
 from dunegpt.serve.question.answer_type import AnswerType, detect_answer_type
 from dunegpt.text.analyzer import tokenize
-from dunegpt.text.english import NUMBERS
 from dunegpt.text.sentences import split_sentences
+from dunegpt.text.variants import add_asked_words, find_alternatives
 from dunegpt.types import Hit
 
 _MIN_WORDS = 3
@@ -36,11 +36,6 @@ _QUESTION_FORMULA = re.compile(
 )
 """Asks, and stands in no answer; the month is written with a capital."""
 _NUMBER = re.compile(r"\d")
-_NUMERALS = {
-    one: other
-    for word, number in NUMBERS.items()
-    for one, other in ((*tokenize(word), str(number)), (str(number), *tokenize(word)))
-}
 _COSINE_WEIGHT = 0.3
 """What the cosine with the question counts of a sentence's score."""
 _MIN_USEFUL_RATIO = 0.85
@@ -95,6 +90,7 @@ class SentenceScorer:
         self._total = sum(self._weights.values())
         self._wants_number = bool(_QUANTITY.search(question))
         self.answer_type = detect_answer_type(question)
+        self._alternatives = find_alternatives(question)
 
     def word_share(self, text: str) -> float:
         """Return the share of the question's words, by weight, that a text has.
@@ -104,7 +100,7 @@ class SentenceScorer:
         """
         if not self._total:
             return 0.0
-        found = _add_numerals(tokenize(text))
+        found = add_asked_words(set(tokenize(text)), self._alternatives)
         return (
             sum(w for word, w in self._weights.items() if word in found) / self._total
         )
@@ -115,9 +111,8 @@ class SentenceScorer:
 
     def find_missing_words(self, hits: Sequence[Hit]) -> list[str]:
         """Return the question's words that no hit has, as asked, weightiest first."""
-        found = _add_numerals(
-            word for hit in hits for word in tokenize(format_hit(hit))
-        )
+        present = {word for hit in hits for word in tokenize(format_hit(hit))}
+        found = add_asked_words(present, self._alternatives)
         asked = {form: w for w in self._question.split() for form in tokenize(w)}
         gone = [word for word in self._weights if word not in found]
         gone.sort(key=lambda word: -self._weights[word])
@@ -214,9 +209,3 @@ def select_answers(
         if text not in said:
             said.add(text)
             yield candidate
-
-
-def _add_numerals(found: Iterable[str]) -> set[str]:
-    """Return words with the digits of numbers that are spelt out, and back."""
-    own = set(found)
-    return own | {_NUMERALS[word] for word in own & _NUMERALS.keys()}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dunegpt.text.english import MONTHS, WEEKDAYS
 from dunegpt.text.quantities import find_dates, find_quantities, get_dimension
 from dunegpt.text.units import parse_unit
 
@@ -64,11 +65,25 @@ def _has_number(text: str) -> bool:
 
 
 def _has_day(text: str) -> bool:
-    return bool(find_dates(text)) or bool(_YEAR.search(text))
+    return bool(find_dates(text) or _YEAR.search(text) or _PARTIAL_DATE.search(text))
 
 
 _PRICE = re.compile(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
+_MONTH = "|".join(name.capitalize() for name in MONTHS)
+_PERIOD = (
+    r"weeks? \d{1,2}|KW ?\d{1,2}|Q[1-4]|spring|summer|autumn|winter|fall of"
+    r"|(?:first|second|third|fourth|last|1st|2nd|3rd|4th) (?:quarter|half)|easter"
+    r"|christmas|yesterday|today|tomorrow|tonight|midnight|noon"
+    r"|(?:last|next|this|same|following|previous) (?:day|week|month|year|night|morning"
+    r"|evening)|(?:day|week|month|year|hour)s? (?:ago|later|earlier|before|after)"
+)
+_PARTIAL_DATE = re.compile(
+    rf"\b(?:{_MONTH}|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember)\b"
+    r"|\b\d{1,2}[:.]\d\d\s?(?:h|Uhr|UTC|[ap]\.?m)?\b"
+    rf"|(?i:\b(?:{'|'.join(WEEKDAYS)}|{_PERIOD})\b)",
+)
+"""A time that is no full date: a month, a weekday, a season, an hour."""
 _QUESTION_START = (
     r"\b(?:what|which)\b(?: (?:is|was|are|were|the|a|an|its|their|nominal|typical|total"
     r"|average|mean|maximum|minimum|highest|lowest|largest|smallest))*(?: \w+)? "
@@ -137,6 +152,9 @@ _ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
         _compile_what("frequency|sampling rate"),
         AnswerType("a frequency", _make_unit_test("Hz")),
     ),
-    (re.compile(r"^\W*when (?:did|was|were)\b", re.I), AnswerType("a date", _has_day)),
+    (
+        re.compile(r"^\W*(?:when (?:did|was|were)|since when)\b", re.I),
+        AnswerType("a date", _has_day),
+    ),
     (_compile_how("many|often"), _NUMBER),
 )

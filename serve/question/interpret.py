@@ -22,6 +22,7 @@ from dunegpt.serve.question.filters import (
     is_same_text,
     remove_filter_words,
 )
+from dunegpt.serve.question.wording import find_content
 from dunegpt.types import (
     AnswerEvent,
     Chip,
@@ -39,7 +40,8 @@ class InterpretedQuestion:
 
     Attributes:
         asked: The question as shown to the reader.
-        text: Text to search for, without the words of its filters.
+        text: Text to search for, without the words of its filters and those that only
+            ask.
         filters: Filters, all of which must match.
         notes: Messages for the reader about how the question was understood.
     """
@@ -108,7 +110,8 @@ def interpret_question(
         IndexBrokenError: The index cannot be read.
     """
     active = [filters] if filters else []
-    plain = InterpretedQuestion(asked, asked.question, tuple(active))
+    text = find_content(asked.question)
+    plain = InterpretedQuestion(asked, text, tuple(active))
     if as_asked or index.names_documents(asked.question):
         return plain
     spans = find_filters(asked.question, index.facets, today or date.today())
@@ -117,7 +120,7 @@ def interpret_question(
     typed = parse_query(asked.question).filters
     removed = [span for span in spans if span.is_time]
     if not wanted or not index.has_matches(*active, typed):
-        text = remove_filter_words(asked.question, removed)
+        text = find_content(remove_filter_words(asked.question, removed))
         return replace(plain, text=text, notes=tuple(notes))
     chips: list[Chip] = []
     for span in wanted:
@@ -134,7 +137,7 @@ def interpret_question(
             )
     return InterpretedQuestion(
         replace(asked, chips=tuple(chips)),
-        remove_filter_words(asked.question, removed),
+        find_content(remove_filter_words(asked.question, removed)),
         tuple(active),
         tuple(notes),
     )
