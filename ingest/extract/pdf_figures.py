@@ -87,7 +87,8 @@ class _PageFigures:
             )
         )
         self._taken = {id(p) for c in self._captions for p in c.pieces}
-        self._prose_lines = {p.line for p in self._pieces if p.is_prose}
+        self._prose = [piece for piece in self._pieces if piece.is_prose]
+        self._prose_lines = {piece.line for piece in self._prose}
         self._pictures: list[Picture] = []
 
     def take(self) -> list[FigureText]:
@@ -264,9 +265,9 @@ class _PageFigures:
                 piece
                 for piece in self._pieces
                 if self._is_free(piece)
-                and not self._is_in_line(piece)
-                and not any(piece is own for own in inner)
                 and _is_label(piece, area, caption)
+                and not any(piece is own for own in inner)
+                and not self._is_in_line(piece)
             ]
             for piece in added:
                 area.add(*_sides(piece))
@@ -284,8 +285,8 @@ class _PageFigures:
         return piece.line in self._prose_lines or any(
             abs(other.middle[1] - y) < 0.5 * other.size
             and -1 < piece.left - other.right < reach
-            for other in self._pieces
-            if other.is_prose and other is not piece
+            for other in self._prose
+            if other is not piece
         )
 
     def _is_free(self, piece: Piece) -> bool:

@@ -32,12 +32,14 @@ class Piece(Rectangle):
         spans: First and last index of the characters of each word.
         line: Number of its line; pieces of one line follow each other.
         is_sideways: Whether it runs up or down.
+        is_prose: Whether it looks like a part of a sentence.
     """
 
     text: str = ""
     spans: list[tuple[int, int]] = field(default_factory=list)
     line: int = 0
     is_sideways: bool = False
+    is_prose: bool = False
 
     @property
     def size(self) -> float:
@@ -48,11 +50,6 @@ class Piece(Rectangle):
     def is_numeric(self) -> bool:
         """Whether it has only numbers, as the ticks of an axis."""
         return all(_NUMBER.fullmatch(word) for word in self.text.split(" "))
-
-    @property
-    def is_prose(self) -> bool:
-        """Whether it looks like a part of a sentence."""
-        return len(_WORD.findall(self.text)) >= _PROSE_WORDS
 
 
 def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
@@ -85,6 +82,8 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
             piece.text += f" {match[0]}"
             piece.add(*sides)
         piece.spans.append((first, last))
+    for piece in pieces:
+        piece.is_prose = len(_WORD.findall(piece.text)) >= _PROSE_WORDS
     return pieces
 
 
