@@ -28,6 +28,7 @@ _TABLE_CAPTION = re.compile(
 )
 _RECORD_WORDS = (300, 1000)
 _SLIDE = "slide "
+_SENTENCE_ENDS = (".", ":", "!", "?")
 _FEW_WORDS = 40
 _MERGED_WORDS = 120
 
@@ -199,11 +200,13 @@ def _iter_running_spans(page: Page, start: int, end: int) -> Iterator[tuple[int,
     begins = [start, *(max(start, figure.end) for figure in page.figures)]
     stops = [*(min(end, figure.start) for figure in page.figures), end]
     spans = [
-        (begin, stop)
+        span
         for begin, stop in zip(begins, stops, strict=True)
-        if page.text[begin:stop].strip()
+        for span in _trim_span(page.text, begin, stop)
     ]
-    yield from spans or [(start, end) if not page.figures else (start, start)]
+    if not page.figures:
+        spans = [(start, end)]
+    yield from spans or [(start, start)]
 
 
 def _iter_figures(run: list[Body]) -> Iterator[tuple[Page, Figure]]:
@@ -275,7 +278,8 @@ class _Section:
                 continue
             if parts:
                 is_same = page.number == self._bodies[-1][0].number
-                parts.append("\n\n" if is_same else "\n")
+                is_apart = is_same and parts[-1].endswith(_SENTENCE_ENDS)
+                parts.append("\n\n" if is_apart else "\n")
                 length += len(parts[-1])
             self._bodies.append((page, (start, end)))
             self._starts.append(length)

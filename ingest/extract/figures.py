@@ -51,7 +51,7 @@ class FigureText:
     box: Box | None = None
 
 
-def parse_label(text: str, *, is_apart: bool = False) -> str:
+def parse_label(text: str, *, is_apart: bool = False, needs_sign: bool = False) -> str:
     """Return the label in the caption that a text is; empty if it is none.
 
     ``Fig. 3: Purity`` is a caption, ``Fig. 3 shows the purity`` is not.
@@ -59,13 +59,14 @@ def parse_label(text: str, *, is_apart: bool = False) -> str:
     Args:
         text: A paragraph.
         is_apart: Whether it is known to be a caption: a number alone will do.
+        needs_sign: Whether, if it is not, a sign has to stand behind the number.
     """
     match = CAPTION.match(text)
     if match is None or _CONTENTS.search(text):
         return ""
     rest = text[match.end() :].lstrip()
     has_sign = bool(match["end"].strip())
-    if not is_apart and not has_sign and not rest[:1].isupper():
+    if not is_apart and not has_sign and (needs_sign or not rest[:1].isupper()):
         return ""
     if not is_apart and _NO_CAPTION.match(rest):
         return ""
@@ -108,6 +109,16 @@ def append_figures(page: Page, figures: Sequence[FigureText]) -> Page:
             )
             text += own
     return replace(page, text=text, figures=tuple(placed))
+
+
+def prepend_text(page: Page, head: str) -> Page:
+    """Return a page with another text before its own."""
+    shift = len(head)
+    figures = tuple(
+        replace(figure, start=figure.start + shift, end=figure.end + shift)
+        for figure in page.figures
+    )
+    return replace(page, text=head + page.text, figures=figures)
 
 
 def mark_figure(text: str) -> str:

@@ -103,6 +103,9 @@ def _find_on_slide(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]
         flatten_shapes,
         read_shape_text,
     )
+    from dunegpt.ingest.extract.office_slide_figures import (  # noqa: PLC0415
+        make_shape_box,
+    )
     from dunegpt.ingest.extract.office_xml import resolve_alternatives  # noqa: PLC0415
 
     try:
@@ -114,35 +117,9 @@ def _find_on_slide(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]
         for shape in flatten_shapes(slide.shapes):
             text = "".join(_comparable_characters(read_shape_text(task, shape)))
             if text and (wanted in text or (len(text) > 8 and text in wanted)):
-                yield _shape_box(shape, number, width, height)
+                yield make_shape_box(shape, number, (width, height))
     except (*DAMAGE_ERRORS, IndexError) as error:
         raise ExtractError(f"Slide {number} cannot be read: {error}.") from error
-
-
-def _shape_box(shape: Any, number: int, width: int, height: int) -> Box:
-    """Return the bounding box of a shape, with the transforms of its groups applied."""
-    left, top = float(shape.left or 0), float(shape.top or 0)
-    right, bottom = left + (shape.width or 0), top + (shape.height or 0)
-    for group in shape._element.iterancestors("{*}grpSp"):
-        frame = group.find("{*}grpSpPr/{*}xfrm")
-        if frame is not None and frame.find("{*}chExt") is not None:
-            x, y = (
-                _group_transform(frame, "x", "cx"),
-                _group_transform(frame, "y", "cy"),
-            )
-            left, right, top, bottom = x(left), x(right), y(top), y(bottom)
-    values = (left / width, top / height, right / width, bottom / height)
-    return Box(number, *(round(min(max(value, 0.0), 1.0), 5) for value in values))
-
-
-def _group_transform(frame: Any, offset: str, extent: str) -> Callable[[float], float]:
-    """Return the function that maps a group's inner coordinates to the outer ones."""
-    inner, outer = (int(frame.find(f"{{*}}{n}").get(offset)) for n in ("chOff", "off"))
-    inside, outside = (
-        int(frame.find(f"{{*}}{n}").get(extent)) for n in ("chExt", "ext")
-    )
-    scale = outside / inside if inside else 1.0
-    return lambda value: outer + (value - inner) * scale
 
 
 _FINDERS: dict[Any, Callable[[ExtractTask, int, str], Iterator[Box]]] = {

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
+from dunegpt.ingest.extract.figures import find_marked, mark_figure
 from dunegpt.types import Page
 
 _PATH_LEVELS = 3
@@ -17,11 +19,13 @@ class SectionLine:
     Attributes:
         level: Heading level, from 1; 0 for text.
         number: Line number in the file, or 0.
+        figure: Label of the figure that it belongs to; empty for running text.
     """
 
     text: str
     level: int = 0
     number: int = 0
+    figure: str = ""
 
 
 def split_sections(lines: Iterable[SectionLine], *, title: str = "") -> Iterator[Page]:
@@ -54,7 +58,16 @@ def _format_heading(path: list[SectionLine], title: str) -> str:
 
 
 def _build_page(number: int, heading: str, lines: list[SectionLine]) -> Page:
-    text = "\n".join(line.text for line in lines)
+    labels = [label for label, _ in groupby(line.figure for line in lines) if label]
+    text = "\n".join(_mark_figures(lines) if labels else (line.text for line in lines))
     first = next((line.number for line in lines if line.text.strip()), 0)
     text = re.sub(r"\n{3,}", "\n\n", text).strip("\n").rstrip()
-    return Page(number, heading, text, f"line {first}" if first else "", first)
+    page = Page(number, heading, text, f"line {first}" if first else "", first)
+    return find_marked(page, labels) if labels else page
+
+
+def _mark_figures(lines: list[SectionLine]) -> Iterator[str]:
+    """Yield the lines; the texts of figures stand apart, and are marked."""
+    for label, group in groupby(lines, key=lambda line: line.figure):
+        own = "\n".join(line.text for line in group)
+        yield f"\n{mark_figure(own.strip())}\n" if label else own

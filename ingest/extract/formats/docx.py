@@ -18,7 +18,14 @@ from lxml import etree
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract import office_charts
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
+from dunegpt.ingest.extract.figures import prepend_text
 from dunegpt.ingest.extract.office_embedded import read_embedded
+from dunegpt.ingest.extract.office_word_figures import (
+    OBJECT,
+    find_label,
+    iter_descriptions,
+    join_captions,
+)
 from dunegpt.ingest.extract.office_word_lists import ListNumbers
 from dunegpt.ingest.extract.office_word_styles import (
     Styles,
@@ -68,9 +75,10 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
         raise ExtractError(f"The document is damaged: {error}.") from error
     lines = _LineReader(reader, styles, numbers)
     for child in body.iterchildren("{*}body"):
-        for page in split_sections(lines.iter_lines(child), title=title):
-            text = "\n\n".join(filter(None, ["\n".join(running), page.text]))
-            yield replace(page, text=text)
+        body_lines = join_captions(lines.iter_lines(child))
+        for page in split_sections(body_lines, title=title):
+            head = "\n".join(running)
+            yield prepend_text(page, f"{head}\n\n" if head else "")
             running = []
     reader.remark_losses()
 
@@ -137,6 +145,7 @@ class _Parts:
             prefix = paragraphs[-1].tag.removesuffix("p")
             for line in reversed(list(self._read_object(node))):
                 element = etree.Element(f"{prefix}p")
+                element.set(OBJECT, local_name(node))
                 etree.SubElement(element, f"{prefix}t").text = line
                 paragraphs[-1].addnext(element)
 
@@ -189,13 +198,23 @@ class _LineReader:
         level = self._heading_level(paragraph) if len(text) < _MAX_HEADING else 0
         if text:
             text = f"{number} {text}" if number else text
+        figure = "" if level else find_label(paragraph, text)
         yield SectionLine(
-            text.replace("\n", " ") if level else text, level if text else 0
+            text.replace("\n", " ") if level else text,
+            level if text else 0,
+            figure=figure,
         )
+        yield from self._picture_lines(paragraph, figure)
+        yield SectionLine("")
+
+    def _picture_lines(self, paragraph: Any, figure: str) -> Iterator[SectionLine]:
+        """Yield the text boxes of a paragraph, and what describes its pictures."""
         for content in paragraph.iter("{*}txbxContent"):
             if not _is_nested_box(content, paragraph):
-                yield from self.iter_lines(content)
-        yield SectionLine("")
+                for line in self.iter_lines(content):
+                    yield line if line.figure else replace(line, figure=figure)
+        for text in iter_descriptions(paragraph):
+            yield SectionLine(text, figure=figure)
 
     def _read_numbered(self, paragraph: Any) -> str:
         """Return the text of a paragraph in a cell; a number may be all it has."""

@@ -3,6 +3,7 @@
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup
@@ -27,7 +28,7 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
             for chapter in _list_chapters(book):
                 for page in read_html(_read_member(book, chapter, _CHAPTER_BYTES)):
                     number += 1
-                    yield Page(number, page.heading, page.text)
+                    yield replace(page, number=number, label="", line=0)
     except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
         raise ExtractError(f"The book is damaged: {error}.") from error
 

@@ -6,12 +6,14 @@ written in Unicode, list items have their numbers, and pictures their descriptio
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bs4 import BeautifulSoup, UnicodeDammit
 from bs4.element import NavigableString, Tag
 
 from dunegpt.ingest.extract.clean import clean_text, mark_struck
 from dunegpt.ingest.extract.encoding import decode_damaged
+from dunegpt.ingest.extract.figures import UNNUMBERED, parse_label
 from dunegpt.ingest.extract.html_lists import number_items
 from dunegpt.ingest.extract.html_markup import escape_stray_signs
 from dunegpt.ingest.extract.html_notes import find_note, find_note_marks
@@ -40,7 +42,12 @@ _HEADING = re.compile(r"h([1-6])")
 _WRITTEN = frozenset({"br", "pre", "q", "img", "input", "select"})
 _HEADING_MARK = "\x01"
 _QUOTE_MARK = "\x02"
-_MARKS = re.compile(f"{_HEADING_MARK}[1-6]|{_QUOTE_MARK}")
+_FIGURE_BEGIN, _FIGURE_END = "\x04", "\x05"
+_MARKS = re.compile(f"{_HEADING_MARK}[1-6]|[{_QUOTE_MARK}{_FIGURE_BEGIN}{_FIGURE_END}]")
+_FIGURE_CLASSES = frozenset("figure thumb thumbinner wp-caption".split())
+_CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|thumbcaption)(?:$|[\s_-])", re.I)
+_PICTURES = ["img", "svg", "picture", "object", "canvas", "video", "embed"]
+_LONGEST_CAPTION = 1500
 _TYPESET_MATH = re.compile(r"\b(?:katex|MathJax|mwe-math-element|mjx-container)\b")
 _FILE_NAME = re.compile(r"[\w .-]+\.(?:png|jpe?g|gif|svg|webp|bmp)", re.I)
 _FORMULA = re.compile(r"[\\$^{}]")
@@ -83,7 +90,37 @@ def _decode_html(content: bytes | str) -> str:
 
 
 def _iter_lines(lines: list[str]) -> Iterator[SectionLine]:
-    """Yield each line with its heading level (0 for text)."""
+    """Yield each line with its heading level (0 for text), those of figures marked."""
+    figure, depth = list[str](), 0
+    for line in lines:
+        begun = depth + line.count(_FIGURE_BEGIN)
+        if begun:
+            figure.append(line)
+            depth = begun - line.count(_FIGURE_END)
+            if depth <= 0:
+                yield from _label_figure([line.text for line in _format_lines(figure)])
+                figure.clear()
+            continue
+        for own in _format_lines([line]):
+            is_text = not own.level and len(own.text) < _LONGEST_CAPTION
+            label = parse_label(own.text, needs_sign=True) if is_text else ""
+            yield replace(own, figure=label) if label else own
+    yield from _format_lines(figure)
+
+
+def _label_figure(texts: list[str]) -> Iterator[SectionLine]:
+    """Yield the lines of a figure with its label, its caption first."""
+    labels = [parse_label(text, is_apart=True) for text in texts]
+    label = next(filter(None, labels), UNNUMBERED)
+    caption = next((at for at, own in enumerate(labels) if own), 0)
+    yield SectionLine("")
+    for text in [*texts[caption:], *texts[:caption]]:
+        if text:
+            yield SectionLine(text, figure=label)
+    yield SectionLine("")
+
+
+def _format_lines(lines: list[str]) -> Iterator[SectionLine]:
     for line in lines:
         depth = line.count(_QUOTE_MARK)
         is_heading = line.startswith(_HEADING_MARK) and not depth
@@ -153,6 +190,8 @@ class _Writer:
             self._add_list(element)
         elif name == "table":
             self._add_table(element)
+        elif not self._in_cell and _is_figure(element):
+            self._add_figure(element)
         elif name in {"dt", "dd"}:
             self._add_description(element)
         elif name == "blockquote" and self._mark_quotes:
@@ -187,6 +226,11 @@ class _Writer:
             text = self.write(element)
             begin = "" if _follows_term(element) else "\n"
             self._pieces.append(f"{begin}{text.lstrip()}\n")
+
+    def _add_figure(self, element: Tag) -> None:
+        self._pieces.append(f"\n{_FIGURE_BEGIN}")
+        self._add_children(element)
+        self._pieces.append(f"{_FIGURE_END}\n")
 
     def _add_quoted(self, element: Tag) -> None:
         quoted = self.write(element).split("\n")
@@ -261,6 +305,20 @@ class _Writer:
         text = self.write(cell)
         self._in_cell -= 1
         return re.sub(r"\s+", " ", _MARKS.sub("", text)).strip()
+
+
+def _is_figure(element: Tag) -> bool:
+    """Return whether an element is a picture with its caption, and no listing."""
+    names = element.get("class")
+    classes = names if isinstance(names, list) else []
+    if element.name != "figure" and not _FIGURE_CLASSES.intersection(classes):
+        return False
+    caption = element.find("figcaption") or element.find(class_=_CAPTION_CLASS)
+    if caption is None:
+        return False
+    if parse_label(caption.get_text(" ", strip=True), is_apart=True):
+        return True
+    return bool(element.find(_PICTURES)) and not element.find(["table", "pre"])
 
 
 def _mark_struck_line(line: str) -> str:

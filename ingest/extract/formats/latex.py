@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
 from dunegpt.ingest.extract.encoding import decode
+from dunegpt.ingest.extract.figures import parse_label
 from dunegpt.ingest.extract.latex_macros import (
     Macros,
     find_close,
@@ -91,7 +92,8 @@ class _Document:
             if "\n" in paragraph[: len(paragraph) - len(own)]:
                 yield SectionLine("", 0, line)
             for row in text.split("\n") if text else []:
-                yield SectionLine(row, 0, first)
+                # Only a float has its kind and number written here.
+                yield SectionLine(row, 0, first, parse_label(row, needs_sign=True))
             line += count_breaks(paragraph)
 
     def _convert(self, text: str) -> str:

@@ -22,7 +22,9 @@ from dunegpt.errors import ExtractError
 from dunegpt.files import host_error
 from dunegpt.ingest.extract import ocr, office_charts
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
+from dunegpt.ingest.extract.figures import append_figures
 from dunegpt.ingest.extract.office_embedded import read_embedded
+from dunegpt.ingest.extract.office_slide_figures import SlideFigures
 from dunegpt.ingest.extract.office_slide_text import SlideText
 from dunegpt.ingest.extract.office_xml import (
     get_attribute,
@@ -57,8 +59,9 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
             slides = list(deck.slides)
     except DAMAGE_ERRORS as error:
         raise ExtractError(f"The deck is damaged: {error}.") from error
-    area = (deck.slide_width or 1) * (deck.slide_height or 1)
-    reader = _SlideReader(task, _PictureReader(task, area), _read_authors(deck))
+    size = (deck.slide_width or 1, deck.slide_height or 1)
+    pictures = _PictureReader(task, size[0] * size[1])
+    reader = _SlideReader(task, pictures, _read_authors(deck), size)
     sections = _section_names(deck)
     for number, slide in enumerate(slides, start=1):
         try:
@@ -94,12 +97,17 @@ class _SlideReader:
     """Turns slides into pages, in order."""
 
     def __init__(
-        self, task: ExtractTask, pictures: "_PictureReader", authors: dict[str, str]
+        self,
+        task: ExtractTask,
+        pictures: "_PictureReader",
+        authors: dict[str, str],
+        size: tuple[int, int],
     ) -> None:
         self.text = SlideText(task)
         self._task = task
         self._pictures = pictures
         self._authors = authors
+        self._size = size
         self._seen_masters: set[str] = set()
 
     def build_page(self, number: int, slide: Any, section: str) -> Page:
@@ -109,18 +117,21 @@ class _SlideReader:
         title = slide.shapes.title
         heading = to_one_line(self._read_frame(title)) if title else ""
         parts = [heading] if heading else []
+        figures = SlideFigures(number, self._size)
         for shape in flatten_shapes(slide.shapes):
             if title is None or shape.shape_id != title.shape_id:
-                parts += self._read_shape(shape, number)
+                texts = self._read_shape(shape, number)
+                parts += [] if figures.add(shape, texts) else texts
         parts += self._read_notes(slide)
         parts += self._read_comments(slide)
         parts += self._read_masters(slide)
-        parts += self._pictures.read_texts(slide, number)
+        for shape, inner in self._pictures.read_texts(slide, number):
+            figures.add_picture(shape, inner)
         text = "\n".join(filter(None, (clean_text(part) for part in parts)))
         path = " > ".join(filter(None, [section, heading]))
         is_hidden = slide._element.get("show") in {"0", "false"}
         label = f"slide {number}" + " (hidden)" * is_hidden
-        return Page(number, path, text, label)
+        return append_figures(Page(number, path, text, label), figures.build())
 
     def _read_frame(self, shape: Any) -> str:
         return self.text.read_body(shape.text_frame._txBody)
@@ -240,8 +251,8 @@ class _PictureReader:
         self._min_area = slide_area * _MIN_PICTURE_SHARE
         self._seen_hashes: set[bytes] = set()
 
-    def read_texts(self, slide: Any, number: int) -> Iterator[str]:
-        """Yield the text of each large picture that was on no earlier slide."""
+    def read_texts(self, slide: Any, number: int) -> Iterator[tuple[Any, str]]:
+        """Yield each large picture, with its text if it was on no earlier slide."""
         for shape in flatten_shapes(slide.shapes):
             if shape.shape_type != MSO_SHAPE_TYPE.PICTURE:
                 continue
@@ -255,7 +266,9 @@ class _PictureReader:
             digest = hashlib.sha256(content).digest()
             if digest not in self._seen_hashes:
                 self._seen_hashes.add(digest)
-                yield self._read_text(content, number)
+                yield shape, self._read_text(content, number)
+            else:
+                yield shape, ""
 
     def _read_text(self, content: bytes, number: int) -> str:
         Image.MAX_IMAGE_PIXELS = ocr.MAX_PIXELS // 2
