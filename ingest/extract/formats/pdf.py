@@ -34,6 +34,7 @@ _HEADING = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.)\s+[A-Z][^.]{2,70}$")
 _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
 )
+_SENTENCE_ENDS = (".", ":", "!", "?", ")")
 _SHORT_LINE_SHARE = 0.7
 _OCR_DPI = 300
 _OCR_PIXELS = 25_000_000
@@ -250,7 +251,9 @@ def _split_paragraphs(text: str) -> str:
         heading = _is_heading(line) or _is_heading(following)
         starts_sentence = following[:1].isupper() or following[:1].isdigit()
         rows = " | " in line and " | " in following
-        heading = heading or bool(_CAPTION.match(following))
+        # A caption, unless a sentence goes on with "Figure 4. It has a lid".
+        is_open = not short and not line.endswith(_SENTENCE_ENDS)
+        heading = heading or (bool(_CAPTION.match(following)) and not is_open)
         ends_block = ((short and starts_sentence) or heading) and not rows
         parts.append(f"{line}\n" if ends_block else line)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
