@@ -170,6 +170,8 @@ def print_search(found: SearchResponse) -> None:
             if hit.first_page == hit.last_page
             else f"pp. {hit.first_page}-{hit.last_page}"
         )
+        if hit.figure:
+            pages = f"{pages}, {hit.figure}"
         out.print(
             f"[bold]{hit.rank}.[/bold] {_format_heading(hit.document)}, {pages}"
             f"  [dim]{hit.score:.3f} {hit.found_by}[/dim]{_format_newer_version(hit)}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dunegpt.document_status import classify_status
 from dunegpt.types import (
+    Box,
     Chip,
     Citation,
     Difference,
@@ -62,8 +63,23 @@ class DocumentResponse(_Response):
         )
 
 
+class BoxResponse(_Response):
+    """A place on a page, as shares of its width and height from the top left."""
+
+    page: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def from_box(cls, box: Box | None) -> "BoxResponse | None":
+        """Return the response for a place; None for none."""
+        return cls(**asdict(box)) if box else None
+
+
 class HitResponse(_Response):
-    """One hit of ``dunegpt search``."""
+    """One hit of ``dunegpt search``; ``figure`` and ``box`` if it is of a figure."""
 
     rank: int
     score: float
@@ -74,6 +90,8 @@ class HitResponse(_Response):
     last_page: int
     heading: str
     text: str
+    figure: str
+    box: BoxResponse | None
     superseded_by: str
     superseded_on: dt.date | None
     also_in: list[str]
@@ -91,6 +109,8 @@ class HitResponse(_Response):
             last_page=hit.passage.last_page,
             heading=hit.passage.heading,
             text=hit.passage.text,
+            figure=hit.passage.figure,
+            box=BoxResponse.from_box(hit.passage.box),
             superseded_by=hit.superseded_by,
             superseded_on=hit.superseded_on,
             also_in=list(hit.also_in),
@@ -114,7 +134,10 @@ _PAGES = {
 
 
 class ReferenceResponse(_Response):
-    """One numbered reference of an answer; ``place`` is its page for display."""
+    """One numbered reference of an answer; ``place`` is its page for display.
+
+    ``figure`` and ``box`` are the label and the place of a figure that it quotes.
+    """
 
     number: int
     cited: bool
@@ -124,6 +147,8 @@ class ReferenceResponse(_Response):
     place: str
     url: str
     quote: str
+    figure: str
+    box: BoxResponse | None
     score: float
     superseded_by: str
     superseded_on: dt.date | None
@@ -135,6 +160,9 @@ class ReferenceResponse(_Response):
         kinds = [f.media_type for f in citation.hit.document.files if f.key == key]
         unit = _PAGES.get(kinds[0] if kinds else "", "section")
         place = f"{unit} {citation.page}"
+        passage = citation.hit.passage
+        if passage.figure:
+            place = f"{place}, {passage.figure}"
         return cls(
             number=citation.number,
             cited=citation.cited,
@@ -144,6 +172,8 @@ class ReferenceResponse(_Response):
             place=f"line {citation.line}" if citation.line else place,
             url=citation.url,
             quote=citation.quote,
+            figure=passage.figure,
+            box=BoxResponse.from_box(passage.box),
             score=round(citation.hit.score, 4),
             superseded_by=citation.hit.superseded_by,
             superseded_on=citation.hit.superseded_on,

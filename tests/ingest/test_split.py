@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dunegpt.index.passage_text import CONTEXT_TOKENS, make_embedding_text
 from dunegpt.ingest.headers_footers import find_body_spans
 from dunegpt.ingest.split import Splitter
-from dunegpt.types import Page, Passage
+from dunegpt.types import Box, Figure, Page, Passage
 
 WORDS = ["beam", "HV_CATHODE_01", "475", "V/cm", "drift.", "Purity", "(see", "ü", "-"]
 GAPS = [" ", "  ", "\n", "\n\n", " \n", "\t", ". "]
@@ -332,3 +332,61 @@ def test_the_context_line_leaves_room(size: int) -> None:
     line = text.removesuffix("The text.")
     assert words(line) <= CONTEXT_TOKENS - 2
     assert text.endswith("\nThe text.")
+
+
+# ── figures ───────────────────────────────────────────────────────────────────────
+
+
+def with_figure(before: str, figure: str, after: str, label: str = "Figure 7") -> Page:
+    own = Figure(label, len(before), len(before + figure), Box(1, 0.1, 0.2, 0.5, 0.6))
+    return Page(1, "", before + figure + after, figures=(own,))
+
+
+def test_a_figure_is_a_passage_of_its_own() -> None:
+    text = "Figure 7: Purity over time.\n[in the figure: Days; 0 10 20]"
+    page = with_figure(
+        "The purity was\n\n", text, "\n\nmeasured on each day of the run."
+    )
+    running, figure = split(sized(100), [page])
+    assert running.text == "The purity was\nmeasured on each day of the run."
+    assert (running.figure, running.box) == ("", None)
+    assert figure.text == text
+    assert (figure.figure, figure.box) == ("Figure 7", page.figures[0].box)
+    assert page.text[figure.start : figure.end] == text
+    assert figure.lead == ""
+
+
+def test_a_long_figure_says_in_each_part_which_it_is() -> None:
+    text = "Fig. 7. " + " ".join(f"Part {n} of it is here." for n in range(12))
+    parts = split(sized(20), [with_figure("", text, "")])
+    assert len(parts) > 2
+    assert {part.figure for part in parts} == {"Figure 7"}
+    assert all(part.lead.startswith("Figure 7") for part in parts)
+    assert " ".join(part.text for part in parts) == text
+
+
+def test_a_foot_above_figures_still_runs() -> None:
+    bodies = ["Pumps ran.", "Valves were shut.", "Fields rose.", "Tracks bent."]
+    pages = []
+    for number, own in enumerate(bodies, start=1):
+        body = f"{own}\n{own} again\n{own} at last"
+        before = f"{body}\nLarch note 7, page {number}\n\n"
+        page = with_figure(before, "Figure 7: Purity.", "")
+        pages.append(replace(page, number=number))
+    running = [p.text for p in split(sized(200), pages) if not p.figure]
+    assert "Larch note" not in running[0]
+    assert all(body in running[0] for body in bodies)
+
+
+def test_a_table_leads_with_its_caption() -> None:
+    text = (
+        f"The valves are set once.\n\nTable 4: Valves of the\nnorth hall\n\n{table(12)}"
+    )
+    found = split(sized(24), [Page(1, "", text)])
+    caption = "Table 4: Valves of the north hall"
+    assert all(
+        caption in f"{p.lead} {' '.join(p.text.split())}"
+        for p in found
+        if " | " in p.text
+    )
+    assert {p.lead for p in found[2:]} == {f"{caption} Part | Setting | Unit"}
