@@ -186,7 +186,7 @@ def is_private_use(char: str) -> bool:
 
 def is_symbol_font(font: str) -> bool:
     """Return whether the letters of a font are signs: Symbol, Wingdings, Webdings."""
-    return bool(_FONTS.get(_normalize_font(font)))
+    return bool(font) and bool(_FONTS.get(_normalize_font(font)))
 
 
 def decode_symbol(symbol: str | int, font: str = "") -> str:
@@ -218,7 +218,7 @@ def decode_symbols(text: str, font: str = "") -> tuple[str, int]:
     symbols. A character without a known meaning becomes ``UNKNOWN``.
     """
     is_symbolic = is_symbol_font(font)
-    if not is_symbolic and not any(is_private_use(char) for char in text):
+    if not is_symbolic and (text.isascii() or not any(map(is_private_use, text))):
         return text, 0
     table_font = font if is_symbolic else ""
     made = [_decode_char(char, table_font, is_symbolic) for char in text]

@@ -6,7 +6,7 @@ or a unit of length stays a power.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from dunegpt.text.typography import Shift
@@ -25,7 +25,7 @@ Runs = Iterable[tuple[str, Shift]]
 def find_leading_mark(runs: Runs) -> str:
     """Return the mark with which a paragraph begins; empty if it begins with none."""
     mark = ""
-    for text, shift in _merge(runs):
+    for text, shift in _iter_merged(runs):
         if not text.strip():
             continue
         if mark:
@@ -45,7 +45,7 @@ def mark_notes(runs: Runs, marks: frozenset[str]) -> list[tuple[str, Shift]]:
         runs: Those of a paragraph.
         marks: Marks with which paragraphs of the document or slide begin.
     """
-    merged = _merge(runs)
+    merged = list(_iter_merged(runs))
     if not marks:
         return merged
     made, before = list[tuple[str, Shift]](), ""
@@ -62,13 +62,11 @@ def mark_notes(runs: Runs, marks: frozenset[str]) -> list[tuple[str, Shift]]:
     return made
 
 
-def _merge(runs: Runs) -> list[tuple[str, Shift]]:
-    """Return runs with neighbours that are shifted alike as one."""
+def _iter_merged(runs: Runs) -> Iterator[tuple[str, Shift]]:
+    """Yield runs with neighbours that are shifted alike as one."""
     filled = (run for run in runs if run[0])
-    return [
-        ("".join(text for text, _ in group), shift)
-        for shift, group in groupby(filled, key=lambda run: run[1])
-    ]
+    for shift, group in groupby(filled, key=lambda run: run[1]):
+        yield "".join(text for text, _ in group), shift
 
 
 def _is_power(before: str, mark: str, following: str) -> bool:

@@ -5,6 +5,7 @@ Source: ECMA-376 part 1, 17.9 (numbering).
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from dunegpt.ingest.extract.office_xml import get_attribute, is_on
@@ -26,11 +27,16 @@ class _Level:
     style: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class _List:
-    levels: dict[int, _Level]
-    overrides: dict[str, dict[int, _Level]] = field(default_factory=dict)
+    """A list; most documents define dozens and use few, so levels are read late."""
+
+    node: Any
     counts: list[int | None] = field(default_factory=lambda: [None] * _LEVELS)
+
+    @cached_property
+    def levels(self) -> dict[int, _Level]:
+        return _read_levels(self.node)
 
 
 class ListNumbers:
@@ -49,7 +55,7 @@ class ListNumbers:
         styles = dict[str, str]()
         for node in numbering.iterchildren("{*}abstractNum"):
             ident = get_attribute(node, "abstractNumId")
-            self._lists[ident] = _List(_read_levels(node))
+            self._lists[ident] = _List(node)
             for link in node.iterchildren("{*}numStyleLink"):
                 links[ident] = get_attribute(link, "val")
             for link in node.iterchildren("{*}styleLink"):

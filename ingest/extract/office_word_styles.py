@@ -43,7 +43,7 @@ class Styles:
     """The styles of ``word/styles.xml``, each with what it is based on."""
 
     def __init__(self, root: Any | None = None) -> None:
-        found = [] if root is None else root.iter("{*}style")
+        found = [] if root is None else root.iterchildren("{*}style")
         self._nodes = {get_attribute(node, "styleId"): node for node in found}
         self._built: dict[str, Style] = {}
 

@@ -37,6 +37,7 @@ _NOTE_REFERENCES = {"footnoteReference", "endnoteReference", "commentReference"}
 _BREAKS = {
     "tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-",
 }  # fmt: skip
+_CONTENTS = {"t", "sym", "textpath", *_BREAKS}
 _RUNS_OF_MARK = 4
 _NUMBER_FIELDS = {"PAGE", "NUMPAGES", "SECTIONPAGES"}
 _REFERENCE_FIELDS = {"NOTEREF", "REF", "CITATION", "ADDIN", "HYPERLINK"}
@@ -85,8 +86,10 @@ class WordText:
         for properties in paragraph.iterchildren("{*}pPr"):
             for node in properties.iterchildren("{*}pStyle"):
                 style = self.styles.get(get_attribute(node, "val"))
-        base = replace(style.run, shift="")
+        base = replace(style.run, shift="") if style.run.shift else style.run
         pieces = list(self._walk(paragraph, base, is_linked=False))
+        if not any(piece.shift or piece.is_struck for piece in pieces):
+            return "".join(piece.text for piece in pieces)
         return "".join(
             _mark(is_struck, self._join((p.text, p.shift) for p in group))
             for is_struck, group in groupby(pieces, key=lambda piece: piece.is_struck)
@@ -139,7 +142,7 @@ class WordText:
                 continue
             elif name in _NOTE_REFERENCES:
                 yield from self._read_note(child, name)
-            elif name in {"t", "sym", "textpath", *_BREAKS}:
+            elif name in _CONTENTS:
                 yield from self._read_content(child, base, is_linked=is_linked)
             elif name and name not in _SKIPPED:
                 yield from self._walk(child, base, is_linked=is_linked)

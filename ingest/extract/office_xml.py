@@ -13,12 +13,15 @@ from lxml import etree
 from dunegpt.errors import ExtractError
 
 _PART_BYTES = 200 << 20
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SPEAKING = {"t", "oMath", "chart", "relIds", "sym", "oleObj", "OLEObject", "textpath"}
 
 
 def parse_xml(content: bytes) -> Any:
     """Return a part as XML, without resolving entities or network addresses."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, collect_ids=False
+    )
     return etree.fromstring(content, parser)
 
 
@@ -41,8 +44,10 @@ def read_part(package: zipfile.ZipFile, name: str) -> Any:
     Raises:
         ExtractError: The part is larger than the limit.
     """
-    root = parse_xml(read_bytes(package, name))
-    resolve_alternatives(root)
+    content = read_bytes(package, name)
+    root = parse_xml(content)
+    if b"AlternateContent" in content or content.startswith(_UTF_16):
+        resolve_alternatives(root)
     return root
 
 
@@ -93,8 +98,10 @@ def get_attribute(node: Any, name: str, default: str = "") -> str:
     if found is not None:
         return str(found)
     ending = f"}}{name}"
-    values = (str(v) for k, v in node.attrib.items() if str(k).endswith(ending))
-    return next(values, default)
+    for key, value in node.items():
+        if key.endswith(ending):
+            return str(value)
+    return default
 
 
 def is_on(node: Any) -> bool:

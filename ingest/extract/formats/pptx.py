@@ -109,6 +109,7 @@ class _SlideReader:
         self._authors = authors
         self._size = size
         self._seen_masters: set[str] = set()
+        self._read_parts: set[str] = set()
 
     def build_page(self, number: int, slide: Any, section: str) -> Page:
         """Return the page of a slide."""
@@ -203,6 +204,9 @@ class _SlideReader:
         shown = slide._element.get("showMasterSp", "1") not in {"0", "false"}
         from_master = layout._element.get("showMasterSp", "1") not in {"0", "false"}
         for source in [layout, *[layout.slide_master] * from_master] * shown:
+            if source.part.partname in self._read_parts:
+                continue
+            self._read_parts.add(source.part.partname)
             for shape in flatten_shapes(source.shapes):
                 if shape.is_placeholder or not shape.has_text_frame:
                     continue
