@@ -15,6 +15,7 @@ from dunegpt.schemas.operations import (
     StatusResponse,
     VerifyResponse,
 )
+from dunegpt.schemas.reading import BoxResponse
 from dunegpt.types import Box
 
 
@@ -179,6 +180,9 @@ def print_extraction(found: ExtractResponse) -> None:
         heading = f" · {escape(page.heading)}" if page.heading else ""
         out.print(f"[bold]{escape(found.name)}, {escape(place)}[/bold]{heading}")
         out.print(f"{escape(page.text)}\n")
+        for figure in page.figures:
+            where = _format_place(figure.box) if figure.box else "no place"
+            out.print(f"[dim]{escape(figure.label)}: {where}[/dim]")
     for remark in found.remarks:
         print_message(f"{found.name}: {remark}", "yellow")
     if found.error:
@@ -190,10 +194,14 @@ def print_boxes(name: str, boxes: list[Box]) -> None:
     if not boxes:
         print_message(f"{name}: the quote was not found on that page.")
     for box in boxes:
-        out.print(
-            f"{escape(name)}, page {box.page}: left {box.left:.4f} top {box.top:.4f}"
-            f" right {box.right:.4f} bottom {box.bottom:.4f}"
-        )
+        out.print(f"{escape(name)}, page {box.page}: {_format_place(box)}")
+
+
+def _format_place(box: Box | BoxResponse) -> str:
+    return (
+        f"left {box.left:.4f} top {box.top:.4f}"
+        f" right {box.right:.4f} bottom {box.bottom:.4f}"
+    )
 
 
 def print_llm_check(server: LLMServerResponse) -> None:

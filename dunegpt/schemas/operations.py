@@ -6,6 +6,8 @@ other packages. See `dunegpt.schemas.registry` for all models.
 
 from pydantic import BaseModel, ConfigDict
 
+from dunegpt.schemas.reading import BoxResponse
+
 
 class _Response(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -152,6 +154,15 @@ class CrawlResponse(_Response):
     failures: list[FailureResponse]
 
 
+class FigureResponse(_Response):
+    """A figure of a page: the characters of its text, and the place of its picture."""
+
+    label: str
+    start: int
+    end: int
+    box: BoxResponse | None
+
+
 class ExtractedPageResponse(_Response):
     """One page in ``dunegpt extract``."""
 
@@ -160,6 +171,7 @@ class ExtractedPageResponse(_Response):
     text: str
     label: str
     line: int
+    figures: list[FigureResponse]
 
 
 class ExtractResponse(_Response):
