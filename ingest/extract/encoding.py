@@ -50,7 +50,9 @@ _CONTINUATION = "[" + "".join(
         bytes(range(0x80, 0xA0)).decode("cp1252", errors="ignore"),
     )
 ) + "]"  # fmt: skip
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\x1b\x08"))
 _MISREAD = re.compile(f"[ÂÃÄÅÎÏ]{_CONTINUATION}|[â]{_CONTINUATION}{{2}}")
+_C1_CONTROL = re.compile("[\x80-\x9f]")
 _C1_CONTROLS = {
     code: char
     for code in range(0x80, 0xA0)
@@ -64,7 +66,7 @@ def is_text(head: bytes) -> bool:
         return True
     if b"\0" in head and _detect_wide(head):
         return True
-    control_count = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x08" for byte in head)
+    control_count = len(head) - len(head.translate(None, _CONTROL_BYTES))
     return control_count * 100 <= max(len(head), 100)
 
 
@@ -127,8 +129,13 @@ def repair_text(text: str) -> str:
     >>> repair_text("152 Âµm thick, 2 Â± 1 V")
     '152 µm thick, 2 ± 1 V'
     """
-    repaired = _MISREAD.sub(_read_again, text) if _MISREAD.search(text) else text
-    return repaired.translate(_C1_CONTROLS)
+    if text.isascii():
+        return text
+    return _C1_CONTROL.sub(_read_control, _MISREAD.sub(_read_again, text))
+
+
+def _read_control(match: re.Match[str]) -> str:
+    return _C1_CONTROLS.get(ord(match[0]), match[0])
 
 
 def _read_again(match: re.Match[str]) -> str:

@@ -41,6 +41,8 @@ _ATTRIBUTES = re.compile(
     r"|data-[\w-]+|v-[\w-]+|contenteditable|declare|download)(?=[\s/]|\Z))*",
     re.I,
 )
+_CLOSING = re.compile(r"</([A-Za-z][\w.:-]*)\s*>")
+_PREFIXED = re.compile(r"[a-z][a-z0-9]*[-:][a-z][\w:-]*")
 _PAIR = re.compile(
     r"<(?P<name>sup|sub|i|b|em|strong|u|tt|code|del|s|strike|small|span|font)"
     r"(?P<rest>\s[^<>]*)?>(?P<text>(?:(?!<(?P=name)\b).)*?)</(?P=name)\s*>",
@@ -66,7 +68,7 @@ def escape_stray_signs(source: str) -> str:
     """
     if "<" not in source:
         return source
-    closed = {name.lower() for name in re.findall(r"</([A-Za-z][\w.:-]*)\s*>", source)}
+    closed = {name.lower() for name in set(_CLOSING.findall(source))}
     pieces, end = list[str](), 0
     for start, stop in _iter_raw_spans(source):
         pieces += [_escape_part(source[end:start], closed), source[start:stop]]
@@ -94,9 +96,12 @@ def _iter_raw_spans(source: str) -> Iterator[tuple[int, int]]:
 def _escape_part(source: str, closed: set[str]) -> str:
     pieces, end = list[str](), 0
     at = source.find("<")
+    known = dict[str, bool]()
     while at >= 0:
         tag = _TAG.match(source, at)
-        if (tag and _is_tag(tag, closed)) or _DECLARATION.match(source, at):
+        if tag and (is_tag := known.get(tag[0])) is None:
+            is_tag = known[tag[0]] = _is_tag(tag, closed)
+        if (tag and is_tag) or _DECLARATION.match(source, at):
             stop = tag.end() if tag else at + 1
         else:
             pieces.append(f"{source[end:at]}&lt;")
@@ -109,9 +114,9 @@ def _escape_part(source: str, closed: set[str]) -> str:
 def _is_tag(tag: re.Match[str], closed: set[str]) -> bool:
     name = tag["name"].lower()
     known = name in _NAMES or name in closed or bool(tag["close"])
-    if not known and not re.fullmatch(r"[a-z][a-z0-9]*[-:][a-z][\w:-]*", name):
+    if not known and not _PREFIXED.fullmatch(name):
         return False
-    return bool(_ATTRIBUTES.fullmatch(tag["rest"]))
+    return not tag["rest"] or bool(_ATTRIBUTES.fullmatch(tag["rest"]))
 
 
 def has_tags(text: str) -> bool:

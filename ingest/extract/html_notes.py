@@ -11,6 +11,8 @@ import re
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, Tag
 
+from dunegpt.ingest.extract.html_styles import get_classes
+
 _ISOTOPE = re.compile(
     r"(?:H|He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn"
     r"|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Y|Zr|Nb|Mo|Tc|Ru|Rh|Pd|Ag|Cd|In|Sn|Sb|Te|I|Xe|Cs|Ba|La|Ce"
@@ -77,8 +79,7 @@ def _is_linked(raised: Tag) -> bool:
     for element in around[: len(around) - len(list(raised.parents)) + 2]:
         if element.name == "a" and _NOTE_LINK.match(str(element.get("href") or "")):
             return True
-        names = element.get("class")
-        classes = " ".join(names) if isinstance(names, list) else str(names or "")
+        classes = " ".join(get_classes(element))
         role = f"{element.get('role') or ''} {element.get('epub:type') or ''}"
         if _NOTE_CLASS.search(f"{classes} {role}"):
             return True

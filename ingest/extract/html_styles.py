@@ -73,20 +73,22 @@ class Styles:
 
     def get(self, element: Tag) -> Properties:
         """Return the properties of an element by name, in small letters."""
-        sheet = self._of_element.get(id(element), {})
-        found = {name: value for name, (_, value) in sheet.items()}
+        sheet = self._of_element.get(id(element))
+        if not sheet and "style" not in element.attrs:
+            return {}
+        found = {name: value for name, (_, value) in (sheet or {}).items()}
         if own := element.get("style"):
             found |= _parse_declarations(str(own))
         return {name: value.split(" !")[0] for name, value in found.items()}
 
     def is_hidden(self, element: Tag) -> bool:
         """Return whether a browser does not show an element and what is in it."""
-        if element.has_attr("hidden") and element.get("hidden") != "until-found":
+        if element.attrs.get("hidden", "until-found") != "until-found":
             return True
         if element.name == "dialog" and not element.has_attr("open"):
             return True
         own = self.get(element)
-        return (
+        return bool(own) and (
             own.get("display") == "none"
             or own.get("visibility") in {"hidden", "collapse"}
             or own.get("mso-hide") == "all"
@@ -99,8 +101,9 @@ class Styles:
         if element.name in {"del", "s", "strike"}:
             return True
         own = self.get(element)
-        lines = own.get("text-decoration", "") + own.get("text-decoration-line", "")
-        return "line-through" in lines
+        return bool(own) and "line-through" in (
+            own.get("text-decoration", "") + own.get("text-decoration-line", "")
+        )
 
     def find_shift(self, element: Tag) -> str:
         """Return ``super`` or ``sub`` if an element is raised or lowered, or ""."""
@@ -117,13 +120,16 @@ class Styles:
         return own.get("list-style-type") or own.get("list-style", "").split(" ")[0]
 
 
+def get_classes(element: Tag) -> list[str]:
+    """Return the classes of an element; pages are parsed without splitting them."""
+    return str(element.attrs.get("class") or "").split()
+
+
 def _index_elements(soup: BeautifulSoup) -> dict[str, list[Tag]]:
     """Return the elements by name, ``.class`` and ``#id``; all of them by ""."""
     found: dict[str, list[Tag]] = {}
     for element in soup.find_all(True):
-        own = element.get("class")
-        names = own if isinstance(own, list) else str(own or "").split()
-        keys = ["", element.name, *(f".{name}" for name in names)]
+        keys = ["", element.name, *(f".{name}" for name in get_classes(element))]
         for key in [*keys, f"#{element.get('id')}"]:
             found.setdefault(key, []).append(element)
     return found

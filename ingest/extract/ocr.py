@@ -7,7 +7,7 @@ pages on a slow machine.
 import io
 import subprocess
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.programs import TESSERACT
@@ -52,7 +52,7 @@ def _run_tesseract(
     task: ExtractTask, program: str, image: Image.Image, where: str
 ) -> str:
     content = io.BytesIO()
-    image = image.convert("L")
+    image = ImageOps.exif_transpose(image).convert("L")
     image.thumbnail((_MAX_SIDE, _MAX_SIDE))
     image.save(content, "PNG", compress_level=1)
     try:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from bs4 import BeautifulSoup, UnicodeDammit
 from bs4.element import NavigableString, Tag
 
-from dunegpt.ingest.extract.clean import clean_text, mark_struck
+from dunegpt.ingest.extract.clean import clean_text, mark_struck, to_one_line
 from dunegpt.ingest.extract.encoding import decode_damaged
 from dunegpt.ingest.extract.figures import UNNUMBERED, parse_label
 from dunegpt.ingest.extract.html_lists import number_items
 from dunegpt.ingest.extract.html_markup import escape_stray_signs
 from dunegpt.ingest.extract.html_notes import find_note, find_note_marks
-from dunegpt.ingest.extract.html_styles import Styles
+from dunegpt.ingest.extract.html_styles import Styles, get_classes
 from dunegpt.ingest.extract.html_tables import (
     format_nested,
     format_table,
@@ -44,6 +44,7 @@ _HEADING_MARK = "\x01"
 _QUOTE_MARK = "\x02"
 _FIGURE_BEGIN, _FIGURE_END = "\x04", "\x05"
 _MARKS = re.compile(f"{_HEADING_MARK}[1-6]|[{_QUOTE_MARK}{_FIGURE_BEGIN}{_FIGURE_END}]")
+_SPACES = re.compile(r"\s{2,}|[^\S ]")
 _FIGURE_CLASSES = frozenset("figure thumb thumbinner wp-caption".split())
 _CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|thumbcaption)(?:$|[\s_-])", re.I)
 _PICTURES = ["img", "svg", "picture", "object", "canvas", "video", "embed"]
@@ -68,7 +69,7 @@ def read_html(content: bytes | str, *, mark_quotes: bool = False) -> Iterator[Pa
         mark_quotes: Whether lines of block quotes begin with ``>``, as in a mail.
     """
     source = escape_stray_signs(_decode_html(content))
-    soup = BeautifulSoup(source, "lxml")
+    soup = BeautifulSoup(source, "lxml", multi_valued_attributes=None)
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     writer = _Writer(soup, mark_quotes=mark_quotes)
     lines = writer.write(soup).split("\n")
@@ -125,7 +126,7 @@ def _format_lines(lines: list[str]) -> Iterator[SectionLine]:
         depth = line.count(_QUOTE_MARK)
         is_heading = line.startswith(_HEADING_MARK) and not depth
         level = int(line[1]) if is_heading else 0
-        text = clean_text(re.sub(r"\s+", " ", _MARKS.sub("", line)))
+        text = to_one_line(_SPACES.sub(" ", _MARKS.sub("", line)))
         if depth and text:
             text = f"{'>' * depth} {text}"
         yield SectionLine(text, level if text else 0)
@@ -163,7 +164,7 @@ class _Writer:
             if isinstance(child, Tag):
                 self._add_element(child)
             elif type(child) is NavigableString:
-                self._pieces.append(re.sub(r"\s+", " ", child).replace("\u00ad", ""))
+                self._pieces.append(_SPACES.sub(" ", child).replace("\u00ad", ""))
 
     def _add_element(self, element: Tag) -> None:
         name = element.name
@@ -207,7 +208,7 @@ class _Writer:
     def _write_inline(self, element: Tag, name: str) -> str:
         """Return a heading, a line, or what stands within one."""
         if match := _HEADING.fullmatch(name):
-            text = re.sub(r"\s+", " ", _MARKS.sub("", self.write(element))).strip()
+            text = _SPACES.sub(" ", _MARKS.sub("", self.write(element))).strip()
             return f"\n{_HEADING_MARK}{match[1]}{text}\n" if text else "\n"
         if name == "br":
             return "\n"
@@ -304,13 +305,12 @@ class _Writer:
         self._in_cell += 1
         text = self.write(cell)
         self._in_cell -= 1
-        return re.sub(r"\s+", " ", _MARKS.sub("", text)).strip()
+        return _SPACES.sub(" ", _MARKS.sub("", text)).strip()
 
 
 def _is_figure(element: Tag) -> bool:
     """Return whether an element is a picture with its caption, and no listing."""
-    names = element.get("class")
-    classes = names if isinstance(names, list) else []
+    classes = get_classes(element)
     if element.name != "figure" and not _FIGURE_CLASSES.intersection(classes):
         return False
     caption = element.find("figcaption") or element.find(class_=_CAPTION_CLASS)
@@ -327,9 +327,7 @@ def _mark_struck_line(line: str) -> str:
 
 
 def _class_of(element: Tag) -> str:
-    names = element.get("class")
-    own = " ".join(names) if isinstance(names, list) else str(names or "")
-    return f"{element.name} {own}"
+    return f"{element.name} {' '.join(get_classes(element))}"
 
 
 def _follows_term(element: Tag) -> bool:

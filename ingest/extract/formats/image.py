@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract import ocr
@@ -24,8 +24,7 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
             multiple = image.format == "TIFF"
             frames = ImageSequence.Iterator(image) if multiple else [image]
             for number, frame in enumerate(frames, start=1):
-                upright = ImageOps.exif_transpose(frame)
-                text = ocr.recognize_text(task, upright, f"page {number}")
+                text = ocr.recognize_text(task, frame, f"page {number}")
                 yield Page(number, "", text)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ExtractError(

@@ -25,6 +25,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _TABLE = re.compile(r"<table\b.*?</table\s*>", re.S | re.I)
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _FENCED = re.compile(r"^[ ]{0,3}(`{3,}|~{3,}).*?(?:^[ ]{0,3}\1|\Z)", re.S | re.M)
+_MARKUP = re.compile(r"[$\\^~<&!]")
 _FORMULA = re.compile(
     r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?!\d)|\\\((.+?)\\\)"
 )
@@ -72,6 +73,8 @@ def set_inline(line: str) -> str:
     >>> set_inline("$10^{-6}$ of `a^2^` H~2~O, ~~2 bar~~ 3 bar[^4]")
     '10⁻⁶ of `a^2^` H₂O, [struck out: 2 bar] 3 bar [note 4]'
     """
+    if not _MARKUP.search(line):
+        return line
     pieces, end = list[str](), 0
     for code in _CODE.finditer(line):
         pieces += [_set_text(line[end : code.start()]), code[0]]
