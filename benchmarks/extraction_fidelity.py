@@ -4,11 +4,12 @@
 
 Facts are written into documents of 14 formats (`fidelity_documents`), extracted, cut
 into passages, and looked up there by their owner. A fact is kept if the passage has its
-value with its owner, and in a table in its column; flattened if it stands there without
-its scripts, but can be read (SF6); changed if the owner is there with another value, or
-a value that is hidden or struck out is there as if it held; lost if owner or column are
-not there. ``10⁻⁹``, ``10^-9`` and ``10<sup>-9</sup>`` count as the same. Compared
-with pdftotext, if installed, and with markitdown.
+value with its owner, in a table in its column, in a caption with number and page of the
+figure; flattened if it stands there without its scripts, but can be read (SF6), or in a
+caption that is not told apart from the text; changed if the owner is there with another
+value, or a value that is hidden or struck out is there as if it held; lost if owner or
+column are not there. ``10⁻⁹``, ``10^-9`` and ``10<sup>-9</sup>`` count as the same.
+Compared with pdftotext, if installed, and with markitdown.
 """
 
 # ruff: noqa: RUF001 - the signs are the subject
@@ -32,7 +33,7 @@ from benchmarks.fidelity_facts import Fact
 from dunegpt.config import ExtractSettings
 from dunegpt.ingest.extract.sandbox import Sandbox
 from dunegpt.ingest.split import Splitter
-from dunegpt.types import Page
+from dunegpt.types import Page, Passage
 
 Outcomes = dict[tuple[str, str, str], Counter[str]]
 
@@ -80,10 +81,11 @@ def measure(seed: int, markitdown: str = "") -> tuple[Outcomes, list[str]]:
     for (program, path), passages in texts.items():
         facts = next(own for other, own in documents if other == path)
         for fact in facts:
-            outcome = judge(fact, passages)
+            outcome = judge_fact(fact, passages)
             outcomes[program, path.suffix.lstrip("."), fact.kind][outcome] += 1
             if outcome != "kept" and program == "dunegpt":
-                seen = [line for line in lines_of(passages) if fact.owner in line]
+                lines = lines_of([passage.text for passage in passages])
+                seen = [line for line in lines if fact.owner in line]
                 said = f"{path.name}, {fact.kind}: {fact.owner} is {fact.value}"
                 failures.append(f"{outcome}: {said}; {seen[:2]}")
     return outcomes, failures
@@ -91,7 +93,7 @@ def measure(seed: int, markitdown: str = "") -> tuple[Outcomes, list[str]]:
 
 def read_with_all(
     paths: list[Path], markitdown: str
-) -> dict[tuple[str, Path], list[str]]:
+) -> dict[tuple[str, Path], list[Passage]]:
     """Return the passages that each program makes of each document."""
     texts = {}
     with Sandbox(ExtractSettings()) as sandbox:
@@ -109,10 +111,23 @@ def read_with_all(
     return texts
 
 
-def split(pages: Iterable[Page]) -> list[str]:
+def split(pages: Iterable[Page]) -> list[Passage]:
     """Return the passages of a document, as the index has them."""
     splitter = Splitter(lambda text: len(text.split()), 200, 30)
-    return [passage.text for passage in splitter.split("d", "f", list(pages))]
+    return list(splitter.split("d", "f", list(pages)))
+
+
+def judge_fact(fact: Fact, passages: list[Passage]) -> str:
+    """Return what became of a fact, with its figure if it has one."""
+    outcome = judge(fact, [passage.text for passage in passages])
+    if not fact.label or outcome != "kept":
+        return outcome
+    own = [
+        passage.text
+        for passage in passages
+        if passage.figure == fact.label and fact.page in {0, passage.first_page}
+    ]
+    return judge(fact, own) if judge(fact, own) == "kept" else "flattened"
 
 
 def judge(fact: Fact, passages: list[str]) -> str:

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 
-from benchmarks import fidelity_office
+from benchmarks import fidelity_figures, fidelity_office
 from benchmarks.fidelity_facts import PER_KIND, PLAIN, Fact, Maker, plain, runs_of
 
 Document = tuple[str, bytes, list[Fact]]
@@ -260,4 +260,5 @@ _WRITERS: dict[str, Callable[[Maker], bytes]] = {
     "a.mbox": _write_mbox,
     "a.epub": _write_epub,
     "240628a.log": _write_elog,
+    **fidelity_figures.WRITERS,
 }

@@ -30,6 +30,8 @@ class Fact:
         sentence: It says the fact; empty for one in a table.
         row: The other cells of its row, the owner first.
         column: The name of its column.
+        label: Of the figure in whose caption it is; empty for any other.
+        page: Number of the page of that figure; 0 for a format without pages.
     """
 
     kind: str
@@ -38,6 +40,8 @@ class Fact:
     sentence: str = ""
     row: tuple[str, ...] = ()
     column: str = ""
+    label: str = ""
+    page: int = 0
 
 
 @dataclass(slots=True)

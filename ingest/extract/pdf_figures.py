@@ -412,7 +412,10 @@ def _is_label(piece: Piece, area: Rectangle, caption: _Caption) -> bool:
         return lies_within  # between picture and caption
     if not area.bottom - gap - piece.size < y < area.top + gap:
         return False
-    is_centered = abs(x - area.middle[0]) < 2 * gap
+    # Axes of ROOT have their titles at the end.
+    is_centered = abs(x - area.middle[0]) < 2 * gap or (
+        y < area.bottom and abs(piece.right - area.right) < 2 * gap
+    )
     is_title = y < area.bottom or len(piece.text.split(" ")) <= _SHORT_WORDS
     return lies_within and (piece.is_numeric or (is_centered and is_title))
 
