@@ -64,7 +64,7 @@ def test_a_cell_stays_in_its_row_and_column(rows: str, outcome: str) -> None:
 
 @pytest.mark.slow
 def test_all_formats_keep_their_facts() -> None:
-    assert len(list(make_documents(1))) == 14
+    assert len({name.rpartition(".")[2] for name, _, _ in make_documents(1)}) == 14
     outcomes, failures = measure(seed=1)
     ours = [
         counts for (program, _, _), counts in outcomes.items() if program == "dunegpt"
