@@ -48,6 +48,22 @@ for line in sys.stdin:
 """
 
 
+_DOCLING = """
+import json, logging, sys, time
+logging.disable(logging.CRITICAL)
+from docling.document_converter import DocumentConverter
+reader = DocumentConverter()
+for line in sys.stdin:
+    begin = time.process_time()
+    try:
+        text = reader.convert(json.loads(line)).document.export_to_markdown()
+    except Exception as error:
+        reads = "File format not allowed" not in str(error)
+        text = "" if reads and "on the Hub" not in str(error) else None
+    print(json.dumps([text, time.process_time() - begin]), flush=True)
+"""
+
+
 def main() -> None:
     """Print a summary, and write all results if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -226,9 +242,22 @@ def pdftotext(path: Path) -> str:
 
 def run_markitdown(python: str, paths: list[Path]) -> list[tuple[str, float]]:
     """Return text and CPU seconds of each file; the text is empty if it failed."""
+    return _run_converter(python, _MARKITDOWN, paths)
+
+
+def run_docling(python: str, paths: list[Path]) -> list[tuple[str | None, float]]:
+    """Return text and CPU seconds of each file; the text is empty if it failed.
+
+    It is None for a format that docling does not read, or needs a model for that it can
+    not download.
+    """
+    return _run_converter(python, _DOCLING, paths)
+
+
+def _run_converter(python: str, script: str, paths: list[Path]) -> list[Any]:
     requests = "".join(json.dumps(str(path)) + "\n" for path in paths)
     result = subprocess.run(
-        [python, "-c", _MARKITDOWN],
+        [python, "-c", script],
         input=requests,
         capture_output=True,
         text=True,

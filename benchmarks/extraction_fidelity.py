@@ -1,6 +1,7 @@
 """Measures whether facts survive extraction: value, unit, sign, exponent, owner.
 
-    python -m benchmarks.extraction_fidelity [--markitdown PYTHON] [--json OUT] [--show]
+    python -m benchmarks.extraction_fidelity [--markitdown PYTHON] [--docling PYTHON]
+        [--json OUT] [--show]
 
 Facts are written into documents of 14 formats (`fidelity_documents`), extracted, cut
 into passages, and looked up there by their owner. A fact is kept if the passage has its
@@ -9,12 +10,14 @@ figure; flattened if it stands there without its scripts, but can be read (SF6),
 caption that is not told apart from the text; changed if the owner is there with another
 value, or a value that is hidden or struck out is there as if it held; lost if owner or
 column are not there. ``10⁻⁹``, ``10^-9`` and ``10<sup>-9</sup>`` count as the same.
-Compared with pdftotext, if installed, and with markitdown.
+Compared with pdftotext, if installed, and with markitdown and docling, if PYTHON is an
+interpreter that has them; docling only in the formats that it reads without models.
 """
 
 # ruff: noqa: RUF001 - the signs are the subject
 
 import argparse
+import html
 import json
 import re
 import shutil
@@ -23,11 +26,12 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.extraction import KIND, pdftotext, run_markitdown
+from benchmarks.extraction import KIND, pdftotext, run_docling, run_markitdown
 from benchmarks.fidelity_documents import make_documents
 from benchmarks.fidelity_facts import Fact
 from dunegpt.config import ExtractSettings
@@ -53,9 +57,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markitdown", metavar="PYTHON", default="")
+    parser.add_argument("--docling", metavar="PYTHON", default="")
     parser.add_argument("--show", action="store_true", help="print facts not kept")
     arguments = parser.parse_args()
-    outcomes, failures = measure(arguments.seed, arguments.markitdown)
+    outcomes, failures = measure(
+        arguments.seed, arguments.markitdown, arguments.docling
+    )
     print_tables(outcomes)
     for line in failures if arguments.show else ():
         print(line)
@@ -67,7 +74,9 @@ def main() -> None:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def measure(seed: int, markitdown: str = "") -> tuple[Outcomes, list[str]]:
+def measure(
+    seed: int, markitdown: str = "", docling: str = ""
+) -> tuple[Outcomes, list[str]]:
     """Return outcomes by program, format and kind, and our facts that are not kept."""
     outcomes: Outcomes = defaultdict(Counter)
     failures = []
@@ -77,7 +86,8 @@ def measure(seed: int, markitdown: str = "") -> tuple[Outcomes, list[str]]:
             path = Path(folder) / name
             path.write_bytes(content)
             documents.append((path, facts))
-        texts = read_with_all([path for path, _ in documents], markitdown)
+        paths = [path for path, _ in documents]
+        texts = read_with_all(paths, markitdown, docling)
     for (program, path), passages in texts.items():
         facts = next(own for other, own in documents if other == path)
         for fact in facts:
@@ -92,7 +102,7 @@ def measure(seed: int, markitdown: str = "") -> tuple[Outcomes, list[str]]:
 
 
 def read_with_all(
-    paths: list[Path], markitdown: str
+    paths: list[Path], markitdown: str, docling: str
 ) -> dict[tuple[str, Path], list[Passage]]:
     """Return the passages that each program makes of each document."""
     texts = {}
@@ -103,11 +113,15 @@ def read_with_all(
     for path in paths:
         if path.suffix == ".pdf" and shutil.which("pdftotext"):
             texts["pdftotext", path] = split([Page(1, "", pdftotext(path))])
+    converted: dict[str, list[Any]] = {}
     if markitdown:
-        for path, (text, _) in zip(
-            paths, run_markitdown(markitdown, paths), strict=True
-        ):
-            texts["markitdown", path] = split([Page(1, "", text)])
+        converted["markitdown"] = run_markitdown(markitdown, paths)
+    if docling:
+        converted["docling"] = run_docling(docling, paths)
+    for program, results in converted.items():
+        for path, (text, _) in zip(paths, results, strict=True):
+            if text is not None:
+                texts[program, path] = split([Page(1, "", html.unescape(text))])
     return texts
 
 

@@ -81,17 +81,24 @@ def _write_html(maker: Maker) -> bytes:
 
 
 def _write_epub(maker: Maker) -> bytes:
-    rootfile = '<rootfile full-path="o/c.opf"/>'
+    rootfile = (
+        '<rootfile full-path="o/c.opf" media-type="application/oebps-package+xml"/>'
+    )
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as book:
         book.writestr("mimetype", "application/epub+zip")
         book.writestr(
-            "META-INF/container.xml", f"<c><rootfiles>{rootfile}</rootfiles></c>"
+            "META-INF/container.xml",
+            '<container version="1.0"'
+            ' xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+            f"<rootfiles>{rootfile}</rootfiles></container>",
         )
         item = '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
         spine = '<spine><itemref idref="a"/></spine>'
         book.writestr(
-            "o/c.opf", f"<package><manifest>{item}</manifest>{spine}</package>"
+            "o/c.opf",
+            '<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+            f"<manifest>{item}</manifest>{spine}</package>",
         )
         book.writestr("o/a.xhtml", _write_html(maker))
     return out.getvalue()
