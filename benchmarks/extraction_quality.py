@@ -1,6 +1,7 @@
 """Scores extracted text against ground truth in Markdown.
 
-Markup is removed from both first, so that only words, their order and table rows count.
+Markup is removed from both first, so that only words, their order and table rows count:
+also that of raised, lowered and struck-out text, which each program writes otherwise.
 Does not depend on any extractor.
 """
 
@@ -20,6 +21,8 @@ _RULE = re.compile(r"(?m)^\s*\|?[\s:|-]*-{2,}[\s:|-]*$")
 _ESCAPE = re.compile(r"\\([\\_*#|<>\[\](){}.!+-])")
 _GREEK = re.compile(r"\\([A-Za-z]+)(?![A-Za-z])")
 _LEFT = re.compile(r"\\(?:left|right|displaystyle|text|mathrm)(?![A-Za-z])|\$+")
+_SCRIPT = re.compile(r"[\^_](?:\{([^{}]*)\}|\(([^()]*)\)|(?=[\w+-]))")
+_STRUCK = re.compile(r"\[struck out: ([^\]]*)\]")
 _LONGEST = 40_000
 
 
@@ -68,11 +71,17 @@ def mean(scores: list[Quality]) -> dict[str, float]:
 
 def plain(text: str) -> str:
     """Return text without Markdown markup, with single spaces."""
-    text = _RULE.sub("", _COMMENT.sub("", text))
+    text = _unmark(_RULE.sub("", _COMMENT.sub("", text)))
     text = _GREEK.sub(_greek, _LEFT.sub("", text))
     text = _LINK.sub(r"\1", _IMAGE.sub("", text))
     text = _ESCAPE.sub(r"\1", _MARKUP.sub(" ", text))
     return " ".join(unicodedata.normalize("NFKC", html.unescape(text)).split())
+
+
+def _unmark(text: str) -> str:
+    """Return text with scripts on the line, and struck-out text like any other."""
+    text = _STRUCK.sub(r"\1", text)
+    return _SCRIPT.sub(lambda match: match[1] or match[2] or "", text)
 
 
 def _greek(command: re.Match[str]) -> str:
@@ -114,7 +123,7 @@ def _order(found: list[str], truth: list[str]) -> float:
 
 def _cells(found: str, truth: str) -> float | None:
     """Return the share of cells on the same line as the first cell of their row."""
-    lines = [_key(line) for line in found.split("\n")]
+    lines = [_key(line) for line in _unmark(found).split("\n")]
     hits = total = 0
     for row in re.findall(r"(?m)^\s*\|(.+)\|\s*$", truth):
         cells = [key for cell in row.split("|") if (key := _key(plain(cell)))]
