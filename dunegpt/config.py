@@ -136,7 +136,12 @@ class AnswerSettings(_SettingsModel):
 
 
 class ExtractSettings(_SettingsModel):
-    """``[extract]``: limits of the child processes that extract text from files."""
+    """``[extract]``: limits of the child processes that extract text from files.
+
+    Attributes:
+        describe_figures: Name of a model server that describes the pictures of figures
+            for search, as far as its ``may_read`` allows; empty for none.
+    """
 
     timeout_s: float = Field(120, gt=0)
     file_timeout_s: float = Field(1200, gt=0)
@@ -145,6 +150,7 @@ class ExtractSettings(_SettingsModel):
     max_characters: int = Field(10_000_000, ge=1000)
     ocr_images: int = Field(40, ge=0)
     workers: int = Field(0, ge=0)
+    describe_figures: str = ""
 
     @property
     def children(self) -> int:
@@ -323,6 +329,13 @@ class Settings(BaseSettings):
     def _check_judge(self) -> "Settings":
         if self.answer.judge and self.answer.judge not in self.llm:
             raise ValueError(f"[answer] judge: there is no [llm.{self.answer.judge}]")
+        return self
+
+    @model_validator(mode="after")
+    def _check_describer(self) -> "Settings":
+        name = self.extract.describe_figures
+        if name and name not in self.llm:
+            raise ValueError(f"[extract] describe_figures: there is no [llm.{name}]")
         return self
 
     @classmethod

@@ -85,7 +85,7 @@ class Failure:
 
     Attributes:
         id: Id of the document, ``document#file``, or what was being listed.
-        stage: ``list``, ``fetch`` or ``extract``.
+        stage: ``list``, ``fetch``, ``extract`` or ``describe``.
         error: Name of the exception class.
     """
 
@@ -184,6 +184,8 @@ class Passage:
             but not part of its text and not stored in a snapshot.
         figure: Label of the figure that it is the text of; empty for running text.
         box: Place of the picture of that figure on its page.
+        description: What a model says of that picture. It is the machine's, not the
+            document's: indexed and shown as such, never quoted, never evidence.
     """
 
     document_id: str
@@ -198,6 +200,7 @@ class Passage:
     lead: str = ""
     figure: str = ""
     box: Box | None = None
+    description: str = ""
 
 
 class FoundBy(StrEnum):

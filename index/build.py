@@ -48,6 +48,11 @@ from dunegpt.ingest import references
 from dunegpt.ingest.blobs import BlobStore
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.extract.sandbox import Sandbox
+from dunegpt.ingest.figure_descriptions import (
+    STAGE,
+    FigureDescriber,
+    FigureDescriptions,
+)
 from dunegpt.ingest.page_store import PageStore
 from dunegpt.ingest.split import Splitter
 from dunegpt.text import analyzer
@@ -88,6 +93,7 @@ def build(
     repack: bool = False,
     accept_loss: bool = False,
     progress: Progress = lambda *_: None,
+    describer: FigureDescriber | None = None,
 ) -> IndexReport:
     """Build and publish a snapshot of the current catalog.
 
@@ -97,6 +103,7 @@ def build(
         repack: Write the snapshot from scratch, without rows of removed documents.
         accept_loss: Publish even if many files cannot be read any more.
         progress: Called with the progress of each stage.
+        describer: Describes the pictures of figures; None for no descriptions.
 
     Raises:
         UsageError: There is no catalog, or it is empty and nothing was indexed before.
@@ -116,7 +123,7 @@ def build(
         catalog = Catalog(paths.catalog)
         try:
             catalog.apply_forgotten()
-            run = _IndexBuild(settings, catalog, progress)
+            run = _IndexBuild(settings, catalog, progress, describer)
             report = run.run(rebuild=rebuild, repack=repack, accept_loss=accept_loss)
         finally:
             catalog.close()
@@ -128,7 +135,11 @@ class _IndexBuild:
     """One run of `build`."""
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, progress: Progress
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        progress: Progress,
+        describer: FigureDescriber | None,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
@@ -136,6 +147,7 @@ class _IndexBuild:
         self.paths = settings.paths
         self.blobs = BlobStore(self.paths.blobs)
         self.pages = PageStore(self.paths.pages, self.blobs, settings.extract)
+        self.descriptions = FigureDescriptions(self.pages, self.blobs, describer)
         self._lost_files: dict[str, Failure] = {}
         file = settings.index.synonyms
         self.synonyms = Synonyms.read(settings.resolve_path(file) if file else None)
@@ -151,6 +163,7 @@ class _IndexBuild:
                 shutil.rmtree(folder, ignore_errors=True)
         remove_orphans(self.catalog, self.paths)
         self._read_files()
+        self._describe_figures()
         shards = ShardFolder(self.paths.shards)
         keys, inputs_id = self._collect_keys()
         missing = [number for number, key in enumerate(keys) if key not in shards]
@@ -207,13 +220,32 @@ class _IndexBuild:
             files, lambda done: self.progress("read", done, done)
         )
 
+    def _describe_figures(self) -> None:
+        """Describe new figures, and enter in the ledger what failed."""
+        readable = (stored for stored in self.catalog.iter_documents() if stored.access)
+        failed = set[str]()
+        sources = dict[str, str]()
+
+        def note_sources() -> Iterator[Document]:
+            for document in readable:
+                sources[document.id] = document.source
+                yield document
+
+        for failure in self.descriptions.describe_missing(note_sources()):
+            source = sources[failure.id.partition("#")[0]]
+            self.catalog.put_failure(source, failure)
+            failed.add(failure.id)
+        self.catalog.resolve_failures("", STAGE, failed)
+
     def _iterate_documents(self) -> Iterator[tuple[str, Document]]:
         """Yield key and document for each document with a non-empty access set."""
         for stored in self.catalog.iter_documents():
             if stored.access:
                 document = self._drop_lost_files(stored)
                 index = self.settings.index
-                key = compute_document_key(document, index, self.encoder_id, self.pages)
+                key = compute_document_key(
+                    document, index, self.encoder_id, self.pages, self.descriptions
+                )
                 yield key, document
 
     def _drop_lost_files(self, document: Document) -> Document:
@@ -293,6 +325,7 @@ class _IndexBuild:
             ),
             embedder=embedder,
             limits=self.settings.extract,
+            descriptions=self.descriptions,
         )
 
     def _pack(

@@ -9,6 +9,7 @@ from pathlib import Path
 from dunegpt.datadir import DataDir
 from dunegpt.ingest.blobs import BlobStore
 from dunegpt.ingest.catalog.database import Catalog
+from dunegpt.ingest.figure_descriptions import find_descriptions
 from dunegpt.ingest.page_store import PageStore
 
 
@@ -24,7 +25,7 @@ def find_orphans(catalog: Catalog, paths: DataDir) -> tuple[list[Path], list[Pat
         for file in observed.document.files:
             if file.sha256:
                 live_blobs.add(blobs.path(file.sha256))
-                live_pages.add(pages.path(file))
+                live_pages |= {pages.path(file), find_descriptions(pages, file)}
     stale = [*paths.blobs.glob(".new-*"), *paths.root.glob(".overlay-*")]
     stale_pages = paths.pages.glob("*/.new-*")
     return (

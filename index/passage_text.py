@@ -38,7 +38,20 @@ def make_embedding_text(
         count: Returns the number of the model's tokens in a text.
     """
     line = make_context_line(title, passage.heading, passage.lead)
-    return f"{_truncate_line(line, count)}\n{passage.text}"
+    return f"{_truncate_line(line, count)}\n{_add_description(passage)}"
+
+
+def make_lexical_text(title: str, passage: Passage) -> str:
+    """Return the text that is indexed for a passage."""
+    line = make_context_line(title, passage.heading, passage.lead)
+    return f"{line}\n{_add_description(passage)}"
+
+
+def _add_description(passage: Passage) -> str:
+    """Return the text of a passage, and what a model says of its figure, for search."""
+    if not passage.description:
+        return passage.text
+    return f"{passage.text}\n{passage.description}"
 
 
 def _truncate_line(line: str, count: Callable[[str], int]) -> str:

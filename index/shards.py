@@ -33,6 +33,7 @@ from dunegpt.index.passage_text import make_embedding_text, make_record_texts
 from dunegpt.ingest import split
 from dunegpt.ingest.extract import ExtractResult
 from dunegpt.ingest.extract.sandbox import Sandbox
+from dunegpt.ingest.figure_descriptions import FigureDescriptions, Place
 from dunegpt.ingest.page_store import PageStore
 from dunegpt.permissions import make_folder, protect_tree
 from dunegpt.types import Box, Document, Failure, Passage
@@ -83,6 +84,7 @@ class ShardWriter:
     splitter: split.Splitter
     embedder: Embedder
     limits: ExtractSettings
+    descriptions: FigureDescriptions
 
     def make(self, documents: Sequence[Document], keys: Sequence[str]) -> None:
         """Write one shard with the given documents and their failures.
@@ -125,7 +127,15 @@ class ShardWriter:
             if file.sha256:
                 result = self.pages.extract(file, sandbox)
                 failures += list_failures(f"{document.id}#{file.key}", result)
-                passages += self.splitter.split(document.id, file.key, result.pages)
+                said = self.descriptions.get(file)
+                passages += (
+                    replace(passage, description=said.get(_place_of(passage), ""))
+                    if passage.figure
+                    else passage
+                    for passage in self.splitter.split(
+                        document.id, file.key, result.pages
+                    )
+                )
         return passages, failures
 
     def _write(
@@ -168,6 +178,11 @@ class ShardWriter:
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _place_of(passage: Passage) -> Place:
+    """Return the place of the figure that a passage begins."""
+    return passage.first_page, passage.start
+
+
 def list_failures(where: str, found: ExtractResult) -> list[Failure]:
     """Return the failures to record for a file; empty if it was read completely."""
     if found.error:
@@ -180,7 +195,11 @@ def list_failures(where: str, found: ExtractResult) -> list[Failure]:
 
 
 def compute_document_key(
-    document: Document, settings: IndexSettings, encoder: str, pages: PageStore
+    document: Document,
+    settings: IndexSettings,
+    encoder: str,
+    pages: PageStore,
+    descriptions: FigureDescriptions,
 ) -> str:
     """Return the hash of everything that a document's passages and vectors depend on.
 
@@ -191,8 +210,11 @@ def compute_document_key(
         [file.key, pages.get_digest(file) if file.sha256 else ""]
         for file in document.files
     ]
+    described = [
+        digest for f in document.files if (digest := descriptions.get_digest(f))
+    ]
     splitting = [settings.passage_tokens, settings.overlap_tokens]
-    inputs = [document.id, document.title, files, splitting, encoder]
+    inputs = [document.id, document.title, files, splitting, encoder, *described]
     content = json.dumps([FORMAT, split.VERSION, inputs], ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -369,4 +391,5 @@ def _pack_passage(passage: Passage) -> list[object]:
 def _unpack_passage(fields: list[Any]) -> Passage:
     """Return a passage; those of older shards have no place."""
     passage = Passage(*fields)
-    return replace(passage, box=Box(*fields[-1])) if passage.box else passage
+    box: Any = passage.box
+    return replace(passage, box=Box(*box)) if box else passage

@@ -92,6 +92,11 @@ class PageStore:
         self._opened_at = datetime.now(UTC)
         self._attempts: dict[Path, Retry] = {}
 
+    @property
+    def limits(self) -> ExtractSettings:
+        """The limits on extraction."""
+        return self._limits
+
     def get_digest(self, file: FileRef) -> str:
         """Return a hash of what a file became; empty if it must be (re)made."""
         head = self._read_header(file)

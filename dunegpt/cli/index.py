@@ -26,11 +26,11 @@ def index(
 
     Examples: `dunegpt index`; `dunegpt index --rebuild`
     """
-    from dunegpt.index.build import build  # noqa: PLC0415 - start-up time
+    from dunegpt.operations.index import build_index  # noqa: PLC0415 - start-up time
 
     settings = options.get_settings()
     with console.show_stages() as show:
-        report = build(
+        report = build_index(
             settings, rebuild=rebuild, accept_loss=accept_loss, progress=show
         )
     shape = IndexRunResponse(**asdict(report))

@@ -178,6 +178,10 @@ def print_search(found: SearchResponse) -> None:
         )
         text = escape(textwrap.shorten(hit.text, 240, placeholder=" ..."))
         out.print(textwrap.indent(text, "   "), style="dim")
+        if hit.machine_description:
+            said = textwrap.shorten(hit.machine_description, 240, placeholder=" ...")
+            line = f"Machine description of {hit.figure}: {said}"
+            out.print(textwrap.indent(escape(line), "   "), style="dim italic")
         if hit.also_in:
             others = escape(", ".join(hit.also_in))
             out.print(f"   also in {others}", style="dim")

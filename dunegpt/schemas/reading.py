@@ -79,7 +79,10 @@ class BoxResponse(_Response):
 
 
 class HitResponse(_Response):
-    """One hit of ``dunegpt search``; ``figure`` and ``box`` if it is of a figure."""
+    """One hit of ``dunegpt search``; ``figure`` and ``box`` if it is of a figure.
+
+    ``machine_description`` is what a model says of the picture, not the document.
+    """
 
     rank: int
     score: float
@@ -92,6 +95,7 @@ class HitResponse(_Response):
     text: str
     figure: str
     box: BoxResponse | None
+    machine_description: str
     superseded_by: str
     superseded_on: dt.date | None
     also_in: list[str]
@@ -111,6 +115,7 @@ class HitResponse(_Response):
             text=hit.passage.text,
             figure=hit.passage.figure,
             box=BoxResponse.from_box(hit.passage.box),
+            machine_description=hit.passage.description,
             superseded_by=hit.superseded_by,
             superseded_on=hit.superseded_on,
             also_in=list(hit.also_in),

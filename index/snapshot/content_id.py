@@ -48,7 +48,12 @@ def serialize_passage(passage: Passage) -> bytes:
         passage.text,
     ]
     if passage.figure:
-        fields += [passage.figure, passage.box and astuple(passage.box)]
+        box = passage.box and astuple(passage.box)
+        fields += [
+            passage.figure,
+            box,
+            *[passage.description] * bool(passage.description),
+        ]
     return serialize_json(fields)
 
 

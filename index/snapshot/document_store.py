@@ -327,8 +327,8 @@ def _make_passage(
     identity: str, key: str, place: tuple[Any, ...], text: str
 ) -> Passage:
     first, last, start, end, heading, record, *rest = place
-    figure, box = rest or ("", None)
+    figure, box, description = rest or ("", None, "")
     return Passage(
         identity, key, first, last, start, end, heading, text, record,
-        figure=figure, box=Box(*box) if box else None,
+        figure=figure, box=Box(*box) if box else None, description=description,
     )  # fmt: skip

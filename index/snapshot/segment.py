@@ -106,7 +106,8 @@ class SegmentWriter:
             passage.record,
         ]
         if passage.figure:
-            place += [passage.figure, passage.box and astuple(passage.box)]
+            box = passage.box and astuple(passage.box)
+            place += [passage.figure, box, passage.description]
         packed = json.dumps(place, ensure_ascii=False)
         self._texts.put(
             "passages", passage.text, lambda text: (row, file, packed, text)

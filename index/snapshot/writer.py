@@ -28,7 +28,7 @@ from dunegpt.errors import IndexBrokenError, IndexMismatchError
 from dunegpt.files import hash_file, link, storage_errors, sync_folder, write_atomically
 from dunegpt.index.document_names import collect_names
 from dunegpt.index.encoder.onnx import FILES, Encoder
-from dunegpt.index.passage_text import make_context_line
+from dunegpt.index.passage_text import make_lexical_text
 from dunegpt.index.shards import ShardEntry
 from dunegpt.index.snapshot import integrity, ivf
 from dunegpt.index.snapshot.content_id import (
@@ -242,8 +242,7 @@ class SnapshotWriter:
         token_lists: list[list[str]] = []
         for key, group in groupby(passages, key=lambda passage: passage.file_key):
             lines = [
-                f"{make_context_line(document.title, p.heading, p.lead)}\n{p.text}"
-                for p in group
+                make_lexical_text(document.title, passage) for passage in group
             ]
             tokens = [tokenize(line) for line in lines]
             expansions = self._synonyms.find_expansions(lines, tokens)

@@ -40,7 +40,7 @@ class Ledger(CatalogFile):
 
         Args:
             source: Name of the source; empty for all sources.
-            stage: ``list``, ``fetch`` or ``extract``.
+            stage: ``list``, ``fetch``, ``extract`` or ``describe``.
             failed: Ids that failed in the current run; these stay.
             holder: Only failures at or below this document.
         """
@@ -76,7 +76,8 @@ class Ledger(CatalogFile):
         The wait grows with the time since the first failure, up to a day; the longest
         untried come first.
         """
-        where = (_failures.c.source == source) & (_failures.c.stage != "extract")
+        where = _failures.c.source == source
+        where &= _failures.c.stage.in_(("list", "fetch"))
         columns = (_failures.c.id, _failures.c.first_at, _failures.c.last_at)
         with self._read_connection() as db:
             rows = db.execute(

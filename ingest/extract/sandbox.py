@@ -4,6 +4,8 @@ A file that crashes the child, hangs or exceeds the limits fails alone: pages re
 before are kept, and the next file gets a new child. Does not depend on the formats.
 """
 
+import base64
+import binascii
 import json
 import os
 import select
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -33,6 +36,7 @@ _Message = (
     | tuple[Literal["made_with"], dict[str, str]]
     | tuple[Literal["transient"]]
     | tuple[Literal["boxes"], list[_BoxFields]]
+    | tuple[Literal["picture"], str]
     | tuple[Literal["error"], str]
     | tuple[Literal["end"]]
 )
@@ -158,6 +162,28 @@ class Sandbox:
         except _StoppedError as error:
             raise ExtractError(str(error)) from error
         return []
+
+    def render_picture(self, path: Path, name: str, media_type: str, box: Box) -> bytes:
+        """Return what a file shows at a place, as JPEG; empty if there is no picture.
+
+        Raises:
+            ExtractError: The file cannot be read; the message says why.
+        """
+        request: dict[str, object] = {
+            "path": str(path),
+            "name": name,
+            "media_type": media_type,
+            "box": astuple(box),
+        }
+        try:
+            for kind, *rest in self._request(request):
+                if kind == "picture":
+                    return base64.b64decode(rest[0])
+                if kind == "error":
+                    raise ExtractError(rest[0])
+        except (_StoppedError, binascii.Error) as error:
+            raise ExtractError(str(error)) from error
+        return b""
 
     def _reject_file(self, reason: str) -> ExtractResult:
         return ExtractResult((), (), {"limits": format_limits(self._limits)}, reason)

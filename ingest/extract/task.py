@@ -97,5 +97,5 @@ class ExtractTask:
 
 def format_limits(limits: ExtractSettings) -> str:
     """Return the limits that can change a result, as one string."""
-    values = limits.model_dump(exclude={"workers"}).values()
+    values = limits.model_dump(exclude={"workers", "describe_figures"}).values()
     return "/".join(str(value) for value in values)

@@ -1,12 +1,14 @@
 """The child process that extracts files: JSON lines on standard input and output.
 
 A request is ``{"path", "name", "media_type"}``, plus ``"page"`` and ``"quote"`` to get
-boxes. The response streams ``["page", ...]``, ``["remark", text]``,
+boxes, or ``"box"`` to get the picture there. The response streams ``["page", ...]``,
+``["remark", text]``,
 ``["made_with", {...}]`` and, if another attempt may do better, ``["transient"]``; it
 ends with ``["end"]`` or ``["error", text]``. A malicious file that takes over this
 process can only send text to its parent, the `sandbox`.
 """
 
+import base64
 import json
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from dunegpt.files import host_error
 from dunegpt.ingest.extract import extract, format_limits, isolation
 from dunegpt.ingest.extract.isolation import is_memory_short
 from dunegpt.ingest.extract.task import ExtractTask
+from dunegpt.types import Box
 
 Request = dict[str, Any]
 
@@ -35,6 +38,13 @@ def _run_task(task: ExtractTask, request: Request) -> Iterator[list[Any]]:
         kind = request["media_type"]
         found = highlight.find_boxes(task, kind, request["page"], request["quote"])
         yield ["boxes", [astuple(box) for box in found]]
+        return
+    if "box" in request:
+        from dunegpt.ingest.extract import pictures  # noqa: PLC0415 - start-up time
+
+        box = Box(*request["box"])
+        content = pictures.render_picture(task, request["media_type"], box)
+        yield ["picture", base64.b64encode(content).decode()]
         return
     for page in extract(task, request["media_type"]):
         yield ["page", *astuple(page)]

@@ -15,8 +15,10 @@ from pptx.util import Inches
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.figures import parse_label
-from dunegpt.types import Page
+from dunegpt.ingest.extract.pictures import render_picture
+from dunegpt.types import Box, Page
 from tests.ingest.extract import samples
 from tests.ingest.extract.test_extract import PPTX, Reader
 
@@ -286,9 +288,32 @@ def test_slides(read: Reader) -> None:
     ]
     assert first.text.startswith("Noise\nBelow 600 electrons.")
     assert "U | 510" in texts_of(second)[0]
-    box = first.figures[0].box
+    box, chart = first.figures[0].box, second.figures[0].box
     assert box is not None
     assert (box.page, box.left, box.right) == (1, 0.1, 0.5)
+    with Image.open(io.BytesIO(render_picture(read.task, PPTX, box))) as shown:
+        assert shown.size == (40, 30)
+    assert chart is not None
+    assert render_picture(read.task, PPTX, chart) == b""
+
+
+def test_the_picture_of_a_figure_of_a_pdf(read: Reader) -> None:
+    paper = Paper()
+    paper.image(200, 560)
+    paper.lines(200, 545, "Figure 4: The vessel.", size=9)
+    [page] = read(paper.save(), "a.pdf", PDF)
+    box = page.figures[0].box
+    assert box is not None
+    with Image.open(io.BytesIO(render_picture(read.task, PDF, box))) as picture:
+        assert picture.width / picture.height == pytest.approx(200 / 120, abs=0.03)
+        center = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert center == pytest.approx((0, 0, 128), abs=4)  # navy
+
+
+def test_a_format_without_places_has_no_pictures(read: Reader) -> None:
+    read(b"<p>Text.</p>", "a.html", "text/html")
+    with pytest.raises(ExtractError, match="no places"):
+        render_picture(read.task, "text/html", Box(1, 0, 0, 1, 1))
 
 
 _DRAWING = '<w:p><w:r><w:drawing><wp xmlns="x"><docPr descr="{}"/></wp></w:drawing></w:r></w:p>'
