@@ -13,13 +13,16 @@ from pypdfium2 import raw
 from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
 from dunegpt.ingest.extract.pdf_pictures import Rectangle, Sides
 
-_WORD_OR_END = re.compile("\n|[^\\s\0\u200b-\u200f\ufeff]+")
+_WORD = re.compile("[^\\s\0\u200b-\u200f\ufeff]+")
 _NUMBER = re.compile(
     r"[-\u2212\u2013+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?(?:[\u00d7x]?10\^?[\u207b\u2070-\u2079-]*)?%?"
 )
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_MAY_BE_TWO = re.compile(r"Fig|FIG|Table|TABLE")
+_MANY_WORDS = 9
 _WIDE_GAP = 1.0
 _PROSE_WORDS = 5
+_EQUAL = 0.01
 _SAME_SIZE = 0.08
 _OTHER_SIZE = 0.5
 
@@ -53,38 +56,86 @@ class Piece(Rectangle):
 
 
 def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
-    """Return the pieces of a page, in drawing order."""
+    """Return the pieces of a page, in drawing order.
+
+    A line of many words is taken as one piece, without asking for the place of each,
+    unless it may hold two captions.
+    """
     pieces: list[Piece] = []
-    box_of, quarters = glyphs.box, glyphs.quarters
     owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
+    begin = 0
+    for number, line in enumerate("".join(glyphs.texts).split("\n")):
+        words = [
+            (begin + match.start(), begin + match.end(), match[0])
+            for match in _WORD.finditer(line)
+        ]
+        begin += len(line) + 1
+        if _is_one(glyphs, owners, line, words):
+            words = [(words[0][0], words[-1][1], " ".join(w[2] for w in words))]
+        pieces += _read_line(glyphs, owners, number, words)
+    for piece in pieces:
+        piece.is_prose = len(_LETTERS.findall(piece.text)) >= _PROSE_WORDS
+    return pieces
+
+
+def _is_one(
+    glyphs: PageGlyphs, owners: list[int], line: str, words: list[tuple[int, int, str]]
+) -> bool:
+    """Return whether a line is many words of one size, not two captions."""
+    if len(words) < _MANY_WORDS or _MAY_BE_TWO.search(line):
+        return False
+    first, last = (glyphs.box(owners[at]) for at in (words[0][0], words[-1][1] - 1))
+    if first is None or last is None:
+        return False
+    return abs(first.size - last.size) < _EQUAL * first.size
+
+
+def _read_line(
+    glyphs: PageGlyphs,
+    owners: list[int],
+    number: int,
+    words: list[tuple[int, int, str]],
+) -> Iterator[Piece]:
+    """Yield the pieces of a line.
+
+    Args:
+        glyphs: The characters of the page.
+        owners: Index of the character that each letter of the page's text comes from.
+        number: Number of the line.
+        words: Begin and end in the text of the page, and text.
+    """
     piece: Piece | None = None
-    line = 0
-    for match in _WORD_OR_END.finditer("".join(glyphs.texts)):
-        if match[0] == "\n":
-            line, piece = line + 1, None
+    for begin, end, text in words:
+        first, last = owners[begin], owners[end - 1]
+        found = _measure(glyphs, first, last)
+        if found is None:
             continue
-        first, last = owners[match.start()], owners[match.end() - 1]
-        begin, end = box_of(first), box_of(last)
-        if begin is None or end is None:
-            continue
-        left, right = min(begin.left, end.left), max(begin.right, end.right)
-        bottom, top = min(begin.bottom, end.bottom), max(begin.top, end.top)
-        is_sideways = False
-        if quarters and (quarter := quarters.get(first, 0)):
-            corners = _turn_back(left, bottom, quarter), _turn_back(right, top, quarter)
-            (left, right), (bottom, top) = map(sorted, zip(*corners, strict=True))
-            is_sideways = quarter % 2 == 1
-        sides = (left, bottom, right, top)
+        sides, is_sideways = found
         if piece is None or not _goes_on(piece, sides, is_sideways=is_sideways):
-            piece = Piece(*sides, match[0], [], line, is_sideways)
-            pieces.append(piece)
+            if piece is not None:
+                yield piece
+            piece = Piece(*sides, text, [], number, is_sideways)
         else:
-            piece.text += f" {match[0]}"
+            piece.text += f" {text}"
             piece.add(*sides)
         piece.spans.append((first, last))
-    for piece in pieces:
-        piece.is_prose = len(_WORD.findall(piece.text)) >= _PROSE_WORDS
-    return pieces
+    if piece is not None:
+        yield piece
+
+
+def _measure(glyphs: PageGlyphs, first: int, last: int) -> tuple[Sides, bool] | None:
+    """Return where characters stand, and whether they run up or down."""
+    begin, end = glyphs.box(first), glyphs.box(last)
+    if begin is None or end is None:
+        return None
+    left, right = min(begin.left, end.left), max(begin.right, end.right)
+    bottom, top = min(begin.bottom, end.bottom), max(begin.top, end.top)
+    quarter = glyphs.quarters.get(first, 0) if glyphs.quarters else 0
+    if not quarter:
+        return (left, bottom, right, top), False
+    corners = _turn_back(left, bottom, quarter), _turn_back(right, top, quarter)
+    (left, right), (bottom, top) = map(sorted, zip(*corners, strict=True))
+    return (left, bottom, right, top), quarter % 2 == 1
 
 
 def is_alike(glyphs: PageGlyphs, piece: Piece, following: Piece) -> bool:
