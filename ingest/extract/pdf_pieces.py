@@ -143,10 +143,12 @@ def is_alike(glyphs: PageGlyphs, piece: Piece, following: Piece) -> bool:
     difference = abs(piece.size - following.size) / piece.size
     if difference < _SAME_SIZE or difference > _OTHER_SIZE:
         return difference < _SAME_SIZE
-    # The boxes of Type 3 fonts depend on the letters.
+    # The boxes of Type 3 and of mathematical fonts depend on the letters.
     last, first = piece.spans[-1][1], following.spans[0][0]
     sizes = [raw.FPDFText_GetFontSize(glyphs.layer.raw, at) for at in (last, first)]
-    return glyphs.font(last) == glyphs.font(first) and sizes[0] == sizes[1]
+    is_scaled = max(sizes) <= 1  # then the size is that of the matrix, not of the font
+    is_same_font = glyphs.font(last) == glyphs.font(first)
+    return sizes[0] == sizes[1] and (is_same_font or not is_scaled)
 
 
 def take_out(glyphs: PageGlyphs, pieces: list[Piece], all_pieces: list[Piece]) -> None:
