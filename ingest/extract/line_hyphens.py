@@ -74,9 +74,24 @@ def join_cut_words(text: str, vocabulary: Vocabulary) -> str:
     """Return text with words that are cut at line ends in one piece, on one line."""
 
     def join(match: re.Match[str]) -> str:
+        if _is_cut_off(match, text):
+            return "-\n"
         return "" if _is_one_word(match, text, vocabulary) else "-"
 
     return _CUT.sub(join, text).replace(_PDF_HYPHEN, "-")
+
+
+def _is_cut_off(match: re.Match[str], text: str) -> bool:
+    """Return whether a cut word goes on elsewhere, as before the foot of a page.
+
+    A number may follow a whole word, as in ``carbon-14``, but not the part of one.
+    """
+    if not text[match.end()].isdigit() or match[0].startswith(_SOFT):
+        return False
+    before = _LETTERS_BEFORE.search(
+        text, max(0, match.start() - _LONGEST_WORD), match.start()
+    )
+    return bool(before and before[0].islower() and not is_english(before[0]))
 
 
 def _is_one_word(match: re.Match[str], text: str, vocabulary: Vocabulary) -> bool:

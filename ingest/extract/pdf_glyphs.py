@@ -18,6 +18,11 @@ _NOTHING = re.compile("\0")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LINE_END = re.compile(r"\0?\n")
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
+_SPACES = re.compile(r"[\t \u00a0]*\r[\r\t \u00a0]+|[\t \u00a0]+\r")
+_ALTERNATIVES = re.compile(
+    "-[\u00ad\u2010\u2011]+|\u00b5\u03bc|\u03a9\u2126|\u0394\u2206|\u2126\u03a9|\u2206\u0394"
+    "|\u00b7\u2219|\u00af\u02c9"
+)
 _SAME_LINE = 0.3
 _WORD_GAP = 0.15
 _MAX_GAP = 1.0
@@ -174,7 +179,7 @@ def read_glyphs(layer: Any) -> PageGlyphs:
     if len(text) != count:
         codes = (raw.FPDFText_GetUnicode(layer.raw, at) for at in range(count))
         text = "".join(map(chr, codes))
-    text = text.replace("\r\n", "\0\n").replace("\r", "\n")
+    text = _merge_alternatives(text.replace("\r\n", "\0\n")).replace("\r", "\n")
     glyphs = PageGlyphs(layer, text, list(text))
     for match in _NOTHING.finditer(text):
         glyphs.texts[match.start()] = ""
@@ -185,6 +190,17 @@ def read_glyphs(layer: Any) -> PageGlyphs:
         _join_lines(glyphs)
         _leave_out_hidden(glyphs)
     return glyphs
+
+
+def _merge_alternatives(text: str) -> str:
+    """Return text with one meaning of each character that has several, padded by NUL.
+
+    The tables of fonts that macOS writes may list all characters that look like a
+    glyph: a space is tab, line feed, space and no-break space then.
+    """
+    if "\r" in text:
+        text = _SPACES.sub(lambda spaces: " ".ljust(len(spaces[0]), "\0"), text)
+    return _ALTERNATIVES.sub(lambda signs: signs[0][0].ljust(len(signs[0]), "\0"), text)
 
 
 def _join_lines(glyphs: PageGlyphs) -> None:

@@ -30,6 +30,10 @@ _BESIDE = 0.8
 _STEPS = (1, 5)
 _LOWER_SHARE = 0.2
 _PROSE_WORDS = 5
+_SAME_LINE = 0.3
+_TOUCHING = 0.2
+_MAX_GAP = 1.0
+_SAME_SIZE = 0.05
 
 
 def turn_sideways_lines(glyphs: PageGlyphs) -> None:
@@ -177,8 +181,24 @@ def _count_up(
             if number.value - run[-1].value == step:
                 run.append(number)
         if len(run) >= max(_MIN_NUMBERS, 0.8 * len(numbers)):
-            return run if _is_margin(glyphs, run, is_first) else []
+            if not _is_margin(glyphs, run, is_first):
+                return []
+            return run + _find_restarted(glyphs, numbers, run)
     return []
+
+
+def _find_restarted(
+    glyphs: PageGlyphs, numbers: list[_Number], run: list[_Number]
+) -> list[_Number]:
+    """Return the numbers in the column of small line numbers that begin to count anew.
+
+    TeX may start again at 1 on the last line of a page.
+    """
+    size = median(number.size for number in run)
+    if size > _SMALL * _body_size(glyphs, run):
+        return []
+    alike = abs(size) * _SAME_SIZE
+    return [n for n in numbers if n not in run and abs(n.size - size) < alike]
 
 
 def _is_margin(glyphs: PageGlyphs, run: list[_Number], is_first: bool) -> bool:
@@ -261,16 +281,21 @@ def _drop(glyphs: PageGlyphs, number: _Number) -> None:
         before -= 1
     while behind < len(text) and text[behind] in " \n\0":
         behind += 1
-    if before >= 0 and behind < len(text) and _touch(glyphs, before, behind):
-        for at in range(before + 1, behind):
-            glyphs.texts[at] = ""
+    if before >= 0 and behind < len(text):
+        _join_around(glyphs, before, behind)
 
 
-def _touch(glyphs: PageGlyphs, before: int, behind: int) -> bool:
-    """Return whether a character goes on directly behind another one on its line."""
+def _join_around(glyphs: PageGlyphs, before: int, behind: int) -> None:
+    """Join a line that was broken by its number, which is drawn in the middle of it."""
     left, right = glyphs.box(before), glyphs.box(behind)
     if left is None or right is None:
-        return False
+        return
     size = max(left.size, right.size, 1.0)
     overlap = min(left.top, right.top) - max(left.bottom, right.bottom)
-    return overlap > 0.3 * size and -0.2 * size < right.left - left.right < 0.2 * size
+    gap = (right.left - left.right) / size
+    if overlap < _SAME_LINE * size or not -_TOUCHING < gap < _MAX_GAP:
+        return
+    for at in range(before + 1, behind):
+        glyphs.texts[at] = ""
+    if gap > _TOUCHING:
+        glyphs.texts[before + 1] = " "

@@ -30,11 +30,16 @@ from dunegpt.ingest.extract.pdf_tables import TableMemory
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 
-_HEADING = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.)\s+[A-Z][^.]{2,70}$")
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b"
+_HEADING = re.compile(
+    rf"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.)\s+(?!{_MONTH})[A-Z][^.]{{2,70}}$"
+)
 _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
 )
 _SENTENCE_ENDS = (".", ":", "!", "?", ")")
+_LEADER = re.compile(r"(?:\. ?){5}")
+_MIN_LEADERS = 3
 _SHORT_LINE_SHARE = 0.7
 _OCR_DPI = 300
 _OCR_PIXELS = 25_000_000
@@ -243,12 +248,11 @@ def _split_paragraphs(text: str) -> str:
     long lines and the next one starts like a sentence.
     """
     lines = text.split("\n")
-    lengths = sorted(len(line) for line in lines if line.strip())
-    long = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+    long, headings = _long_length(lines), _mark_headings(lines)
     parts = []
-    for line, following in pairwise([*lines, ""]):
+    for at, (line, following) in enumerate(pairwise([*lines, ""])):
         short = len(line) < _SHORT_LINE_SHARE * long and not line.endswith((",", "-"))
-        heading = _is_heading(line) or _is_heading(following)
+        heading = any(headings[at : at + 2])
         starts_sentence = following[:1].isupper() or following[:1].isdigit()
         rows = " | " in line and " | " in following
         # A caption, unless a sentence goes on with "Figure 4. It has a lid".
@@ -260,12 +264,38 @@ def _split_paragraphs(text: str) -> str:
 
 
 def _find_headings(text: str) -> list[str]:
-    """Return the lines that look like numbered headings, such as ``3.2 Purity``."""
-    return [line.strip() for line in text.split("\n") if _is_heading(line)]
+    """Return the lines that are numbered headings, such as ``3.2 Purity``."""
+    lines = text.split("\n")
+    marks = _mark_headings(lines)
+    return [line.strip() for line, mark in zip(lines, marks, strict=True) if mark]
 
 
-def _is_heading(line: str) -> bool:
-    return bool(_HEADING.match(line.strip())) and " | " not in line
+def _mark_headings(lines: list[str]) -> list[bool]:
+    """Return of each line whether it is a numbered heading.
+
+    An item of a list, or a sentence that goes on with a number, is none: it ends with a
+    comma, or it is a full line and the next one begins with a small letter. A list of
+    contents has none.
+    """
+    marks = [bool(_HEADING.match(line.strip())) for line in lines]
+    if not any(marks):
+        return marks
+    if sum(map(bool, map(_LEADER.search, lines))) >= _MIN_LEADERS:
+        return [False] * len(lines)
+    full = _SHORT_LINE_SHARE * _long_length(lines)
+    return [
+        mark
+        and " | " not in line
+        and not line.rstrip().endswith((",", ";", ":"))
+        and not (len(line) >= full and following[:1].islower())
+        for mark, (line, following) in zip(marks, pairwise([*lines, ""]), strict=True)
+    ]
+
+
+def _long_length(lines: list[str]) -> int:
+    """Return the length of a page's long lines."""
+    lengths = sorted(len(line) for line in lines if line.strip())
+    return lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
 
 
 def _error_reason(error: pdfium.PdfiumError) -> str:

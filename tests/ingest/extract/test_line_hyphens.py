@@ -50,6 +50,12 @@ def test_chains_and_addresses_keep_their_hyphens() -> None:
     assert join("from 3-\n5 days") == "from 3-5 days"
 
 
+def test_a_number_joins_a_word_but_not_its_part() -> None:
+    assert join("with argon-\n39 inside") == "with argon-39 inside"
+    assert join("of ProtoDUNE-\n2 as") == "of ProtoDUNE-2 as"
+    assert join("of the thermom-\n12 May: draft") == "of the thermom-\n12 May: draft"
+
+
 def test_no_hyphen_is_lost() -> None:
     assert join("pre\ufffe\n(or post) and \ufffe5") == "pre-\n(or post) and -5"
 

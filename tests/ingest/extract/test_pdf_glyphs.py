@@ -309,10 +309,43 @@ def test_small_line_numbers_beside_headings(read: Reader) -> None:
     assert [line for line in page.text.split("\n") if line] == titles
 
 
+def draw_numbered(*, breaks_lines: bool) -> bytes:
+    """Return a page with small line numbers; the last one begins to count anew."""
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    for at, line in enumerate(PROSE):
+        y = 700 - 18 * at
+        number = (str(1 if at == len(PROSE) - 1 else at + 2), 50.0, 5)
+        begin, _, end = line.partition(" ")
+        middle = 90 + stringWidth(f"{begin} ", FONT, 11)
+        pieces = [(begin, 90.0, 11), number, (end, middle, 11)]
+        if not breaks_lines:
+            pieces = [(line, 90.0, 11), number]
+        for text, x, size in pieces:
+            canvas.setFont(FONT, size)
+            canvas.drawString(x, y, text)
+    canvas.save()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("breaks_lines", [True, False])
+def test_line_numbers_that_begin_anew(read: Reader, breaks_lines: bool) -> None:
+    [page] = read(draw_numbered(breaks_lines=breaks_lines), "a.pdf")
+    assert page.text.replace("\n\n", "\n").split("\n") == PROSE
+
+
+def test_all_meanings_of_a_glyph_are_one(read: Reader) -> None:
+    codes = {"S": "\t\r \u00a0", "-": "-\u00ad\u2010", "u": "\u00b5\u03bc"}
+    content = draw_mapped(codes, "aSwell-madeS3SumSgap", "ABCDEF+Cambria")
+    [page] = read(content, "a.pdf")
+    assert page.text == "a well-made 3 µm gap"
+
+
 def draw_mapped(codes: dict[str, str], text: str, font: str) -> bytes:
     """Return a page in a font whose table maps the letters of a text to others."""
     mapped = "\n".join(
-        f"<{ord(letter):02x}> <{ord(meaning):04x}>" for letter, meaning in codes.items()
+        f"<{ord(letter):02x}> <{meaning.encode('utf-16-be').hex()}>"
+        for letter, meaning in codes.items()
     )
     table = (
         "/CIDInit /ProcSet findresource begin begincmap /CMapName /T def\n"

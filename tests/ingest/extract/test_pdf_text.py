@@ -277,3 +277,25 @@ def test_a_row_of_words_is_no_head(read: Reader) -> None:
     [page] = read(grid(*rows, step=120), "a.pdf")
     lines = table_lines(page.text)
     assert lines[:2] == ["If | Then | Delay", "oxygen is low | siren on | none"]
+
+
+def test_items_dates_and_contents_are_no_headings(read: Reader) -> None:
+    lines = [
+        "3.1 Purity of the argon",
+        "The argon of the cryostat is cleaned by a filter of copper and the",
+        "limit of the purity is told in the specification of the pumps, see",
+        "3.4. Filters are in use for it in all of the cryostats, except those",
+        "of the first run.",
+        "1. Close the valve of the first line of the cryostat and wait for the",
+        "pressure to fall.",
+        "13 May 2021: Draft of the report on all of the pumps",
+    ]
+    [page] = read(drawn(*((60, 700 - 14 * n, t) for n, t in enumerate(lines))), "a.pdf")
+    assert page.heading == "3.1 Purity of the argon"
+    assert "\n".join(lines[1:5]) in page.text
+    assert "\n".join(lines[5:7]) in page.text
+    contents = [f"{n} Purity of the run {n} . . . . . . . . {n}" for n in range(1, 6)]
+    contents.append("7 Summary of the filters")
+    pieces = [(60.0, 700.0 - 14 * n, text) for n, text in enumerate(contents)]
+    [page] = read(drawn(*pieces), "a.pdf")
+    assert page.heading == ""
