@@ -4,12 +4,12 @@
         [--questions FILE] [--peer] [--synonyms FILE] [--approximate]
 
 CORPUS is JSONL, plain or .xz: {"id", "title", "text"}; QUERIES: {"id", "text"}; QRELS:
-query id, document id, relevance, separated by tabs. Queries without judgements are
-ignored. Documents are crawled, extracted, split, embedded and indexed as usual; each
-query is searched in the published index once per ranking (approximately, if the index
-is). The rank of a document is that of its first passage. Means and paired differences
-of fused ranking from the others have the 95 % interval of a bootstrap over the queries
-(2,000 samples, seed 0).
+query id, document id, relevance, separated by tabs. Queries without judgements and
+judgements without a query are ignored. Documents are crawled, extracted, split,
+embedded and indexed as usual; each query is searched in the published index once per
+ranking (approximately, if the index is). The rank of a document is that of its first
+passage. Means and paired differences of fused ranking from the others have the 95 %
+interval of a bootstrap over the queries (2,000 samples, seed 0).
 
 --questions: JSONL {"q", "q_hard", "type", "gold_doc_ids", "also_in"}: hit@5 and
 recall@10 by type and wording, and P@1 of searching each document by id.
@@ -205,6 +205,7 @@ def main() -> None:
         for fields in map(json.loads, read_lines(options.queries))
         if str(fields["id"]) in judged
     }
+    qrels = [qrel for qrel in qrels if qrel.query_id in queries]  # mean of those asked
     with tempfile.TemporaryDirectory() as temporary:
         data = options.data or Path(temporary)
         table = IndexSettings(synonyms=str(options.synonyms or ""))

@@ -27,6 +27,14 @@ _TOKEN = re.compile(
     r"(?:https?://|[\w-]+(?:\.[\w-]+)+/)[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+"
 )
 _SERIES = re.compile(r"([a-z][a-z._/-]*[:_/-])\d+")
+_TYPED_DOCDB = re.compile(
+    r"(?<![\w./:-])(?P<system>dune[\s-]*doc(?:[\s-]?db)?|doc[\s-]?db)?"
+    r"(?P<doc>\W{0,2}doc)?(?:ument)?\.?(?:\s*(?:no\b\.?|number"
+    r"|id))?(?P<sign>[\s#:.-]*)(?P<number>\d{1,6})"
+    r"(?!\w|\.\d|-\d)",
+    re.IGNORECASE,
+)
+"""DocDB numbers as people type them: ``DUNE doc. 1651``, ``doc-1320``."""
 _VERSION = re.compile(
     r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
 )
@@ -74,10 +82,18 @@ def make_file_name(name: str) -> str:
 def find_mentions(question: str) -> Iterator[Mention]:
     """Yield candidate mentions of documents; most of them match no document."""
     spans: list[tuple[int, int]] = []
-    for reference in find_references(question):
+    references = list(find_references(question))
+    for reference in references:
         if reference.system != "foreign":  # may still be the name of a document
             spans.append((reference.start, reference.end))
             yield _make_reference_mention(question, reference)
+    for match in _TYPED_DOCDB.finditer(question):
+        known = [(r.start, r.end) for r in references]
+        if not _overlaps(match.span(), known) and (
+            mention := _parse_typed_number(question, match)
+        ):
+            spans.append((match.start(), match.start() + len(mention.text)))
+            yield mention
     for match in _KIND.finditer(question):
         if not _overlaps(match.span(), spans):
             spans.append(match.span())
@@ -87,6 +103,21 @@ def find_mentions(question: str) -> Iterator[Mention]:
     for match in _TOKEN.finditer(question):
         if not _overlaps(match.span(), spans):
             yield from _parse_token(question, match)
+
+
+def _parse_typed_number(question: str, match: re.Match[str]) -> Mention | None:
+    """Return the mention of a DocDB number; None if it may be any number.
+
+    Without the name of the system, ``doc`` and a sign must be there, and only a
+    document that exists is meant.
+    """
+    has_sign = bool(match["doc"]) and any(sign in match["sign"] for sign in "-#")
+    if not match["system"] and not has_sign:
+        return None
+    version, end = _parse_version_after(question, match.end())
+    lookups = ((f"docdb:{int(match['number'])}", version),)
+    series = "docdb:" if match["system"] else ""
+    return Mention(question[match.start() : end], lookups, series)
 
 
 def _overlaps(span: tuple[int, int], taken: list[tuple[int, int]]) -> bool:

@@ -19,8 +19,8 @@ import Stemmer
 
 from dunegpt.text.typography import flatten_scripts
 
-VERSION = "4"
-"""Part of a snapshot's settings: raise it when the output changes."""
+VERSION = "5"
+"""Part of a snapshot's settings: raise it when the words of its index change."""
 
 _COMPOUND = re.compile(r"[^\W_]+(?:(?:::|[._/:+\-])[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")

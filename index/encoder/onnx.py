@@ -76,6 +76,10 @@ class Encoder:
         """Return the number of tokens of a text, without special tokens."""
         return len(self._full_tokenizer.encode(text, add_special_tokens=False).ids)
 
+    def has_word(self, word: str) -> bool:
+        """Return whether the vocabulary has a word, in lower case, as a whole."""
+        return self._full_tokenizer.token_to_id(word) is not None
+
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, float32 [len(texts), dimension], in input order."""
         return self._encode([self.info.query_prompt + text for text in texts])

@@ -7,6 +7,7 @@ hits". Where sources are asked before their documents are shown, what one has cl
 searched for again without it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +17,10 @@ import numpy as np
 
 from dunegpt.access import Access
 from dunegpt.errors import UsageError
+from dunegpt.index.definitions import Definition
 from dunegpt.index.passage_text import make_context_line
 from dunegpt.index.search.citation_links import CitationLinks
+from dunegpt.index.search.document_list import DocumentList, DocumentLister
 from dunegpt.index.search.facets import Facets
 from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.hits import HitBuilder, RankedRows, find_first_rows
@@ -26,6 +29,7 @@ from dunegpt.index.search.query import parse_query
 from dunegpt.index.search.ranking import CANDIDATES, Ranker, Ranking
 from dunegpt.index.search.reader_view import MaskCache, ReaderView
 from dunegpt.index.search.run_table import RunTable
+from dunegpt.index.search.spelling import Correction, find_corrections
 from dunegpt.index.search.withdrawals import Confirmation, apply_withdrawals
 from dunegpt.index.snapshot.vectors import Mask
 from dunegpt.ingest.access_check import ShownDocument
@@ -312,6 +316,125 @@ class ReaderIndex:
 
         return self._show_confirmed(find, list_shown)
 
+    def list_documents(
+        self,
+        filters: Sequence[Filters] = (),
+        topic: str = "",
+        *,
+        all_versions: bool = False,
+    ) -> DocumentList:
+        """Return the documents that pass all filters and are about a topic.
+
+        Args:
+            filters: Conditions on the typed fields.
+            topic: Words in the title, or in one passage; empty for any.
+            all_versions: Whether superseded versions count, too.
+
+        Raises:
+            UsageError: A source is not among those that the reader may see.
+            IndexBrokenError: A part of the index cannot be read.
+        """
+
+        def find() -> DocumentList:
+            lister = self._make_lister(filters)
+            if lister is None:
+                return DocumentList()
+            return lister.select(topic, all_versions=all_versions)
+
+        return self._show_confirmed(find, lambda found: self._list_shown(found.hits))
+
+    def read_passages(self, document_id: str) -> tuple[Hit, ...]:
+        """Return the passages of a document in its order, as far as they are visible.
+
+        Raises:
+            IndexBrokenError: A part of the index cannot be read.
+        """
+
+        def find() -> tuple[Hit, ...]:
+            lister = DocumentLister(self.snapshot, self._view, self._lookup)
+            return lister.read_passages(document_id)
+
+        return self._show_confirmed(find, self._list_shown)
+
+    def find_named_documents(self, question: str) -> tuple[str, ...]:
+        """Return the ids of the documents that a question names.
+
+        Raises:
+            UsageError: The question is empty or too long, or a filter is invalid.
+        """
+        named = self._lookup.find_named(parse_query(_check_question(question)).text)
+        return tuple(s.document.id for s in self._lookup.get_documents(named.numbers))
+
+    def find_unknown_names(self, question: str) -> tuple[str, ...]:
+        """Return the names in a question that name no document the reader may open.
+
+        None if it names any document that is here.
+
+        Raises:
+            UsageError: The question is empty or too long, or a filter is invalid.
+        """
+        named = self._lookup.find_named(parse_query(_check_question(question)).text)
+        return () if named.numbers else named.unknown
+
+    def find_mentions(self, name: str) -> tuple[Hit, ...]:
+        """Return the passages that mention a document which is not here, newest first.
+
+        Raises:
+            IndexBrokenError: A part of the index cannot be read.
+        """
+
+        def find() -> tuple[Hit, ...]:
+            lister = DocumentLister(self.snapshot, self._view, self._lookup)
+            return lister.find_mentions(name)
+
+        return self._show_confirmed(find, self._list_shown)
+
+    def correct_words(self, text: str) -> tuple[str, list[Correction]]:
+        """Return a text with the typing errors of its rare words mended, and these.
+
+        Raises:
+            IndexBrokenError: A part of the index cannot be read.
+        """
+        found = list(find_corrections(text, self.snapshot, self._view))
+        for each in reversed(found):
+            end = each.start + len(each.word)
+            text = f"{text[: each.start]}{each.read_as}{text[end:]}"
+        return text, found
+
+    def find_definitions(self, short: str) -> list[tuple[Hit, Definition]]:
+        """Return the passages that define an acronym, best first.
+
+        Raises:
+            IndexBrokenError: A part of the index cannot be read.
+        """
+
+        def find() -> list[tuple[Hit, Definition]]:
+            lister = DocumentLister(self.snapshot, self._view, self._lookup)
+            return lister.find_definitions(short)
+
+        return self._show_confirmed(
+            find, lambda found: self._list_shown([hit for hit, _ in found])
+        )
+
+    def count_values(self, field: str, filters: Sequence[Filters] = ()) -> Counter[str]:
+        """Return how many documents have each value of a field, as the reader sees it.
+
+        Args:
+            field: ``author``, ``kind``, ``source`` or ``status``.
+            filters: Conditions on the typed fields.
+
+        Raises:
+            UsageError: A source is not among those that the reader may see.
+            IndexBrokenError: A part of the index cannot be read.
+        """
+        lister = self._make_lister(filters)
+        if lister is None:
+            return Counter()
+        if field == "author":
+            return lister.count_authors()
+        names = {"kind": "kinds", "source": "sources", "status": "statuses"}
+        return lister.count_values(field, names[field])
+
     def get_pages(self, document: Document, key: str) -> list[Page]:
         """Return the pages of a file; none if it is not among the document's files.
 
@@ -392,6 +515,16 @@ class ReaderIndex:
             if stored.document.id == hit.document.id:
                 return self._view.may_open(stored, hit.passage.file_key)
         return False
+
+    def _make_lister(self, filters: Sequence[Filters]) -> DocumentLister | None:
+        """Return a lister of what passes filters; None if a document is unknown."""
+        view = self._view.copy()
+        for one in filters:
+            resolved, unknown = self._resolve_filters(one, view)
+            if unknown:
+                return None
+            view.apply_filters(resolved)
+        return DocumentLister(self.snapshot, view, self._lookup)
 
     # ── filters ───────────────────────────────────────────────────────────────────
 

@@ -203,6 +203,18 @@ class DocumentStore:
                 "select number, digest from documents order by id"
             )
 
+    def list_superseded(self) -> list[tuple[int, int]]:
+        """Return each document that has a next version, with that version."""
+        with self._translate_errors():
+            return self._superseded
+
+    @cached_property
+    def _superseded(self) -> list[tuple[int, int]]:
+        return self._db.query(
+            "select d.number, min(n.number) from documents n join documents d"
+            " on d.id = n.supersedes where d.id != '' group by d.number"
+        )
+
     def find_by_name(self, name: str, otherwise: str = "") -> list[int]:
         """Return the numbers of the documents with a name, ignoring case.
 

@@ -255,6 +255,41 @@ class LexicalIndex:
             rows = self._searcher.fast_field_values("row", addresses) if hits else []
             return [int(row) for row in np.array(rows, np.int64)]
 
+    def find_all(self, text: str, clause: LexicalFilter, k: int) -> list[int]:
+        """Return up to k rows that have all words of a text, each in any form.
+
+        Words added by document expansion count, too.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        words = set(tokenize(text)[:_MAX_WORDS])
+        with self._translate_errors():
+            known = self._find_known(text, clause)
+            if not words or words != {word.word for word in known}:
+                return []
+            must = [self._match_word(word) for word in known]
+            must += self._cached_filters(clause)
+            query = tantivy.Query.boolean_query(
+                [
+                    (tantivy.Occur.Must, tantivy.Query.const_score_query(q, 0.0))
+                    for q in must
+                ]
+            )
+            rows, _ = self._search_top_k(query, k)
+            return sorted(row for row in rows.tolist())
+
+    def find_word(self, word: str, clause: LexicalFilter, k: int) -> list[int]:
+        """Return the k best rows that have a word exactly as it is in the index.
+
+        Raises:
+            IndexBrokenError: The index is damaged.
+        """
+        with self._translate_errors():
+            asked = _AskedWord(word, 1, 1.0, ((word,),))
+            query = self._build_query([asked], self._cached_filters(clause))
+            return [int(row) for row in self._search_top_k(query, k)[0]]
+
     def get_word_weights(self, text: str, clause: LexicalFilter) -> dict[str, float]:
         """Return the inverse document frequency of each word of a text.
 
@@ -276,6 +311,10 @@ class LexicalIndex:
         """
         with self._translate_errors():
             return bool(self._is_known_word(word, clause))
+
+    def get_unknown_weight(self) -> float:
+        """Return the weight of a word that no passage has."""
+        return self._compute_idf(0)
 
     def get_idf(self, word: str) -> float:
         """Return the inverse document frequency of a token of `tokenize`.

@@ -26,6 +26,7 @@ from dunegpt.access import intersect_access
 from dunegpt.config import IndexSettings
 from dunegpt.errors import IndexBrokenError, IndexMismatchError
 from dunegpt.files import hash_file, link, storage_errors, sync_folder, write_atomically
+from dunegpt.index.definitions import make_marks
 from dunegpt.index.document_names import collect_names
 from dunegpt.index.encoder.onnx import FILES, Encoder
 from dunegpt.index.passage_text import make_lexical_text
@@ -236,7 +237,7 @@ class SnapshotWriter:
         """Return the tokens to index for each passage, including expansions.
 
         The first passage of a file also gets the file name; a passage of code also gets
-        the parts of camel-case names.
+        the parts of camel-case names; one that defines acronyms, a mark for each.
         """
         names = {file.key: file.name for file in document.files}
         token_lists: list[list[str]] = []
@@ -253,7 +254,8 @@ class SnapshotWriter:
                 ]
             expansions[0] = f"{names.get(key, '')} {expansions[0]}"
             token_lists += [
-                t + tokenize(m) for t, m in zip(tokens, expansions, strict=True)
+                t + tokenize(m) + make_marks(line)
+                for t, m, line in zip(tokens, expansions, lines, strict=True)
             ]
         return token_lists
 

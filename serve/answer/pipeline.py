@@ -1,9 +1,10 @@
 """Answers a question as a stream of events: references, cited sentences, the outcome.
 
-Questions about runs are answered exactly, from the run tables. For all others, the
-references and their numbers come from the search; a model can cite but not change them.
-Without a model, or if it is down, the answer consists of sentences quoted from the
-documents. If nothing answers the question, the outcome says so. Stores nothing; see
+Questions about runs are answered exactly, from the run tables; lists, counts and
+definitions from the documents' typed fields and lines. For all others, the references
+and their numbers come from the search; a model can cite but not change them. Without a
+model, or if it is down, the answer consists of sentences quoted from the documents. If
+nothing answers the question, the outcome says so. Stores nothing; see
 `dunegpt.serve.receipts`.
 """
 
@@ -18,6 +19,7 @@ from dunegpt.errors import SEARCH_UNAVAILABLE, UsageError
 from dunegpt.index.search.open import open_searcher
 from dunegpt.index.search.query import parse_query
 from dunegpt.index.search.searcher import Searcher
+from dunegpt.serve.answer.by_intent import answer_by_intent
 from dunegpt.serve.answer.composer import AnswerComposer
 from dunegpt.serve.answer.request import AnswerRequest
 from dunegpt.serve.answer.run_questions import answer_from_runs
@@ -28,6 +30,7 @@ from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.serve.question.expand import make_expander
 from dunegpt.serve.question.interpret import (
     add_filter_hint,
+    correct_words,
     interpret_question,
     make_standalone,
 )
@@ -99,6 +102,12 @@ def _answer(
                 shown = withdraw_closed(iter(from_runs), index, trace)
                 yield from (asked, *map(Notice, notes), *shown)
                 return
+            shaped = answer_by_intent(asked, index, request)
+            if shaped:
+                yield next(shaped)
+                yield from map(Notice, notes)
+                yield from withdraw_closed(shaped, index, trace)
+                return
             interpreted = interpret_question(
                 asked,
                 index,
@@ -107,6 +116,7 @@ def _answer(
                 as_asked=request.as_asked,
                 today=request.today,
             )
+            interpreted = correct_words(interpreted, index)
             found = index.search(interpreted.text, interpreted.filters, request.k)
             trace.note_search(found)
             found = replace(found, notes=(*notes, *interpreted.notes, *found.notes))

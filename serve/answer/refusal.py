@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.answer.extractive import SentenceScorer
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.variants import add_asked_words, find_alternatives
 from dunegpt.types import FoundBy, Hit
 
 MIN_SCORE = 0.30
@@ -23,7 +24,7 @@ _NUMBERED = re.compile(
     r"\b(version|ver\.?|v|run|meeting|no\.?|issue|revision|rev\.?)?\s*(#)?\s*(\d+)\b",
     re.IGNORECASE,
 )
-_COMPOUND = re.compile(r"\b(?=\w*[._-]?\w*\d)[A-Za-z]+\w*(?:[._-]\w+)+\b")
+_COMPOUND = re.compile(r"(?<![\w.-])(?=[\w.-]*\d)[A-Za-z]+\w*(?:[._-]\w+)+\b")
 
 
 def refusal_reason(
@@ -47,7 +48,7 @@ def refusal_reason(
     if max(hit.score for hit in hits) < MIN_SCORE:
         return "No passage comes near the question."
     flat = re.sub(r"\s+", " ", "\n".join(map(format_hit, hits))).casefold()
-    present = set(tokenize(flat))
+    present = add_asked_words(set(tokenize(flat)), find_alternatives(question))
     for text, spellings in _find_exact_terms(question):
         if not any(
             spelling in flat if " " in spelling else spelling in present

@@ -47,6 +47,12 @@ _BETWEEN = re.compile(
     re.I,
 )
 
+_ANY_TIME = re.compile(
+    rf"\b(?:since|after|before|until|till|up\s+to|in|during|from|of|on)\s+"
+    rf"(?P<day>{_DAY}|{_MONTH})\b",
+    re.I,
+)
+
 MAY_FOLLOW = re.compile(
     r"\s*(?:$|[?.!,;:)]|\s(?:about|after|and|are|as|at|before|between|but|by"
     r"|concerning|did|do|does|during|from|had|has|have|how|in|is|last|mention\w*|on|or"
@@ -116,6 +122,50 @@ def find_time_expressions(question: str, today: date) -> Iterator[TimeExpression
         if free and MAY_FOLLOW.match(question, found.end):
             taken.append(found)
     yield from sorted(taken, key=lambda time: time.start)
+
+
+def find_document_times(question: str, today: date) -> Iterator[TimeExpression]:
+    """Yield the times in a question for documents, all of which are the documents' own.
+
+    Args:
+        question: In words.
+        today: Day that ``last year`` is counted from.
+    """
+    taken: list[TimeExpression] = []
+    for match in (*_BETWEEN.finditer(question), *_ANY_TIME.finditer(question)):
+        found = _parse_any_time(match, today)
+        if found and all(found.end <= t.start or t.end <= found.start for t in taken):
+            taken.append(found)
+    others = find_time_expressions(question, today)
+    taken += [
+        time
+        for time in others
+        if all(time.end <= t.start or t.end <= time.start for t in taken)
+    ]
+    yield from sorted(taken, key=lambda time: time.start)
+
+
+def _parse_any_time(match: re.Match[str], today: date) -> TimeExpression | None:
+    groups = match.groupdict()
+    if "first" in groups:
+        begin, end = (
+            _parse_days(groups[name] or "", today) for name in ("first", "last")
+        )
+        return (
+            TimeExpression(*match.span(), begin[0], end[1]) if begin and end else None
+        )
+    days = _parse_days(match["day"], today)
+    if not days or (match["day"].isalpha() and match["day"].islower()):
+        return None
+    word = match[0].split()[0].casefold()
+    if word == "before":
+        return TimeExpression(*match.span(), None, days[0] - timedelta(days=1))
+    if word in {"until", "till", "up"}:
+        return TimeExpression(*match.span(), None, days[1])
+    if word in {"since", "after"}:
+        first = days[1] + timedelta(days=1) if word == "after" else days[0]
+        return TimeExpression(*match.span(), first)
+    return TimeExpression(*match.span(), *days)
 
 
 def _find_candidates(question: str, today: date) -> Iterator[TimeExpression]:

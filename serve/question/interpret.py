@@ -84,6 +84,19 @@ def make_standalone(
     return asked, tuple(filter(None, [standing.note]))
 
 
+def correct_words(
+    interpreted: InterpretedQuestion, index: ReaderIndex
+) -> InterpretedQuestion:
+    """Return a question with the typing errors of rare words mended, and notes on them.
+
+    Raises:
+        IndexBrokenError: The index cannot be read.
+    """
+    text, corrections = index.correct_words(interpreted.text)
+    notes = tuple(f"“{c.word}” was read as “{c.read_as}”." for c in corrections)
+    return replace(interpreted, text=text, notes=(*interpreted.notes, *notes))
+
+
 def interpret_question(
     asked: QuestionEvent,
     index: ReaderIndex,
@@ -110,8 +123,7 @@ def interpret_question(
         IndexBrokenError: The index cannot be read.
     """
     active = [filters] if filters else []
-    text = find_content(asked.question)
-    plain = InterpretedQuestion(asked, text, tuple(active))
+    plain = InterpretedQuestion(asked, find_content(asked.question), tuple(active))
     if as_asked or index.names_documents(asked.question):
         return plain
     spans = find_filters(asked.question, index.facets, today or date.today())

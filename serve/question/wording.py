@@ -29,6 +29,7 @@ _CHAT = tuple(
             r"\b(do|does|did|is|was|are|were|has|have|should|would)n[\u2019']?t\b",
             r"\1 not",
         ),
+        (r"(?<=[A-Za-z0-9])[\u2019']s\b", ""),
         (r"\b(?:i\.\s?e|e\.\s?g)\.,?", " "),
         (
             r"\b(?:pls|plz|please|kindly|thx|thanks(?: a lot)?|thank you|btw|asap)\b",
@@ -39,7 +40,7 @@ _CHAT = tuple(
 )
 _TELL = (
     r"(?:(?:tell|explain to|show|remind|give|inform) (?:me|us)"
-    r"|tell|explain|say|look up|find out|check|describe|specify)"
+    r"|tell|explain|say|look up|find out|check|describe|specify|define|outline)"
 )
 _POLITE = re.compile(
     r"^\W*(?:(?:so|and|ok|okay|well)\b[\s,]*)?(?:"
