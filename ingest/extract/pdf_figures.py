@@ -93,8 +93,10 @@ class _PageFigures:
 
     def take(self) -> list[FigureText]:
         """Return the figures and take their text out."""
-        if not self._captions and sum(p.is_numeric for p in self._pieces) < _MIN_TICKS:
-            return []
+        if not self._captions:
+            numeric = [piece for piece in self._pieces if piece.is_numeric]
+            if len(numeric) < _MIN_TICKS or _is_grid(numeric):
+                return []
         self._pictures = find_pictures(self._glyphs.layer.page)
         self._assign_pictures()
         figures, removed = list[FigureText](), list[Piece]()

@@ -23,6 +23,7 @@ _MIN_SIDE = 28.0
 _MIN_STRIP = 8.0
 _LONG = 120.0
 _MAX_CLIPPED = 500
+_CLIPPED_SHARE = 0.001
 _RECTANGLE_SEGMENTS = 5
 _MAX_POINTS = 200
 _MATRIX = ("a", "b", "c", "d", "e", "f")
@@ -185,7 +186,8 @@ class _ObjectReader:
         """
         kind = raw.FPDFPageObj_GetType(item)
         sides = _intersect(sides, self._view)
-        if self._clipped < _MAX_CLIPPED:
+        area = (sides[2] - sides[0]) * (sides[3] - sides[1])
+        if area > _CLIPPED_SHARE * self._largest and self._clipped < _MAX_CLIPPED:
             self._clipped += 1
             for clip in _iter_clips(item, kind):
                 sides = _intersect(sides, clip)
