@@ -22,6 +22,7 @@ from dunegpt.ingest.extract import (
     pdf_figures,
     pdf_scans,
     pdf_text,
+    pdf_titles,
 )
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.figures import FigureText, append_figures, join_caption
@@ -38,7 +39,6 @@ _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
 )
 _SENTENCE_ENDS = (".", ":", "!", "?", ")")
-_LEADER = re.compile(r"(?:\. ?){5}")
 _MIN_LEADERS = 3
 _SHORT_LINE_SHARE = 0.7
 _OCR_DPI = 300
@@ -204,6 +204,7 @@ def _read_layer(
         added = [each.text for each in annotations]
         figures = pdf_figures.take_figures(glyphs, number)
         text = pdf_text.arrange_text(glyphs, memory)
+        text = pdf_titles.move_title_first(glyphs, text)
         return _PageText(number, text, figures=figures), added
     finally:
         layer.close()
@@ -280,7 +281,7 @@ def _mark_headings(lines: list[str]) -> list[bool]:
     marks = [bool(_HEADING.match(line.strip())) for line in lines]
     if not any(marks):
         return marks
-    if sum(map(bool, map(_LEADER.search, lines))) >= _MIN_LEADERS:
+    if sum("....." in line or ". . . . ." in line for line in lines) >= _MIN_LEADERS:
         return [False] * len(lines)
     full = _SHORT_LINE_SHARE * _long_length(lines)
     return [

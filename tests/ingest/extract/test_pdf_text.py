@@ -299,3 +299,28 @@ def test_items_dates_and_contents_are_no_headings(read: Reader) -> None:
     pieces = [(60.0, 700.0 - 14 * n, text) for n, text in enumerate(contents)]
     [page] = read(drawn(*pieces), "a.pdf")
     assert page.heading == ""
+
+
+def draw_slide(*pieces: tuple[float, float, str], wide: bool) -> bytes:
+    """Return a page with pieces at height and size, drawn in this order."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(720, 405) if wide else (405, 720))
+    for y, size, text in pieces:
+        canvas.setFontSize(size)
+        canvas.drawString(40, y, text)
+    canvas.save()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_title_that_is_drawn_last_is_read_first(read: Reader, wide: bool) -> None:
+    top = 360 if wide else 680
+    body = [(240.0 - 30 * n, 14.0, f"Filter {n} is ready") for n in range(4)]
+    title = (float(top), 24.0, "State of the filters")
+    [page] = read(
+        draw_slide(*body, title, (20.0, 8.0, "Larch, May"), wide=wide), "a.pdf"
+    )
+    assert page.text.startswith("State of the filters" if wide else "Filter 0")
+    assert page.text.count("State of the filters") == 1
+    [page] = read(draw_slide(*body, (300.0, 14.0, "Filter 9"), wide=wide), "a.pdf")
+    assert page.text.startswith("Filter 0")
