@@ -16,6 +16,8 @@ from dunegpt.types import Document
 NUMBERED_SYSTEMS = frozenset({"docdb:", "edms:"})
 """Id prefixes of systems in which every number is a document, indexed or not."""
 
+_SYSTEMS = frozenset({"docdb", "edms", "arxiv"})
+
 Lookups = tuple[tuple[str, str | None], ...]
 
 _KIND = re.compile(
@@ -118,6 +120,16 @@ def _parse_typed_number(question: str, match: re.Match[str]) -> Mention | None:
     lookups = ((f"docdb:{int(match['number'])}", version),)
     series = "docdb:" if match["system"] else ""
     return Mention(question[match.start() : end], lookups, series)
+
+
+def find_targets(name: str) -> set[str]:
+    """Return how references to a name that somebody typed are kept: ``docdb:1651``."""
+    return {
+        alias
+        for mention in find_mentions(name)
+        for alias, _ in mention.lookups
+        if alias.partition(":")[0] in _SYSTEMS and "//" not in alias
+    }
 
 
 def _overlaps(span: tuple[int, int], taken: list[tuple[int, int]]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dunegpt.index.definitions import Definition, find_definitions, make_mark
+from dunegpt.index.document_names import find_targets
 from dunegpt.index.search.hits import find_first_rows
 from dunegpt.index.search.lookup import DocumentLookup
 from dunegpt.index.search.reader_view import ReaderView
@@ -114,7 +115,7 @@ class DocumentLister:
 
     def find_mentions(self, name: str) -> tuple[Hit, ...]:
         """Return the passages that mention a document that is missing, newest first."""
-        targets = {reference.target for reference in find_references(name)}
+        targets = find_targets(name)
         if not targets:
             rows = self.snapshot.lexical.find_word(
                 name.casefold(), self.view.lexical_filter, _MAX_MENTIONING
@@ -225,4 +226,6 @@ class DocumentLister:
 
 
 def _names(hit: Hit, targets: set[str]) -> bool:
-    return any(r.target in targets for r in find_references(hit.passage.text))
+    return any(
+        r.target.casefold() in targets for r in find_references(hit.passage.text)
+    )

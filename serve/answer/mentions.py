@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from dunegpt.index.document_names import find_targets
 from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.ingest.references import find_references
 from dunegpt.serve.answer.statements import Statement
@@ -102,7 +103,7 @@ def _quote_mention(hit: Hit, name: str) -> Statement:
 
 def _find_sentence(sentences: Sequence[str], name: str) -> str:
     """Return the first sentence that has a name, in any form of it."""
-    targets = {reference.target for reference in find_references(name)} or {name}
+    targets = find_targets(name) or {name}
     for sentence in sentences:
         own = {reference.target for reference in find_references(sentence)}
         if own & targets or name.casefold() in sentence.casefold():

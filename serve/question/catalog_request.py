@@ -141,6 +141,7 @@ _REST = re.compile(
     rf"|{_WRITE})\b",
     re.I,
 )
+_MODAL = re.compile(r"\b(?:can|could|should|must|need\w*|will|would|may|shall)\b", re.I)
 _ASKS_MORE = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|should|must|need\w*|will|would)\b",
     re.I,
@@ -334,6 +335,8 @@ class _RequestParser:
         """Return what the documents are about; None if more is asked than that."""
         text = " ".join(self.rest.replace("\0", " ").split()).strip(" ,")
         text = _ARE_THERE.sub(" ", text).strip()
+        if _MODAL.search(text):
+            return None
         bare = " ".join(_REST.sub(" ", text).split())
         if not tokenize(bare):
             return ""
