@@ -23,10 +23,13 @@ from dunegpt.ingest.extract.pdf_pictures import (
 )
 from dunegpt.ingest.extract.pdf_pieces import (
     Piece,
+    find_quarter,
     is_alike,
     read_pieces,
     take_out,
+    turn_back,
 )
+from dunegpt.types import Box
 
 _MAY_BE_CAPTION = re.compile(
     r"\n\W{0,2}(?:Supplementary |Extended Data )?"
@@ -80,6 +83,7 @@ class _PageFigures:
     def __init__(self, glyphs: PageGlyphs, number: int) -> None:
         self._glyphs = glyphs
         self._number = number
+        self._quarter = find_quarter(glyphs)
         self._pieces = read_pieces(glyphs)
         self._captions = list(
             _find_captions(
@@ -97,7 +101,10 @@ class _PageFigures:
             numeric = [piece for piece in self._pieces if piece.is_numeric]
             if len(numeric) < _MIN_TICKS or _is_grid(numeric):
                 return []
-        self._pictures = find_pictures(self._glyphs.layer.page)
+        self._pictures = [
+            Picture(*turn_back(_sides(picture), -self._quarter % 4), picture.is_drawn)
+            for picture in find_pictures(self._glyphs.layer.page)
+        ]
         self._assign_pictures()
         figures, removed = list[FigureText](), list[Piece]()
         for caption in self._captions:
@@ -107,7 +114,7 @@ class _PageFigures:
         for picture in self._iter_unnamed():
             area, inner = self._measure(_Caption(*_sides(picture), pictures=[picture]))
             inner = [piece for piece in inner if not piece.is_prose]
-            box = make_box(self._glyphs.layer.page, self._number, area)
+            box = self._make_box(area)
             figures.append(FigureText(UNNUMBERED, _format_pieces(inner), box))
             removed += inner
         if removed:
@@ -119,8 +126,11 @@ class _PageFigures:
     ) -> FigureText:
         own = "".join(_join_lines(caption.pieces))
         text = "\n".join(filter(None, [own, _format_pieces(inner)]))
-        box = make_box(self._glyphs.layer.page, self._number, area)
-        return FigureText(caption.label, text, box)
+        return FigureText(caption.label, text, self._make_box(area))
+
+    def _make_box(self, area: Rectangle) -> Box:
+        drawn = Rectangle(*turn_back(_sides(area), self._quarter))
+        return make_box(self._glyphs.layer.page, self._number, drawn)
 
     def _assign_pictures(self) -> None:
         """Give each caption the pictures above it, or else below or beside it."""
@@ -400,7 +410,7 @@ def _is_label(piece: Piece, area: Rectangle, caption: _Caption) -> bool:
     is_above = area.left <= x <= area.right
     gap = 1.8 * piece.size
     if is_level and (piece.is_sideways or piece.is_numeric):
-        beside = _BESIDE if piece.is_sideways else gap
+        beside = max(_BESIDE, 2 * piece.size) if piece.is_sideways else gap
         return area.left - beside < piece.right and piece.left < area.right + beside
     if piece.is_sideways or not is_above:
         return False

@@ -5,6 +5,7 @@ page, and sideways text stands where it is seen.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,14 +15,17 @@ from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
 from dunegpt.ingest.extract.pdf_pictures import Rectangle, Sides
 
 _WORD = re.compile("[^\\s\0\u200b-\u200f\ufeff]+")
+_RAISED = "\u00b9\u00b2\u00b3\u2070-\u207b"
 _NUMBER = re.compile(
-    r"[-\u2212\u2013+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?(?:[\u00d7x]?10\^?[\u207b\u2070-\u2079-]*)?%?"
+    r"[-\u2212\u2013+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?"
+    rf"(?:[\u00d7x]?10\^?[{_RAISED}]*)?[{_RAISED}]*%?|[{_RAISED}]+"
 )
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _MAY_BE_TWO = re.compile(r"Fig|FIG|Table|TABLE")
 _MANY_WORDS = 9
 _WIDE_GAP = 1.0
 _PROSE_WORDS = 5
+_MOST = 0.6
 _EQUAL = 0.01
 _SAME_SIZE = 0.08
 _OTHER_SIZE = 0.5
@@ -59,9 +63,11 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
     """Return the pieces of a page, in drawing order.
 
     A line of many words is taken as one piece, without asking for the place of each,
-    unless it may hold two captions.
+    unless it may hold two captions. On a page whose text is sideways, places are those
+    of the page turned upright, by `find_quarter`.
     """
     pieces: list[Piece] = []
+    quarter = find_quarter(glyphs)
     owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
     begin = 0
     for number, line in enumerate("".join(glyphs.texts).split("\n")):
@@ -72,7 +78,7 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
         begin += len(line) + 1
         if _is_one(glyphs, owners, line, words):
             words = [(words[0][0], words[-1][1], " ".join(w[2] for w in words))]
-        pieces += _read_line(glyphs, owners, number, words)
+        pieces += _read_line(glyphs, owners, number, words, quarter)
     for piece in pieces:
         piece.is_prose = len(_LETTERS.findall(piece.text)) >= _PROSE_WORDS
     return pieces
@@ -95,6 +101,7 @@ def _read_line(
     owners: list[int],
     number: int,
     words: list[tuple[int, int, str]],
+    page_quarter: int,
 ) -> Iterator[Piece]:
     """Yield the pieces of a line.
 
@@ -103,11 +110,12 @@ def _read_line(
         owners: Index of the character that each letter of the page's text comes from.
         number: Number of the line.
         words: Begin and end in the text of the page, and text.
+        page_quarter: That of `find_quarter`.
     """
     piece: Piece | None = None
     for begin, end, text in words:
         first, last = owners[begin], owners[end - 1]
-        found = _measure(glyphs, first, last)
+        found = _measure(glyphs, first, last, page_quarter)
         if found is None:
             continue
         sides, is_sideways = found
@@ -123,19 +131,39 @@ def _read_line(
         yield piece
 
 
-def _measure(glyphs: PageGlyphs, first: int, last: int) -> tuple[Sides, bool] | None:
+def _measure(
+    glyphs: PageGlyphs, first: int, last: int, page_quarter: int
+) -> tuple[Sides, bool] | None:
     """Return where characters stand, and whether they run up or down."""
     begin, end = glyphs.box(first), glyphs.box(last)
     if begin is None or end is None:
         return None
     left, right = min(begin.left, end.left), max(begin.right, end.right)
     bottom, top = min(begin.bottom, end.bottom), max(begin.top, end.top)
-    quarter = glyphs.quarters.get(first, 0) if glyphs.quarters else 0
+    sides = (left, bottom, right, top)
+    if not glyphs.quarters:
+        return sides, False
+    quarter = (glyphs.quarters.get(first, 0) - page_quarter) % 4
+    return turn_back(sides, quarter), quarter % 2 == 1
+
+
+def find_quarter(glyphs: PageGlyphs) -> int:
+    """Return by how many quarters, clockwise, a page has to be turned to be read."""
+    if not glyphs.quarters:
+        return 0
+    quarter, count = Counter(glyphs.quarters.values()).most_common(1)[0]
+    letters = sum(not text.isspace() for text in glyphs.texts if text)
+    return quarter if count > _MOST * letters else 0
+
+
+def turn_back(sides: Sides, quarter: int) -> Sides:
+    """Return where a rectangle was before it was turned clockwise by quarters."""
     if not quarter:
-        return (left, bottom, right, top), False
+        return sides
+    left, bottom, right, top = sides
     corners = _turn_back(left, bottom, quarter), _turn_back(right, top, quarter)
     (left, right), (bottom, top) = map(sorted, zip(*corners, strict=True))
-    return (left, bottom, right, top), quarter % 2 == 1
+    return left, bottom, right, top
 
 
 def is_alike(glyphs: PageGlyphs, piece: Piece, following: Piece) -> bool:

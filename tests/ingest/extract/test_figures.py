@@ -199,6 +199,29 @@ def test_parts_of_a_figure_and_two_columns(read: Reader) -> None:
     assert box.right == pytest.approx(570 / 600, abs=0.01)
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_figure_on_a_sideways_page(read: Reader, rotation: int) -> None:
+    paper = Paper()
+    paper.canvas.translate(600, 0)
+    paper.canvas.rotate(90)
+    paper.plot(300, 250)
+    paper.lines(250, 200, "Figure 12: Velocity on a page", "that is turned.", size=9)
+    paper.canvas.setPageRotation(rotation)
+    [page] = read(paper.save(), "a.pdf", PDF)
+    caption, inner = texts_of(page)[0].split("\n")
+    assert caption == "Figure 12: Velocity on a page that is turned."
+    assert "Electric field [V/cm]; Velocity [mm/us]; Simulation" in inner
+    box = page.figures[0].box
+    assert box is not None
+    # 230 to 372 points from the left of the file's page, 270 to 505 from its bottom.
+    found = (box.left, box.top, box.right, box.bottom)
+    if rotation:
+        expected = (270 / 600, 230 / 800, 505 / 600, 372 / 800)
+    else:
+        expected = (230 / 600, 1 - 505 / 800, 372 / 600, 1 - 270 / 800)
+    assert found == pytest.approx(expected, abs=0.02)
+
+
 def test_a_caption_above_its_picture(read: Reader) -> None:
     paper = Paper()
     paper.lines(80, 700, "Figure 1: The wall of the cage.", size=9)
