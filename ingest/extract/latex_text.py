@@ -89,6 +89,14 @@ _PICTURES = frozenset({"tikzpicture", "axis", "pgfpicture", "picture", "feynman"
 _COMMAND = re.compile(r"\\([A-Za-z@]+)\*?")
 _UNIT_LETTER = re.compile(r"[A-Za-zΩ]")
 
+_PART = "part"
+_FLOATS = {
+    "figure": "Figure", "wrapfigure": "Figure", "SCfigure": "Figure",
+    "sidewaysfigure": "Figure", "table": "Table", "wraptable": "Table",
+    "longtable": "Table", "sidewaystable": "Table", "subfigure": _PART,
+    "subtable": _PART,
+}  # fmt: skip
+
 ReadFile = Callable[[str], None]
 
 
@@ -98,6 +106,7 @@ class LatexText:
     Attributes:
         own_units: Units that the source declares, by name.
         included: Names of the files that the document includes.
+        parts: The captions of parts of figures, as they are written: ``(a) East``.
     """
 
     def __init__(self) -> None:
@@ -106,7 +115,8 @@ class LatexText:
         self.title_block = ""
         self._lists = list[list[str | int]]()
         self._floats = list[str]()
-        self._counts = {"Figure": 0, "Table": 0}
+        self._counts = {"Figure": 0, "Table": 0, _PART: 0}
+        self.parts = set[str]()
 
     def convert(self, text: str) -> str:
         """Return a piece of the document as plain text."""
@@ -264,16 +274,22 @@ class LatexText:
             return f" [{'note: ' if name != 'footnote' else ''}{inner.strip()}]"
         if name in _STRUCK:
             return mark_struck(inner)
-        if name in {"caption", "captionof"}:
-            return f"\n{self._number_caption()}{to_one_line(inner)}\n"
+        if name in {"caption", "captionof", "subcaption"}:
+            return f"\n{self._format_caption(name, to_one_line(inner))}\n"
         return inner
 
-    def _number_caption(self) -> str:
-        kind = self._floats[-1] if self._floats else ""
+    def _format_caption(self, name: str, text: str) -> str:
+        """Return a caption with its kind and number, or with the letter of a part."""
+        kind = _PART if name == "subcaption" else (self._floats or [""])[-1]
         if not kind:
-            return ""
+            return text
         self._counts[kind] += 1
-        return f"{kind} {self._counts[kind]}: "
+        number = self._counts[kind]
+        if kind != _PART:
+            return f"{kind} {number}: {text}"
+        part = f"({format_item(number, 'lower-alpha')}) {text}"
+        self.parts.add(part)
+        return part
 
     # ── numbers and units ─────────────────────────────────────────────────────────
 
@@ -331,10 +347,10 @@ class LatexText:
         plain = name.rstrip("*")
         if plain in _LISTS:
             self._lists.append([_LISTS[plain], 0])
-        floats = {"figure": "Figure", "wrapfigure": "Figure", "table": "Table",
-                  "wraptable": "Table", "longtable": "Table"}  # fmt: skip
-        if plain in floats:
-            self._floats.append(floats[plain])
+        if plain in _FLOATS:
+            self._floats.append(_FLOATS[plain])
+            if _FLOATS[plain] != _PART:
+                self._counts[_PART] = 0
         _, at = _read_all_optional(text, _skip_overlay(text, at))
         for _ in range(_ENVIRONMENT_ARGUMENTS.get(plain, 0)):
             _, at = read_argument(text, at)
@@ -344,7 +360,7 @@ class LatexText:
         plain = name.rstrip("*")
         if plain in _LISTS and self._lists:
             self._lists.pop()
-        if plain in {"figure", "table", "wrapfigure", "wraptable"} and self._floats:
+        if plain in _FLOATS and self._floats:
             self._floats.pop()
 
     def _format_mark(self, label: str | None) -> str:

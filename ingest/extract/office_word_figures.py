@@ -1,15 +1,12 @@
 """Figures of Word documents: paragraphs with pictures, and the captions below them."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 from dunegpt.ingest.extract.figures import format_description, parse_label
 from dunegpt.ingest.extract.office_xml import get_attribute
-from dunegpt.ingest.extract.sections import SectionLine
+from dunegpt.ingest.extract.sections import PICTURE
 
-PICTURE = "picture"
-"""Stands for the label of a figure until its caption is found."""
 OBJECT = "object"
 """Attribute of paragraphs that stand for a chart or diagram."""
 
@@ -47,17 +44,3 @@ def iter_descriptions(paragraph: Any) -> Iterator[str]:
     for node in paragraph.iter("{*}docPr"):
         if text := format_description(get_attribute(node, "descr")):
             yield f"[image: {text}]"
-
-
-def join_captions(lines: Iterable[SectionLine]) -> Iterator[SectionLine]:
-    """Yield lines; those of a picture get the label of the caption that follows."""
-    waiting = list[SectionLine]()
-    for line in lines:
-        is_blank = not line.text.strip() and not line.level
-        if line.figure == PICTURE or (waiting and is_blank):
-            waiting.append(line)
-            continue
-        yield from (replace(each, figure=line.figure) for each in waiting)
-        waiting.clear()
-        yield line
-    yield from (replace(each, figure="") for each in waiting)

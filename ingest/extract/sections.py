@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from dunegpt.ingest.extract.figures import find_marked, mark_figure
 from dunegpt.types import Page
+
+PICTURE = "picture"
+"""Stands for the label of a figure until its caption is found, see `join_captions`."""
 
 _PATH_LEVELS = 3
 _PAGE_CHARACTERS = 12_000
@@ -71,3 +74,17 @@ def _mark_figures(lines: list[SectionLine]) -> Iterator[str]:
     for label, group in groupby(lines, key=lambda line: line.figure):
         own = "\n".join(line.text for line in group)
         yield f"\n{mark_figure(own.strip())}\n" if label else own
+
+
+def join_captions(lines: Iterable[SectionLine]) -> Iterator[SectionLine]:
+    """Yield lines; those of a picture get the label of the caption that follows."""
+    waiting = list[SectionLine]()
+    for line in lines:
+        is_blank = not line.text.strip() and not line.level
+        if line.figure == PICTURE or (waiting and is_blank):
+            waiting.append(line)
+            continue
+        yield from (replace(each, figure=line.figure) for each in waiting)
+        waiting.clear()
+        yield line
+    yield from (replace(each, figure="") for each in waiting)

@@ -24,7 +24,6 @@ from dunegpt.ingest.extract.office_word_figures import (
     OBJECT,
     find_label,
     iter_descriptions,
-    join_captions,
 )
 from dunegpt.ingest.extract.office_word_lists import ListNumbers
 from dunegpt.ingest.extract.office_word_styles import (
@@ -41,7 +40,7 @@ from dunegpt.ingest.extract.office_xml import (
     read_part,
     read_relations,
 )
-from dunegpt.ingest.extract.sections import SectionLine, split_sections
+from dunegpt.ingest.extract.sections import SectionLine, join_captions, split_sections
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

@@ -13,7 +13,7 @@ from bs4.element import NavigableString, Tag
 
 from dunegpt.ingest.extract.clean import clean_text, mark_struck, to_one_line
 from dunegpt.ingest.extract.encoding import decode_damaged
-from dunegpt.ingest.extract.figures import UNNUMBERED, parse_label
+from dunegpt.ingest.extract.figures import UNNUMBERED, format_inner, parse_label
 from dunegpt.ingest.extract.html_lists import number_items
 from dunegpt.ingest.extract.html_markup import escape_stray_signs
 from dunegpt.ingest.extract.html_notes import find_note, find_note_marks
@@ -31,7 +31,7 @@ from dunegpt.text.typography import to_subscript, to_superscript
 from dunegpt.types import Page
 
 _SKIPPED_ELEMENTS = frozenset(
-    "style template noscript nav head svg iframe datalist button object map".split()
+    "style template noscript nav head iframe datalist button object map".split()
 )
 _BLOCKS = frozenset(
     "address article aside blockquote caption center dd details dialog div dl dt"
@@ -170,6 +170,8 @@ class _Writer:
         name = element.name
         if name == "script":
             self._add_script(element)
+        elif name == "svg":
+            self._add_drawing(element)
         elif name in _SKIPPED_ELEMENTS or self._styles.is_hidden(element):
             return
         elif self._styles.is_struck(element) and not self._is_struck:
@@ -232,6 +234,16 @@ class _Writer:
         self._pieces.append(f"\n{_FIGURE_BEGIN}")
         self._add_children(element)
         self._pieces.append(f"{_FIGURE_END}\n")
+
+    def _add_drawing(self, element: Tag) -> None:
+        """Add what stands in a drawing, as a figure; an icon has no text."""
+        texts = [text.get_text(" ") for text in element.find_all("text")]
+        inner = format_inner(texts)
+        if not inner or self._in_cell or self._styles.is_hidden(element):
+            return
+        is_in_figure = any(_is_figure(parent) for parent in element.parents)
+        begin, end = ("", "") if is_in_figure else (_FIGURE_BEGIN, _FIGURE_END)
+        self._pieces.append(f"\n{begin}{inner}{end}\n")
 
     def _add_quoted(self, element: Tag) -> None:
         quoted = self.write(element).split("\n")

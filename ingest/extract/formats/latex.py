@@ -19,7 +19,12 @@ from dunegpt.ingest.extract.latex_macros import (
 from dunegpt.ingest.extract.latex_source import EATEN_BREAK, LatexSource, count_breaks
 from dunegpt.ingest.extract.latex_tables import TABLES
 from dunegpt.ingest.extract.latex_text import LatexText
-from dunegpt.ingest.extract.sections import SectionLine, split_sections
+from dunegpt.ingest.extract.sections import (
+    PICTURE,
+    SectionLine,
+    join_captions,
+    split_sections,
+)
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 
@@ -45,7 +50,9 @@ _UNIT = re.compile(r"\\DeclareSIUnit\s*(?:\[[^\]]*\])?\s*\{?\\([A-Za-z]+)\}?\s*\
 def read_pages(task: ExtractTask) -> Iterator[Page]:
     """Yield the sections of a LaTeX file, without its preamble."""
     document = _Document(decode(task.path.read_bytes()))
-    yield from split_sections(document.iter_lines(), title=document.title)
+    yield from split_sections(
+        join_captions(document.iter_lines()), title=document.title
+    )
     for name in dict.fromkeys(document.text.included):
         task.remark(f"It includes {name}, which is another file.")
 
@@ -93,7 +100,9 @@ class _Document:
                 yield SectionLine("", 0, line)
             for row in text.split("\n") if text else []:
                 # Only a float has its kind and number written here.
-                yield SectionLine(row, 0, first, parse_label(row, needs_sign=True))
+                label = parse_label(row, needs_sign=True)
+                is_part = row in self.text.parts
+                yield SectionLine(row, 0, first, PICTURE if is_part else label)
             line += count_breaks(paragraph)
 
     def _convert(self, text: str) -> str:

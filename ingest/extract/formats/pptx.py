@@ -15,7 +15,6 @@ from typing import Any
 from lxml.etree import XMLSyntaxError
 from PIL import Image, UnidentifiedImageError
 from pptx import Presentation
-from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.exc import PythonPptxError
 
 from dunegpt.errors import ExtractError
@@ -258,7 +257,7 @@ class _PictureReader:
     def read_texts(self, slide: Any, number: int) -> Iterator[tuple[Any, str]]:
         """Yield each large picture, with its text if it was on no earlier slide."""
         for shape in flatten_shapes(slide.shapes):
-            if shape.shape_type != MSO_SHAPE_TYPE.PICTURE:
+            if local_name(shape._element) != "pic":  # also in a placeholder
                 continue
             if (shape.width or 0) * (shape.height or 0) < self._min_area:
                 continue

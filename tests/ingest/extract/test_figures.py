@@ -399,3 +399,31 @@ def test_latex(read: Reader) -> None:
     measured daily.\end{document}"""
     [page] = read(source.encode(), "a.tex", "application/x-tex")
     assert texts_of(page) == ["Figure 1: Purity over 3 h."]
+
+
+def test_parts_of_a_latex_figure_are_not_counted(read: Reader) -> None:
+    source = r"""\documentclass{article}\begin{document}
+    \begin{figure*}
+    \begin{subfigure}{.5\textwidth}\includegraphics{a}\caption{East}\end{subfigure}
+    \begin{subfigure}{.5\textwidth}\includegraphics{b}\caption{West}\end{subfigure}
+    \caption{Both walls.}\end{figure*}
+    Between.
+    \begin{figure}\includegraphics{c}\caption{The lid.}\end{figure}
+    \end{document}"""
+    [page] = read(source.encode(), "a.tex", "application/x-tex")
+    first, second = texts_of(page)
+    assert first.split("\n\n") == ["(a) East", "(b) West", "Figure 1: Both walls."]
+    assert second == "Figure 2: The lid."
+
+
+def test_what_stands_in_a_drawing_of_a_web_page(read: Reader) -> None:
+    drawing = "<svg><title>Rate</title><text>Time [h]</text><text>50</text></svg>"
+    icon = "<svg><title>Search</title><path/></svg>"
+    source = (
+        f"<p>Before {icon} it.</p><figure>{drawing}<figcaption>Figure 3. Rate."
+        f"</figcaption></figure><p>Between.</p><div>{drawing}</div>"
+    )
+    [page] = read(source.encode(), "a.html", "text/html")
+    inner = "[in the figure: Time [h]; 50]"
+    assert texts_of(page) == [f"Figure 3. Rate.\n{inner}", inner]
+    assert "Search" not in page.text
