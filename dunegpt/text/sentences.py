@@ -74,7 +74,8 @@ _GERMAN_MONTH = (
     r"|Sept?(?:ember)?|Okt(?:ober)?|Nov(?:ember)?|Dez(?:ember)?)"
 )
 _JOINT = re.compile(
-    r"\b(?:[Nn]r|[Bb]ldg|[Vv]ols?|[Cc]h|[Pp]p?|[Aa]rt|[Aa]bb|[Tt]el|[Ee]xt|[Rr]ms?|[Rr]ev"
+    r"(?:\A|(?<=\n\n))(?:Fig(?:ure|\.)|FIG(?:URE|\.)|T(?:able|ABLE|ab\.))\s?[\w.-]{1,6}\.\s+\S"
+    r"|\b(?:[Nn]r|[Bb]ldg|[Vv]ols?|[Cc]h|[Pp]p?|[Aa]rt|[Aa]bb|[Tt]el|[Ee]xt|[Rr]ms?|[Rr]ev"
     r"|[Vv]er|[Ff]igs?|[Ee]qs?|[Rr]efs?|[Ss]ecs?|[Tt]abs?|[Pp]ara|[Kk]ap|Bd|Jan|Feb|Mar"
     r"|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.\s+\d"
     rf"|(?<![\w.,])\d{{1,2}}\.\s+{_GERMAN_MONTH}\b"
@@ -82,8 +83,9 @@ _JOINT = re.compile(
     r"\d{1,2}\.\s+[A-ZÄÖÜ]"
     r"|\b(?:bzw|inkl|exkl|z\.\s?B|d\.\s?h|u\.\s?a|evtl|ggf|Hr|Fr|Dipl|Ing|Mrs?|Ms|St)"
     r"\.\s+\w"
+    r"|\bFIGS?\.\s+\d"
 )
-"""Full stops of abbreviations before numbers, and of German ordinals."""
+"""Full stops of abbreviations before numbers, of German ordinals, and of captions."""
 
 PASSAGE_RULES = SentenceRules(
     boundary=re.compile(r"(?P<kept>)(?:\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"]))"),
