@@ -18,8 +18,11 @@ from dunegpt.text.sentences import split_sentences
             "It is cold.\n\nTable 3. Sizes of modules.",
             ["It is cold.", "Table 3. Sizes of modules."],
         ),
-        ("It is seen in Figure 4. It has a lid.", ["It is seen in Figure 4.", "It has a lid."]),
+        (
+            "It is seen in Figure 4. It has a lid.",
+            ["It is seen in Figure 4.", "It has a lid."],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_caption_keeps_its_number(text: str, sentences: list[str]) -> None:
     assert list(split_sentences(text)) == sentences
