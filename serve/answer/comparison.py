@@ -1,7 +1,8 @@
 """What differs between two versions of a document, or two documents, by sentence.
 
 Differences come first, each with the sentences of both sides, word for word; then what
-stands in one of them only. What both say alike is counted, not repeated.
+stands in one of them only, sentences with numbers first. What both say alike is only
+counted.
 """
 
 import re
@@ -19,6 +20,10 @@ from dunegpt.types import Document, Hit
 
 _MIN_ALIKE = 0.55
 """Least likeness of two sentences, by words, of which one is the other changed."""
+_MIN_PART = 0.75
+"""Least share of the shorter sentence that is in the other one, ..."""
+_MIN_WORDS_OF_PART = 6
+"""... if it has so many words."""
 _MAX_CHANGED = 12
 _MAX_ONLY = 8
 _MAX_SENTENCES = 1500
@@ -199,6 +204,7 @@ def _tell(old: Sequence[Hit], new: Sequence[Hit]) -> Iterator[Statement]:
     paired = {id(said) for pair in changed for said in pair}
     for side, said in ((new, after), (old, before)):
         only = [each for each in said if id(each) not in paired]
+        only.sort(key=lambda each: not any(map(str.isdigit, each.text)))
         for each in only[:_MAX_ONLY]:
             yield Statement(
                 f"Only in {side[0].document.id}: “{_show(each)}”",
@@ -214,14 +220,15 @@ def _tell(old: Sequence[Hit], new: Sequence[Hit]) -> Iterator[Statement]:
 
 
 def _read(hits: Sequence[Hit]) -> Iterator[_Said]:
-    count = 0
+    count, seen = 0, set[tuple[str, ...]]()
     for block in split_blocks(hits):
         if block.is_heading:
             continue
         for text in split_sentences(block.text):
             words = tuple(re.findall(r"[^\W_]+(?:[.,]\d+)?", text.casefold()))
             count += 1
-            if len(words) > 1 and count <= _MAX_SENTENCES:
+            if len(words) > 1 and count <= _MAX_SENTENCES and words not in seen:
+                seen.add(words)
                 yield _Said(text, block, words)
 
 
@@ -232,12 +239,14 @@ def _pair_changed(
     rated = []
     for one in before:
         for other in after:
-            share = len({*one.words} & {*other.words}) / max(len(one.words), 1)
-            if share < _MIN_ALIKE / 2:
+            least = min(len(one.words), len(other.words))
+            if len({*one.words} & {*other.words}) < _MIN_ALIKE * least:
                 continue
-            ratio = SequenceMatcher(None, one.words, other.words).ratio()
-            if ratio >= _MIN_ALIKE:
-                rated.append((ratio, one, other))
+            matcher = SequenceMatcher(None, one.words, other.words, autojunk=False)
+            same = sum(block.size for block in matcher.get_matching_blocks())
+            is_part = least >= _MIN_WORDS_OF_PART and same >= _MIN_PART * least
+            if matcher.ratio() >= _MIN_ALIKE or is_part:
+                rated.append((matcher.ratio(), one, other))
     pairs: list[tuple[_Said, _Said]] = []
     used: set[int] = set()
     for _, one, other in sorted(rated, key=lambda each: -each[0]):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.english import DOCUMENT_NOUNS
 from dunegpt.text.variants import find_alternatives, has_word
 from dunegpt.types import Document, Hit
 
@@ -17,6 +18,9 @@ _NO_TOPIC = re.compile(
     r"|named|about)\b",
     re.IGNORECASE,
 )
+
+_NOUNS = re.compile(rf"\b(?!minutes\b)(?:{DOCUMENT_NOUNS})\b", re.IGNORECASE)
+"""What people call documents; titles seldom have it."""
 
 
 def choose_documents(
@@ -44,6 +48,7 @@ def choose_documents(
     if index.names_documents(text):
         return []
     topic = " ".join(_NO_TOPIC.sub(" ", text).split())
+    topic = " ".join(_NOUNS.sub(" ", topic).split()) or topic
     hit = _choose_by_title(topic, index, filters)
     return [hit.document] if hit else []
 

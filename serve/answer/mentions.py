@@ -64,6 +64,8 @@ def answer_who_cites(question: str, index: ReaderIndex) -> list[Statement]:
         return []
     [name] = named
     _, citing = index.find_related(name)
+    if not citing:
+        return _find_by_word(name, index)
     statements = []
     for each in citing:
         hits = [
@@ -75,6 +77,19 @@ def answer_who_cites(question: str, index: ReaderIndex) -> list[Statement]:
         hits = [h for h in hits if _names_target(h, base)] or hits
         statements += [_quote_mention(hit, base) for hit in hits[:1]]
     return statements
+
+
+def _find_by_word(name: str, index: ReaderIndex) -> list[Statement]:
+    """Return the documents whose text has the number of one, which no system gave."""
+    number = name.split(":")[1] if ":" in name else name
+    base = name.rpartition(":")[0]
+    if not re.search(r"[^\W\d]", number):
+        return []
+    hits: dict[str, Hit] = {}
+    for hit in index.find_mentions(number):
+        if not hit.document.id.startswith(f"{base}:"):
+            hits.setdefault(hit.document.id, hit)
+    return [_quote_mention(hit, number) for hit in hits.values()]
 
 
 def _is_at(hit: Hit, key: str, page: int) -> bool:

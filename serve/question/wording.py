@@ -15,6 +15,12 @@ from importlib import resources
 
 from dunegpt.text.analyzer import tokenize
 
+_OF_AMPERES = (
+    r"(?:of|in|at|through|is|was|for|from|to|per|and|or|that|which|when|limits?|source"
+    r"|supply|draw|flow|leak\w*|density|monitor|meter|trip|range|step|signal|pulse|noise"
+    r"|reading|rise|drop|transformer|sensor|clamp|loop|return)\b"
+)
+"""After ``the current``: then it is one in amperes, and no word for now."""
 _CHAT = tuple(
     (re.compile(pattern, re.IGNORECASE), plain)
     for pattern, plain in (
@@ -30,6 +36,8 @@ _CHAT = tuple(
             r"\1 not",
         ),
         (r"(?<=[A-Za-z0-9])[\u2019']s\b", ""),
+        (r"\b(?:latest|newest|most recent|currently|nowadays|right now)\b", " "),
+        (rf"(?<=\bthe )current(?= (?!{_OF_AMPERES})[a-z])", " "),
         (r"\b(?:i\.\s?e|e\.\s?g)\.,?", " "),
         (
             r"\b(?:pls|plz|please|kindly|thx|thanks(?: a lot)?|thank you|btw|asap)\b",
