@@ -17,6 +17,7 @@ from dunegpt.types import Chip, Hit
 _MAX_COUNTED = 10
 """Documents that the answer to a question for their number names."""
 _MAX_VALUES = 100
+_ORDER = "author source status after until"
 _KEYS = {"author": "by", "after": "since", "until": "until", "source": "in"}
 
 
@@ -155,7 +156,7 @@ def _describe_count(request: CatalogRequest, found: DocumentList) -> str:
 def _describe_conditions(request: CatalogRequest, found: DocumentList) -> str:
     """Return the filters and the topic, to stand behind a noun."""
     by_words: dict[str, list[Chip]] = {}
-    for chip in request.chips:
+    for chip in sorted(request.chips, key=lambda chip: _ORDER.find(chip.key)):
         if chip.key != "type":
             by_words.setdefault(chip.text, []).append(chip)
     parts = []

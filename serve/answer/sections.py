@@ -87,13 +87,16 @@ def _split_passage(text: str) -> Iterator[str]:
 
 
 def _join_cut_steps(blocks: list[Block]) -> list[Block]:
-    """Return blocks without those that only repeat the end of the one before."""
+    """Return blocks without what overlapping passages have twice, in part or whole."""
     kept: list[Block] = []
     for block in blocks:
         text = " ".join(block.text.split())
         before = " ".join(kept[-1].text.split()) if kept else ""
         if not block.is_heading and len(text) > 3 and text in before:
             continue
+        is_cut = kept and not kept[-1].is_heading and text.startswith(before)
+        if is_cut and kept[-1].number == block.number:
+            kept.pop()
         kept.append(block)
     return kept
 

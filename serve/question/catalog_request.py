@@ -119,7 +119,7 @@ _NAME = r"(?P<person>(?:[\w.'\u2019-]+\s+){0,3}?[\w.'\u2019-]+)"
 _BY_PERSON = re.compile(rf"\b(?:did|has|have|does)\s+{_NAME}\s+{_WRITE}\b", re.I)
 _NAMED = re.compile(
     rf"\b(?:by|from|of)\s+{_NAME}"
-    r"(?=$|\s+(?:about|on|since|in|from|before|after|between|until)\b)",
+    r"(?=\s*(?:$|[;,])|\s+(?:about|on|since|in|from|before|after|between|until)\b)",
     re.I,
 )
 _STATUS = re.compile(
@@ -292,25 +292,28 @@ class _RequestParser:
         return plural, plural if singular != "talk" else "talk"
 
     def _take_filters(self) -> None:
-        for time in find_document_times(self.rest, self.today):
+        """Take authors and sources, times, then authors that stood before times."""
+        self._take_found()
+        times = list(find_document_times(self.rest, self.today))
+        for time in reversed(times):
             words = " ".join(self.rest[time.start : time.end].split())
             for key, day in (("after", time.first), ("until", time.last)):
                 if day:
                     self._add(Chip(words, key, str(day)))
             self._cut((time.start, time.end))
-        for span in find_filters(self.rest, self.facets, self.today):
-            chips = [chip for chip in span.chips if chip.key in ("author", "source")]
-            if chips:
-                for chip in chips:
-                    self._add(chip)
-                self._cut((span.start, span.end))
-                return self._take_filters()
-        for match in _NAMED.finditer(self.rest):
+        self._take_found()
+        for match in reversed(list(_NAMED.finditer(self.rest))):
             if self.facets.has_author(match["person"]):
                 self._add(Chip(" ".join(match[0].split()), "author", match["person"]))
                 self._cut(match.span())
-                return None
-        return None
+
+    def _take_found(self) -> None:
+        for span in reversed(find_filters(self.rest, self.facets, self.today)):
+            chips = [chip for chip in span.chips if chip.key in ("author", "source")]
+            for chip in chips:
+                self._add(chip)
+            if chips:
+                self._cut((span.start, span.end))
 
     def _take_statuses(self) -> bool:
         match = _STATUS.search(self.rest)
@@ -333,7 +336,7 @@ class _RequestParser:
 
     def _find_topic(self) -> str | None:
         """Return what the documents are about; None if more is asked than that."""
-        text = " ".join(self.rest.replace("\0", " ").split()).strip(" ,")
+        text = " ".join(self.rest.replace(";", " ").split()).strip(" ,")
         text = _ARE_THERE.sub(" ", text).strip()
         if _MODAL.search(text):
             return None
@@ -352,7 +355,7 @@ class _RequestParser:
             self.chips.append(chip)
 
     def _cut(self, span: tuple[int, int]) -> None:
-        self.rest = f"{self.rest[: span[0]]} \0 {self.rest[span[1] :]}"
+        self.rest = f"{self.rest[: span[0]]} ; {self.rest[span[1] :]}"
 
 
 def _find_singular(word: str) -> str:

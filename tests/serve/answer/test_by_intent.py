@@ -79,6 +79,10 @@ OPEN = [
     (make("docdb:16:1", "minutes", "Minutes of 4 April 2025", "Ben Reed", "2025-04-04"),
      "The oil was changed because the flume had rusted. See docdb 12."),
 ]  # fmt: skip
+STOVE = [
+    "1. Fill the tank. Use the funnel.\n2. Light it.\n3. Wait",
+    "2. Light it.\n3. Wait for a minute.",
+]
 HIDDEN = [
     (make("docdb:17:1", "talk", "Oil tender", "Dora Quill", "2025-05-01",
           access=BOARD),
@@ -97,7 +101,9 @@ World = Callable[..., tuple[str, Finished]]
 def read_world(
     folder: Path, encoder: Path, documents: list[tuple[Document, str]]
 ) -> World:
+    stove = make("docdb:20:1", "card", "Lighting the stove", "Ed Low", "2020-01-01")
     corpus = [(made, {"a.txt": [text]}) for made, text in documents]
+    corpus.append((stove, {"a.txt": STOVE}))
     searcher = Searcher(pack(folder / "snapshot", encoder, corpus))
     settings = Settings(data_dir=folder)
 
@@ -135,6 +141,7 @@ def cited(end: Finished) -> list[str]:
     ("question", "ids", "begins"),
     [
         ("all documents by Ada Moss", ["docdb:15:1", "docdb:11:2"], "2 documents by"),
+        ("documents by Ada Moss since 2025", ["docdb:15:1"], "1 document by Ada Moss"),
         ("which talks did Cleo Park give?", ["docdb:14:1"], "1 talk by Cleo Park"),
         ("list the talks since February 2025", ["docdb:15:1"], "1 talk since"),
         ("which notes are there", ["docdb:11:2", "docdb:13:1"], "2 notes:"),
@@ -147,8 +154,8 @@ def cited(end: Finished) -> list[str]:
         ("latest talk", ["docdb:15:1"], "The newest of 2 talks"),
         ("What is the newest note by Ada Moss?", ["docdb:11:2"], "The only note"),
         ("latest version of docdb 11", ["docdb:11:2"], "The newest version here is"),
-        ("Who wrote documents?", [], "3 authors"),
-        ("which kinds of documents are there?", [], "4 kinds of documents"),
+        ("Who wrote documents?", [], "4 authors"),
+        ("which kinds of documents are there?", [], "5 kinds of documents"),
     ],
 )  # fmt: skip
 def test_lists_come_from_typed_fields(
@@ -230,6 +237,15 @@ def test_a_comparison_tells_differences(ask: World, question: str) -> None:
     assert "Only in docdb:11:1: “No lid was bought.”" in told
     assert "copper" not in told
     assert sorted(set(cited(end))) == ["docdb:11:1", "docdb:11:2"]
+
+
+def test_overlapping_passages_tell_each_step_once(ask: World) -> None:
+    told, _ = ask("what are the steps for lighting the stove")
+    assert told.split("\n")[1:] == [
+        "1. Fill the tank. Use the funnel.",
+        "2. Light it.",
+        "3. Wait for a minute.",
+    ]
 
 
 def test_a_version_that_is_missing_is_not_compared(ask: World) -> None:
