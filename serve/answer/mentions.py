@@ -12,6 +12,14 @@ from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
 _MAX_MENTIONS = 6
+_ONLY_NAME = re.compile(
+    r"^(?:(?:what(?: is|[\u2019']?s| are)|who|which documents?|where is|find|show"
+    r"|tell me)"
+    r"\s+(?:about\s+|(?:mentions?|cites?|refers? to)\s+)?)?"
+    r"(?P<name>(?=[\w./-]*\d)[A-Za-z]+\w*(?:[._/-]\w+)+)(?:\s+(?:about|mentioned"
+    r"|for))?$"
+)
+"""A file name or number with a letter, a sign and a digit, and nothing else."""
 _CITES = re.compile(
     r"\b(?:cit(?:es?|ed|ing)|referenc(?:es?|ed|ing)|refer(?:s|red|ring)? to"
     r"|mention(?:s|ed|ing)?|points? to|links? to|quot(?:es?|ed|ing))\b",
@@ -29,7 +37,7 @@ def answer_from_mentions(
     Raises:
         IndexBrokenError: A part of the index cannot be read.
     """
-    statements: list[Statement] = []
+    statements = _explain_name(question, index)
     notices = []
     day = index.snapshot.manifest["created_at"][:10]
     for name in index.find_unknown_names(question):
@@ -45,6 +53,15 @@ def answer_from_mentions(
     return statements, notices
 
 
+def _explain_name(question: str, index: ReaderIndex) -> list[Statement]:
+    """Return what is said of a name that is all that a question asks about."""
+    match = _ONLY_NAME.match(" ".join(question.split()).strip(" ?.!"))
+    if not match or index.names_documents(question):
+        return []
+    hits = index.find_mentions(match["name"])
+    return [_quote_mention(hit, match["name"]) for hit in hits[:_MAX_MENTIONS]]
+
+
 def answer_who_cites(question: str, index: ReaderIndex) -> list[Statement]:
     """Return the documents that cite the one that a question names, if it asks so.
 
@@ -52,7 +69,8 @@ def answer_who_cites(question: str, index: ReaderIndex) -> list[Statement]:
         IndexBrokenError: A part of the index cannot be read.
     """
     if not _CITES.search(question) or not re.match(
-        r"^\W*(?:who|which|what|where|is|are|does|do|list|show|find|documents?|talks?)\b",
+        r"^\W*(?:who|which|what|where|is|are|does|do|list|show|find|documents?"
+        r"|talks?)\b",
         question,
         re.IGNORECASE,
     ):

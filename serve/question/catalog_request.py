@@ -141,6 +141,12 @@ _REST = re.compile(
     rf"|{_WRITE})\b",
     re.I,
 )
+_ASKS_CONTENT = re.compile(
+    r"^\W*(?:why|how(?! many)|whose|whom|if|while|is(?! there)|are(?! there)|was"
+    r"|were|does"
+    r"|did|has|have|can|should|must|may)\b",
+    re.I,
+)
 _MODAL = re.compile(r"\b(?:can|could|should|must|need\w*|will|would|may|shall)\b", re.I)
 _ASKS_MORE = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|should|must|need\w*|will|would)\b",
@@ -151,6 +157,9 @@ _ARE_THERE = re.compile(
     r"|you|it)"
     r" have|exist(?:s|ing)?)\s*$",
     re.I,
+)
+_DURATION = re.compile(
+    r"(?:\d|\b(?:few|some|several|two|three|five|ten|twenty|thirty|sixty))\s*$", re.I
 )
 _MAX_TOPIC_WORDS = 8
 
@@ -169,7 +178,9 @@ def parse_catalog_request(
     Raises:
         IndexBrokenError: The index cannot be read.
     """
-    text = " ".join(question.split()).strip(" ?.!")
+    text = _ARE_THERE.sub("", " ".join(question.split()).strip(" ?.!")).strip()
+    if _ASKS_CONTENT.match(text):
+        return None
     counted = _COUNT.match(text)
     rest = text[counted.end() :] if counted else text
     begun = bool(counted or _LISTS.match(text))
@@ -256,6 +267,8 @@ class _RequestParser:
             word = match[0].casefold()
             singular = _find_singular(word)
             is_plural = singular != word or word in ("minutes",)
+            if word == "minutes" and _DURATION.search(self.rest[: match.start()]):
+                continue
             known = word in _GENERIC or singular in _NOUNS or self._is_kind(singular)
             if known and (is_plural or is_single):
                 self._cut(match.span())

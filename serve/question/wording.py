@@ -36,6 +36,7 @@ _CHAT = tuple(
             r"\1 not",
         ),
         (r"(?<=[A-Za-z0-9])[\u2019']s\b", ""),
+        (r"\bthe (?:exact |actual |present )?(?:value|figure) (?:of|for)\b", ""),
         (r"\b(?:latest|newest|most recent|currently|nowadays|right now)\b", " "),
         (rf"(?<=\bthe )current(?= (?!{_OF_AMPERES})[a-z])", " "),
         (r"\b(?:i\.\s?e|e\.\s?g)\.,?", " "),

@@ -75,7 +75,7 @@ OPEN = [
     (make("docdb:14:1", "talk", "Oil in the lamps", "Cleo Park", "2025-01-10"),
      "The oil is clear. The lamp was tested with oil as DUNE-doc-999 says."),
     (make("docdb:15:1", "talk", "Oil prices", "Ada Moss", "2025-03-02"),
-     "The oil costs 9 euros. The group met in Oslo."),
+     "The oil costs 9 euros. The group met in Oslo. Its drawing is LMP-OIL-07."),
     (make("docdb:16:1", "minutes", "Minutes of 4 April 2025", "Ben Reed", "2025-04-04"),
      "The oil was changed because the flume had rusted. See docdb 12."),
 ]  # fmt: skip
@@ -142,6 +142,7 @@ def cited(end: Finished) -> list[str]:
     [
         ("all documents by Ada Moss", ["docdb:15:1", "docdb:11:2"], "2 documents by"),
         ("documents by Ada Moss since 2025", ["docdb:15:1"], "1 document by Ada Moss"),
+        ("How many talks by Ada Moss are there?", ["docdb:15:1"], "1 talk by Ada"),
         ("which talks did Cleo Park give?", ["docdb:14:1"], "1 talk by Cleo Park"),
         ("list the talks since February 2025", ["docdb:15:1"], "1 talk since"),
         ("which notes are there", ["docdb:11:2", "docdb:13:1"], "2 notes:"),
@@ -175,11 +176,12 @@ def test_lists_come_from_typed_fields(
         "list documents by Nobody Known",
         "what did the lamp cost",
         "Which talks should I give?",
+        "Why wait two minutes after the change of oil?",
     ],
 )
 def test_what_asks_for_content_is_no_list(ask: World, question: str) -> None:
     told, _ = ask(question)
-    assert not re.match(r"\d+ (?:documents?|talks?)\b", told)
+    assert not re.match(r"\d+ (?:documents?|talks?|minutes)\b", told)
 
 
 def test_a_list_obeys_filters(ask: World) -> None:
@@ -276,6 +278,12 @@ def test_mentions_of_what_is_not_here(ask: World) -> None:
     told, end = ask("docdb #777")
     assert end.outcome is Outcome.NOT_IN_DOCUMENTS
     assert "is not in the index" in told
+
+
+def test_a_name_alone_is_explained_by_what_mentions_it(ask: World) -> None:
+    told, end = ask("What is LMP-OIL-07 about?")
+    assert "Its drawing is LMP-OIL-07." in told
+    assert cited(end) == ["docdb:15:1"]
 
 
 def test_who_cites_what_is_here(ask: World) -> None:
