@@ -28,7 +28,6 @@ from rich.table import Table
 
 from benchmarks.retrieval import read_lines
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.serve.verify import support
 from dunegpt.serve.verify.verifier import Verifier
 from dunegpt.text import quantities
 from dunegpt.text.literals import find_missing_names
@@ -98,7 +97,7 @@ def dune(folder: Path) -> Iterator[Case]:
 
 def checked(case: Case, verifier: Verifier) -> str:
     """Return why the verifier rejects a sentence; empty if it accepts it."""
-    return verifier.find_objection(case.sentence, [1], support.MIN_SUPPORT)[1]
+    return verifier.judge(case.sentence, [1]).reason
 
 
 def verifier_of(source: str, encoder: Encoder) -> Verifier:

@@ -122,8 +122,14 @@ class AnswerSettings(_SettingsModel):
             the rewrite of follow-ups. Calls that exceed it are skipped.
         entailment: Folder of an entailment model that checks each sentence against its
             source: ``model.onnx``, ``tokenizer.json``, ``config.json``; empty for none.
-        least_entailment: Minimum probability of entailment.
-        judge: Name of a model server that judges each sentence; empty for none.
+        least_entailment: Probability of entailment that speaks neither for a sentence
+            nor against it.
+        judge: Who judges each sentence that a model writes: ``self`` is the server
+            that writes it, ``none`` nobody, else the name of a server.
+        judge_trust: 0..1: how far the judge is trusted against the rules; less for a
+            small model. See ``docs/answers.md``.
+        judge_budget_s: Time that an answer waits for the judge in all.
+        repair: Let the model try once more what the check does not accept.
     """
 
     unsupported: Literal["mark", "drop"] = "mark"
@@ -131,8 +137,11 @@ class AnswerSettings(_SettingsModel):
     rerank_by_model: bool = False
     budget_s: float = Field(5, gt=0)
     entailment: str = ""
-    least_entailment: float = Field(0.5, ge=0, le=1)
-    judge: str = ""
+    least_entailment: float = Field(0.5, gt=0, lt=1)
+    judge: str = "self"
+    judge_trust: float = Field(0.5, ge=0, le=1)
+    judge_budget_s: float = Field(10, gt=0)
+    repair: bool = True
 
 
 class ExtractSettings(_SettingsModel):
@@ -327,7 +336,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_judge(self) -> "Settings":
-        if self.answer.judge and self.answer.judge not in self.llm:
+        name = self.answer.judge
+        if name not in {"self", "none", ""} and name not in self.llm:
             raise ValueError(f"[answer] judge: there is no [llm.{self.answer.judge}]")
         return self
 

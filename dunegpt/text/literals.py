@@ -12,6 +12,22 @@ from dunegpt.text.english import MONTHS, WEEKDAYS
 from dunegpt.text.typography import flatten_scripts
 
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
+_TOP_DOMAINS = (
+    "gov|ch|org|edu|com|net|io|int|de|fr|uk|it|info|biz|dev|app|me|co|eu|us|ru|cn|jp|xyz"
+    "|online|site|test|example|top|club|link|ai|sh|ly|cc|tv"
+)
+_LINK = re.compile(
+    r"(?P<scheme>\b(?!c\+\+)[a-z][a-z0-9+.-]{1,15}://[^\s)\]]+"
+    r"|\b(?:javascript|data|vbscript|mailto|file|tel|about|blob):(?=\S)[^\s]+"
+    r"|(?<![\w:/])//[\w.-]+\.\w[^\s)\]]*)"
+    rf"|(?<![\w@/.-])(?P<bare>(?:[\w-]+\.)+(?:{_TOP_DOMAINS})\b(?:[/:?#][^\s)\]]*)?)"
+    r"|(?P<markdown>!?\[[^\]\n]*\]\s?\([^)\n]*\)|\[(?!\d)[^\]\n]*\]\[[^\]\n]*\]"
+    r"|!\[[^\]\n]*\]|^\s*\[[^\]\n]+\]:\s\S+)"
+    r"|(?P<html><\s*(?:a|img|iframe|script|link|form|object|embed|svg|video|base|meta)\b"
+    r"[^>\n]*>?|\b(?:href|src)\s*=)",
+    re.IGNORECASE,
+)
+"""Whatever a browser or a renderer of Markdown could make a link or an image of."""
 _CODE = re.compile(
     r"`(?P<span>[^`\n]+)`"
     r"|(?P<markup></?[A-Za-z][^<>\n]*>)|(?P<json>\{[^{}\n]*\})"
@@ -37,17 +53,34 @@ _COMMON_WORDS = frozenset(
     " before during since because although about figure table section chapter"
     " page".split()
 )
+_NOUN_ENDING = re.compile(
+    r"(?:s|ing|ed|ly|tion|sion|ment|ness|ity|ance|ence|ure|age|ism|gen|er|or|one|body)$"
+)
+_PERSONAL_VERB = re.compile(
+    r"(?:'s)?\s(?:will|has to|had|proposed?s?|suggest\w*|report(?:s|ed)|restart(?:s|ed)"
+    r"|said|says|ask(?:s|ed)|wrote|writes|objected?s?|showed|shows|presented|measured"
+    r"|agreed|noted|found|thinks?|replaced|became|wants|promised|announced|plans"
+    r"|offered|volunteered|explained|reminded|led|leads|chairs?|joined)\b"
+)
 _MIN_NAME_LENGTH = 2
 _SENTENCE_START = re.compile(r"(?:[.!?:]|(?:^|\s)[-*•])[\s*\"'“]+|[\"'“*]")
 
 
 def find_missing_addresses(sentence: str, source: str) -> Iterator[str]:
-    """Yield the links and mail addresses that a source has not."""
+    """Yield the links and mail addresses that a source has not.
+
+    Those of Markdown and HTML are never in a source: a page would follow them.
+    """
     flat = _collapse_whitespace(source).casefold()
     present = {_strip_punctuation(address) for address in _ADDRESS.findall(flat)}
-    for address in _ADDRESS.findall(sentence):
-        if _strip_punctuation(address).casefold() not in present:
-            yield _strip_punctuation(address)
+    present |= {_strip_punctuation(match[0]) for match in _LINK.finditer(flat)}
+    missing = dict.fromkeys(map(_strip_punctuation, _ADDRESS.findall(sentence)))
+    for match in _LINK.finditer(sentence):
+        if match["markdown"] or match["html"]:
+            yield match[0]
+        else:
+            missing[_strip_punctuation(match[0])] = None
+    yield from (address for address in missing if address.casefold() not in present)
 
 
 def find_missing_code(sentence: str, source: str) -> Iterator[str]:
@@ -96,10 +129,19 @@ def find_missing_names(sentence: str, source: str, known: str = "") -> Iterator[
         following = sentence[match.end() : match.end() + 2].strip()
         is_word = match[0][1:].islower() and not following[:1].isupper()
         if match.start() in starts and is_word:
-            continue  # a sentence begins with it
+            if not _is_subject_name(match[0], sentence[match.end() :]):
+                continue  # a sentence begins with it
         parts = {name, *re.findall(r"\w+", name), *tokenize(name)}
         if not parts & present and not _is_acronym_of(match[0], spelt_out):
             yield match[0]
+
+
+def _is_subject_name(word: str, following: str) -> bool:
+    """Return whether a sentence begins with a person: one word, a verb of persons.
+
+    Of things one says "the pump"; a word without article and ending is a name.
+    """
+    return not _NOUN_ENDING.search(word) and bool(_PERSONAL_VERB.match(following))
 
 
 def _strip_punctuation(address: str) -> str:

@@ -8,12 +8,18 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from dunegpt.text.english import MONTH_ABBREVIATIONS, MONTHS, NUMBERS, ORDINALS, TENS
 from dunegpt.text.units import UNIT_PATTERN, parse_unit
 
-_WORDS = NUMBERS | TENS
+_UNITS = {word: number for word, number in NUMBERS.items() if number < 10}
+_WORDS = {"zero": 0} | NUMBERS | TENS
+_WORD_NUMBER = (
+    rf"(?:twenty|{'|'.join(TENS)})[-\s](?:{'|'.join(_UNITS)})|{'|'.join(_WORDS)}"
+    r"|(?<!half )a\sdozen"
+)
 _MULTIPLIERS = {
     "hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "dozen": 12.0,
 }  # fmt: skip
@@ -51,10 +57,11 @@ _NUMBER = (
 _POWER = rf"\d{{1,4}}{_EXPONENT}"
 _QUANTITY = re.compile(
     rf"(?<![\w.])(?<![A-Za-z][-_])(?P<sign>[{_MINUS}+](?=\d)|minus\s+|negative\s+)?"
-    rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})(?:(?:st|nd|rd|th)(?![A-Za-z]))?|\b(?P<word>{'|'.join(_WORDS)})\b)"
+    rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})(?:(?:st|nd|rd|th)(?![A-Za-z]))?|\b(?P<word>(?i:{_WORD_NUMBER}))\b)"
     rf"(?:[\s-](?P<times>{'|'.join(_MULTIPLIERS)})s?\b)?"
     rf"(?:[\s\u00a0\u202f-]?(?P<unit>{UNIT_PATTERN})(?![\w/]))?",
 )
+_LONE_UNIT = re.compile(rf"(?<![\w.])(?<!\d\s)(?<!\d-)(?:{UNIT_PATTERN})(?!\w)")
 _PLUS_MINUS = re.compile(r"±|\u2213|\+/?[-\u2212]|\+\s?[\d.]+\W{1,4}[\d.]+")
 _SPREAD_BEHIND = re.compile(
     rf"\((?P<inner>[^()]{{3,60}})\)"
@@ -88,7 +95,16 @@ _DATES = [
     )
 ]
 _TIME = re.compile(r"(?<![\w:.])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::\d\d)?(?!\w)")
+_COUNTED = re.compile(
+    r"\s(?:(?!(?:is|as|was|has|does|its|this|in|at)\b)[a-z-]+\s){0,2}?"
+    r"(?!(?:is|as|was|has|does|its|this)\b)[a-z-]*[a-rt-z]s\b"
+)
+_NAMES_YEAR = re.compile(r"\b(?:in|since|of|the|year|by|until|from|to)\s$", re.I)
 _LIST_MARK = re.compile(r"(?:^|\n)\s*\d{1,2}[.)](?=\s|$)")
+_DEGREE = re.compile(
+    r"\s?(?:\$\s?)?\^\s?[({]?\s?(?:\u2218|\\circ|o)\s?[)}]?\$?|[\u02da\u00ba]"
+)
+"""The degree sign as TeX and converters write it: 45^(∘), 45$^{\\circ}$."""
 _MAX_RELATIVE_ERROR = 0.05
 
 
@@ -103,6 +119,7 @@ class Quantity:
         digits: How many significant digits it has.
         unit: As it stands there, or that of the end of its range; may be empty.
         is_rough: Whether it is said to be about so much.
+        start: Where it begins in the text.
     """
 
     text: str
@@ -111,6 +128,7 @@ class Quantity:
     digits: int
     unit: str = ""
     is_rough: bool = False
+    start: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +142,48 @@ class DateMention:
 
 
 def find_missing(sentence: str, source: str) -> list[str]:
-    """Return the numbers, with their units, and the dates that a source has not.
+    """Return the numbers, with their units, and the dates that a source has not."""
+    numbers = [quantity.text for quantity in find_unbacked(sentence, source)]
+    return find_missing_dates(sentence, source) + numbers
 
-    A number that has a unit in both must be the same amount, in whatever unit. Where
-    the source has it bare, as in a table, the unit must stand by itself in the source.
-    """
-    wanted, days, times = _parse(sentence)
-    have, their_days, their_times = _parse(source)
-    years = {day.year for day in their_days}
+
+def find_missing_dates(sentence: str, source: str) -> list[str]:
+    """Return the dates and times of day that a source has not."""
+    _, days, times = _parse(sentence)
+    _, their_days, their_times = _parse(source)
     gone = [
         day.text for day in days if not any(_is_same_day(day, d) for d in their_days)
     ]
-    gone += [time for time in times if time not in their_times]
+    return gone + [time for time in times if time not in their_times]
+
+
+def find_unbacked(sentence: str, source: str) -> list[Quantity]:
+    """Return the numbers of a sentence that a source has not.
+
+    A number that has a unit in both must be the same amount, in whatever unit. Where
+    the source has it bare, as in a table, the unit must stand by itself in the source.
+    A year may stand there in a date, unless it counts things in the sentence.
+    """
+    wanted, _, _ = _parse(sentence)
+    have, their_days, _ = _parse(source)
+    years = {day.year for day in their_days}
+    gone = []
     for quantity in wanted:
         if quantity.text.casefold() == "one":
             continue
         if _ORDINAL.fullmatch(quantity.text):
-            gone += [] if _has_ordinal(quantity, source) else [quantity.text]
-            continue
-        is_year = not quantity.unit and quantity.value in years
-        if not (is_year or any(backs(quantity, q, source) for q in have)):
-            gone.append(quantity.text)
+            gone += [] if _has_ordinal(quantity, source) else [quantity]
+        elif not any(backs(quantity, other, source) for other in have):
+            is_year = quantity.value in years and not counts_things(quantity, sentence)
+            gone += [] if is_year else [quantity]
     return gone
+
+
+def counts_things(quantity: Quantity, text: str) -> bool:
+    """Return whether a number of a text says how many: "2024 events", "9 times"."""
+    following = text[quantity.start + len(quantity.text) :]
+    before = text[: quantity.start]
+    return bool(_COUNTED.match(following)) and not _NAMES_YEAR.search(before)
 
 
 def _has_ordinal(quantity: Quantity, source: str) -> bool:
@@ -183,7 +221,8 @@ def agree(one: Quantity, other: Quantity) -> bool:
 
 def _parse(text: str) -> tuple[list[Quantity], list[DateMention], list[str]]:
     """Return the numbers, dates and times of a text; marks of a list are none."""
-    text = _LIST_MARK.sub(" ", text)
+    text = _LIST_MARK.sub(lambda mark: " " * len(mark[0]), text)
+    text = _DEGREE.sub(lambda mark: "°".ljust(len(mark[0])), text)
     days: list[DateMention] = []
     times: list[str] = []
     for pattern in _DATES:
@@ -239,6 +278,7 @@ def _find_numbers(text: str) -> Iterator[tuple[re.Match[str], Quantity]]:
                 digits,
                 unit,
                 is_rough=bool(_HEDGE.search(before)),
+                start=match.start(),
             ),
         )
 
@@ -247,7 +287,9 @@ def _parse_value(match: re.Match[str]) -> tuple[float, float, int]:
     """Return value, last step and number of significant digits."""
     times = _MULTIPLIERS.get((match["times"] or "").lower(), 1.0)
     if match["word"]:
-        value = float(_WORDS[match["word"].lower()])
+        parts = re.split(r"[-\s]", match["word"].lower())
+        value = float(sum(_WORDS.get(part, 0) for part in parts))
+        value += 12 * (parts[-1] == "dozen")
         return value * times, times, len(str(int(value)))
     if match["power"]:
         base = re.match(r"\d+", match["power"])
@@ -353,8 +395,16 @@ def backs(asked: Quantity, have: Quantity, source: str) -> bool:
 
 def _has_unit(unit: str, source: str) -> bool:
     """Return whether a source has a unit by itself, as the head of a table does."""
-    alone = rf"(?<![\w.])(?<!\d\s)(?<!\d-){re.escape(unit)}(?!\w)"
-    return re.search(alone, source) is not None
+    wanted = parse_unit(unit)
+    return any(
+        own == unit or (wanted is not None and parse_unit(own) == wanted)
+        for own in _find_lone_units(source)
+    )
+
+
+@lru_cache(maxsize=256)
+def _find_lone_units(source: str) -> frozenset[str]:
+    return frozenset(match[0] for match in _LONE_UNIT.finditer(source))
 
 
 def _is_near(asked: Quantity, have: Quantity, mine: float, theirs: float) -> bool:
@@ -369,7 +419,7 @@ def _is_near(asked: Quantity, have: Quantity, mine: float, theirs: float) -> boo
     a, b = asked.value * mine, have.value * theirs
     if math.isclose(a, b, rel_tol=1e-9):
         return True
-    is_converted = not math.isclose(mine, theirs)
+    is_converted = asked.unit != have.unit
     if asked.digits > have.digits + is_converted or a == 0 or b == 0:
         return False
     step = asked.step

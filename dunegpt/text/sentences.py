@@ -107,9 +107,16 @@ QUOTE_RULES = SentenceRules(
 )
 """Of quotes: a list item begins one, too."""
 
+_ANSWER_MARK = (
+    r"(?:\[[^\[\]\n]{0,12}\d[\d,;\s\u2013-]*\]|\u3010[^\u3011\n]{1,40}\u3011"
+    r"|\(\d{1,2}(?:,\s?\d{1,2})*\)(?=\s|$))"
+)
+"""Of a citation, as models write them; see ``dunegpt/serve/verify/marks.py``."""
+
 ANSWER_RULES = SentenceRules(
     boundary=re.compile(
-        r"(?<=[.!?])(?P<kept>(?:\s*\[[\d,;\s]+\])*)\s+(?=[^\s\[])"
+        rf"(?<=[.!?])(?P<kept>(?:\s*{_ANSWER_MARK})*)\s+(?=[^\s\[\u3010])"
+        r"(?!\(\d{0,2}(?:$|\)(?:\s|$)))"
         r"|\n\n+|\n(?=[^\sa-z])"
     ),
     abbreviation=re.compile(_ABBREVIATION + r"\s*$"),
@@ -145,16 +152,19 @@ def split_sentences(text: str) -> Iterator[str]:
     yield from _split_long(text[start:])
 
 
-def split_stream(pieces: Iterator[str]) -> Iterator[str]:
+def split_stream(pieces: Iterator[str], *, ticks: bool = False) -> Iterator[str]:
     """Yield whole sentences of an answer, each as soon as its end has come.
 
     Args:
         pieces: Of the answer's text, in order.
+        ticks: Also yield an empty text after each piece.
     """
     text = ""
     for piece in pieces:
         text += piece
         text = yield from _take_complete(text)
+        if ticks:
+            yield ""
     yield from filter(None, [text.strip()])
 
 

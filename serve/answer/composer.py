@@ -26,7 +26,7 @@ from dunegpt.serve.answer.generation import AnswerWriter
 from dunegpt.serve.answer.refusal import check_answer_type, refusal_reason
 from dunegpt.serve.answer.trace import AnswerTrace
 from dunegpt.serve.llm.permissions import may_send_hit
-from dunegpt.serve.llm.pool import StreamFunction
+from dunegpt.serve.llm.pool import AskYesNoFunction, StreamFunction
 from dunegpt.serve.question.expand import ExpandHits
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.sentences import split_sentences
@@ -64,6 +64,7 @@ class AnswerComposer:
         stream: StreamFunction,
         trace: AnswerTrace,
         expand: ExpandHits | None = None,
+        ask_yes_no: AskYesNoFunction | None = None,
     ) -> None:
         """Prepare to compose.
 
@@ -75,12 +76,13 @@ class AnswerComposer:
             stream: Streams the output of a model server.
             trace: Trace of the answer.
             expand: Adds hits with the help of a model, or None.
+            ask_yes_no: Asks a model server for yes or no, or None.
         """
         self.question = question
         self.settings = trace.request.settings
         encoder = index.snapshot.encoder
         self.writer = AnswerWriter(
-            model_question, self.settings, encoder, stream, trace
+            model_question, self.settings, encoder, stream, trace, ask_yes_no
         )
         self.trace = trace
         self.expand = expand

@@ -133,6 +133,7 @@ def _answer(
                 stream=partial(models.stream, person=person),
                 trace=trace,
                 expand=make_expander(interpreted, index, settings, llm),
+                ask_yes_no=models.ask_yes_no,
             )
             yield interpreted.asked
             events = composer.compose(generates=uses_model)

@@ -6,8 +6,10 @@ of a small model. The passages are data; the rules say so. Knows no server.
 
 from collections.abc import Sequence
 
+from dunegpt.document_dates import format_date
 from dunegpt.document_status import format_status
 from dunegpt.index.passage_text import make_context_line
+from dunegpt.serve.llm.messages import Messages
 from dunegpt.serve.llm.quoting import sanitize
 from dunegpt.types import Citation
 
@@ -54,12 +56,39 @@ def build_messages(
     return [("system", _SYSTEM), ("user", user)], sent
 
 
+_REPAIR = """\
+A check against the passages objects to these sentences of your answer:
+{faults}
+
+Write each of them again, so that the passages back all of it, with the number of the
+passage in brackets; or write DROP if they do not. Give one line for each:
+NUMBER: SENTENCE [PASSAGE]"""
+
+
+def build_repair(
+    prompt: Messages, written: Sequence[str], faults: Sequence[tuple[str, str]]
+) -> Messages:
+    """Return the messages that ask a model to repair what was not backed.
+
+    Args:
+        prompt: What it was told before.
+        written: Its sentences.
+        faults: Those that are not backed, each with the reason.
+    """
+    listed = "\n".join(
+        f"{number}: {text} (objection: {reason})"
+        for number, (text, reason) in enumerate(faults, start=1)
+    )
+    asked = _REPAIR.format(faults=listed)
+    return [*prompt, ("assistant", " ".join(written)), ("user", asked)]
+
+
 def _format_passage(citation: Citation) -> str:
     hit = citation.hit
     document = hit.document
     facts = [
         document.id,
-        str(document.date or "undated"),
+        format_date(document),
         format_status(document.status),
     ]
     if hit.superseded_by:

@@ -18,6 +18,7 @@ from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.serve.answer.request import AnswerRequest
 from dunegpt.serve.llm.messages import Messages
 from dunegpt.serve.llm.pool import StreamFunction
+from dunegpt.serve.verify.llm_judge import JudgeUse
 from dunegpt.types import (
     AnswerEvent,
     Citation,
@@ -87,6 +88,7 @@ class AnswerTrace:
         notices: Texts of the notices.
         finished: The last event, or None if it was not reached.
         times: Durations of the steps.
+        judge: What the judge did; None if there was none.
     """
 
     request: AnswerRequest
@@ -103,6 +105,7 @@ class AnswerTrace:
     notices: list[str] = field(default_factory=list)
     finished: Finished | None = None
     times: AnswerTimes = field(default_factory=AnswerTimes)
+    judge: JudgeUse | None = None
     _opened_at: float = 0.0
 
     def __post_init__(self) -> None:

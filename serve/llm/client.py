@@ -4,8 +4,10 @@ Uses langchain's chat models: that of OpenAI's protocol for vLLM, Ollama, llama.
 most others, and one of our own for Argo. Knows no documents and no second server.
 """
 
+import math
+import re
 from collections.abc import Generator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, SecretStr
@@ -18,12 +20,19 @@ from dunegpt.serve.llm.errors import (
     make_model_error,
 )
 from dunegpt.serve.llm.limits import LimitedStream, RequestTimer, TokenLimit
-from dunegpt.serve.llm.messages import TRUNCATION_MARK, Messages
+from dunegpt.serve.llm.messages import TRUNCATION_MARK, Messages, YesNo
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 _FINISH_LENGTH = "length"
+_TOP_LOGPROBS = 20
+"""vLLM gives no more, unless it is told to."""
+_AROUND_WORD = " \t\n\u0120\u2581.,:;!*\"'"
+"""Blanks and marks around a word of a tokenizer."""
+_SAID_YES = 0.9
+_REFUSED_FIELDS = {400, 404, 422}
 _Schema = TypeVar("_Schema", bound=BaseModel)
 _CONNECT_S = 5.0
 _MEDIA_TYPES = ("text/event-stream", "application/json", "text/plain")
@@ -98,6 +107,61 @@ def generate_structured(
                 response_format={"type": "json_schema", "json_schema": wanted},
             )
         return shape.model_validate_json(str(answer.text))
+
+
+def ask_yes_no(name: str, table: LLMSettings, key: str, messages: Messages) -> YesNo:
+    """Return how probably a model answers yes: one token, by its log-probabilities.
+
+    Models that think first are told not to, as vLLM and llama.cpp understand it; a
+    server that refuses these fields is asked without them.
+
+    Raises:
+        ModelError: It does not answer.
+    """
+    timer = RequestTimer(table.timeout_s, table.answer_limit_s)
+    with (
+        _make_client(table, timer) as client,
+        classify_errors(name, table, key, lambda: False),
+    ):
+        model = _make_chat_model(table, key, client)
+        told = list(messages)
+        if table.kind == "argo":
+            with timer:
+                return _read_yes_no(model.invoke(told))
+        fields: dict[str, Any] = {
+            "logprobs": True,
+            "top_logprobs": _TOP_LOGPROBS,
+            "extra_body": {"chat_template_kwargs": {"enable_thinking": False}},
+        }
+        from openai import APIStatusError  # noqa: PLC0415 - .5 s, only to generate
+
+        with timer:
+            try:
+                return _read_yes_no(model.bind(**fields).invoke(told))
+            except APIStatusError as error:
+                if error.status_code not in _REFUSED_FIELDS:
+                    raise
+                return _read_yes_no(model.invoke(told))
+
+
+def _read_yes_no(answer: "BaseMessage") -> YesNo:
+    """Return what an answer says, by the first token that may be yes or no."""
+    details = getattr(answer, "usage_metadata", None) or {}
+    tokens = int(details.get("input_tokens") or 0)
+    cached = (details.get("input_token_details") or {}).get("cache_read")
+    logprobs = answer.response_metadata.get("logprobs") or {}
+    for entry in logprobs.get("content") or ():
+        shares = {"yes": 0.0, "no": 0.0}
+        for choice in entry.get("top_logprobs") or ():
+            word = str(choice["token"]).strip(_AROUND_WORD).casefold()
+            if word in shares:
+                shares[word] += math.exp(float(choice["logprob"]))
+        if total := sum(shares.values()):
+            return YesNo(shares["yes"] / total, True, tokens, cached)
+    words = re.findall(r"[A-Za-z]+", str(answer.text))
+    said = words[0].casefold() if words else ""
+    probability = {"yes": _SAID_YES, "no": 1 - _SAID_YES}.get(said)
+    return YesNo(probability, bool(logprobs), tokens, cached)
 
 
 def list_models(name: str, table: LLMSettings, key: str) -> dict[str, int]:

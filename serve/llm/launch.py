@@ -13,6 +13,12 @@ from dunegpt.errors import ConfigError
 from dunegpt.telemetry import OPT_OUTS
 
 _LLAMA_CPP = Path(__file__).with_name("llama_cpp.py")
+_REASONING_PARSERS = {
+    "deepseek-r1": "deepseek_r1", "qwq": "deepseek_r1", "qwen3": "qwen3",
+    "gpt-oss": "openai_gptoss", "magistral": "mistral", "glm-4.5": "glm45",
+    "granite-3.2": "granite", "hunyuan-a13b": "hunyuan_a13b",
+}  # fmt: skip
+"""By a part of the model's name. Source: vLLM 0.32, ``vllm/reasoning``."""
 _CPU_VARIABLES = {
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GB
     # Pinning its threads to cores fails where a container has only some of them.
@@ -61,6 +67,9 @@ def build_command(name: str, settings: Settings) -> tuple[list[str], dict[str, s
 def _build_vllm_arguments(table: LLMSettings, serve: ServeSettings) -> list[str]:
     caching = "--enable-prefix-caching"
     line = [caching if serve.prefix_caching else caching.replace("--", "--no-")]
+    line.append("--enable-prompt-tokens-details")  # how much of it was cached
+    if parser := find_reasoning_parser(table.model):
+        line += ["--reasoning-parser", parser]
     if not serve.gpus:
         # Compiling takes two minutes more at each start; the processor gains little.
         return [*line, "--enforce-eager", "--dtype", "bfloat16"]
@@ -71,6 +80,17 @@ def _build_vllm_arguments(table: LLMSettings, serve: ServeSettings) -> list[str]
         "--gpu-memory-utilization",
         str(serve.gpu_memory),
     ]
+
+
+def find_reasoning_parser(model: str) -> str:
+    """Return vLLM's name of the parser that a model's thoughts need; empty for none.
+
+    >>> find_reasoning_parser("Qwen/Qwen3-8B")
+    'qwen3'
+    """
+    name = model.casefold()
+    matches = (p for part, p in _REASONING_PARSERS.items() if part in name)
+    return "" if "instruct-25" in name else next(matches, "")
 
 
 def _build_environment(serve: ServeSettings, key: str) -> dict[str, str]:

@@ -12,11 +12,14 @@ from dunegpt.config import LLMSettings, Settings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.serve.llm.circuit_breaker import CircuitBreaker
 from dunegpt.serve.llm.fair_queue import FairQueue
-from dunegpt.serve.llm.messages import Messages
+from dunegpt.serve.llm.messages import Messages, YesNo
 
 StreamFunction = Callable[[str, Messages], Generator[str]]
 """From the name of a server and what it is told, to what it writes."""
+AskYesNoFunction = Callable[..., YesNo]
+"""Like `LLMPool.ask_yes_no`."""
 
+_MIN_WAIT_S = 0.05
 _QUEUE_FACTOR = 4
 """So many times as many as it answers at once may wait for a server."""
 _REQUEST_FAULTS = {ModelFault.TOO_LONG}
@@ -84,6 +87,38 @@ class LLMPool:
                 yield from self._stream_guarded(
                     name, server, key, messages, table.model_copy(update=limits)
                 )
+        except ModelError as error:
+            raise _add_server_name(name, error) from error
+
+    def ask_yes_no(
+        self, name: str, messages: Messages, *, within_s: float | None = None
+    ) -> YesNo:
+        """Return how probably a server answers yes, in one token.
+
+        It takes no turn in the queue: it belongs to the answer whose turn it is, and
+        costs the server one token behind a prompt that it has read.
+
+        Args:
+            name: Of the server.
+            messages: What it is told.
+            within_s: So long one waits, if that is less than usual.
+
+        Raises:
+            ModelError: It did not answer, or is left out.
+            ConfigError: Its key cannot be had.
+        """
+        from dunegpt.serve.llm import client  # noqa: PLC0415 - .1 s, only to generate
+
+        server = self._servers[name]
+        key = self._settings.read_model_key(name)
+        timeout_s = min(within_s or server.table.timeout_s, server.table.timeout_s)
+        limits = {"timeout_s": max(timeout_s, _MIN_WAIT_S), "max_tokens": 1}
+        if server.table.kind == "argo":
+            limits["max_tokens"] = server.table.max_tokens
+        try:
+            return client.ask_yes_no(
+                name, server.table.model_copy(update=limits), key, messages
+            )
         except ModelError as error:
             raise _add_server_name(name, error) from error
 

@@ -30,17 +30,19 @@ _MAX_SENTENCES = 3
 class EntailmentModel:
     """An entailment model, opened and tried."""
 
+    trust = 1.0
+
     def __init__(self, folder: Path, least: float) -> None:
         """Open a model.
 
         Args:
             folder: With its files.
-            least: Share of 1 that "it follows" must have.
+            least: Probability of "it follows" that speaks neither for nor against.
 
         Raises:
             ConfigError: It is missing, damaged, or its labels are not known.
         """
-        self._threshold = least
+        self._least = least
         self._label_indices = _read_label_indices(folder / "config.json")
         self._model = CrossEncoder(folder, "entailment model", _HINT)
         self._model.validate(len(_LABELS))
@@ -57,8 +59,12 @@ class EntailmentModel:
             return None
         return cls(settings.resolve_path(table.entailment), table.least_entailment)
 
-    def find_objection(self, sentence: str, cited: Sequence[Citation]) -> str:
-        """Return why the cited passages do not back a sentence; empty if they do.
+    def submit(self, sentence: str, cited: Sequence[Citation]) -> bool:
+        """Return that there is nothing to wait for: it reads when it is asked."""
+        return True
+
+    def estimate(self, sentence: str, cited: Sequence[Citation]) -> float:
+        """Return how probably the cited passages back a sentence.
 
         Each passage is read whole, and in the parts that share most words with the
         sentence: the best reading counts.
@@ -72,13 +78,9 @@ class EntailmentModel:
         shares = _softmax(
             self._model.compute_logits([(part, sentence) for part in parts])
         )
-        follows, denied = (shares[:, self._label_indices[n]] for n in (0, 2))
-        best = int(np.argmax(follows))
-        if follows[best] >= self._threshold:
-            return ""
-        if denied[best] > follows[best]:
-            return "the entailment model says that the source denies it"
-        return f"the entailment model sees it in the source by {follows[best]:.0%} only"
+        share = float(np.max(shares[:, self._label_indices[0]]))
+        odds = share / max(1 - share, 1e-9) * (1 - self._least) / self._least
+        return odds / (1 + odds)
 
 
 def _select_premises(citation: Citation, sentence: str) -> list[str]:

@@ -1,40 +1,43 @@
-"""How far passages back a sentence: by words, by meaning, and by yes or no.
+"""How far passages back a sentence: measured by words, by meaning and by claims.
 
-The thresholds are those of ``benchmarks/support.py``; ``docs/answers.md`` says what
-they catch and what they cannot. Knows no numbers and no marks.
+`measure` gives named numbers from 0 to 1; `combination` makes a probability of them.
+``docs/answers.md`` says what they catch and what they cannot.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.index.passage_text import format_hit
+from dunegpt.index.passage_text import format_hit, format_metadata
+from dunegpt.serve.verify import wording
+from dunegpt.serve.verify.claims import ClaimedText, expand_row, read_claims
+from dunegpt.serve.verify.rivals import ClaimedSource, Rival
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.quantities import Quantity
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
-MIN_SUPPORT = 0.44
-"""Of a sentence by the passages that it cites."""
-MIN_ATTACHED_SUPPORT = 0.6
-"""Of a sentence by a passage that is found for it afterwards."""
+FEATURES = (
+    "words", "meaning", "nearest", "new_clause", "new_tail", "rival_amount",
+    "rival_pole", "rival_scope", "denial", "certainty", "demand", "cause", "no_cause",
+    "universal", "comparison", "order", "rival_name", "strict_denial", "novelty",
+    "clause_meaning", "clause_words", "exact_conflict",
+)  # fmt: skip
+"""What `SupportScorer.measure` gives; the first three speak for a sentence."""
 
-_NEGATIONS = re.compile(
-    r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing|unable|lacks?"
-    r"|lacking|absent|absence|fails?|failed|failure|un(?:likely|able|safe|stable|changed"
-    r"|known|available|affected|necessary)|in(?:sufficient|capable|valid)|prevent(?:s|ed)?"
-    r"|exclud(?:e|es|ed|ing)|avoid(?:s|ed)?|den(?:y|ies|ied)|reject(?:s|ed)?|hardly"
-    r"|barely|rarely|little|few|free of|rather than|instead of|except|unless|only"
-    r"|stop(?:s|ped)?)"
-    r"\b|n[\u2019']t\b",
-    re.IGNORECASE,
-)
-_STRONG_NEGATIONS = re.compile(
-    r"\b(?:not|no|never|none|neither|cannot|without)\b|n[\u2019']t\b", re.IGNORECASE
-)
-_MIN_OVERLAP = 0.6
+_CONFLICTS = {
+    "rival_person": 0.2, "rival_amount": 0.25, "rival_pole": 0.15, "rival_scope": 0.2,
+    "denial": 0.6, "strict_denial": 0.5, "certainty": 0.5, "demand": 0.5, "order": 0.5,
+    "cause": 0.7, "no_cause": 0.5, "new_tail": 0.75, "comparison": 0.5,
+}  # fmt: skip
+"""What is a conflict if the rest of the sentence stands in the source word for word."""
+MIN_EXACT = 0.66
+_ALL_NEW = 0.9
+_PERSON = re.compile(r"[A-Z][a-z]+ [A-Z][a-z]+")
 _WINDOW = 2
 _MAX_NEAREST = 4
 _BATCH = 4
@@ -44,80 +47,107 @@ class SupportScorer:
     """Says how far some passages back sentences; made once for an answer."""
 
     def __init__(self, hits: Sequence[Hit], encoder: Encoder | None = None) -> None:
-        """Prepare to judge.
+        """Prepare to measure.
 
         Args:
             hits: What may be cited.
             encoder: Of the index; without one, words alone decide.
         """
         self._encoder = encoder
-        self._sentences = {h.rank: list(split_sentences(h.passage.text)) for h in hits}
+        self._hits = {hit.rank: hit for hit in hits}
+        self._sentences = {h.rank: list(_split(h.passage.text)) for h in hits}
         self._words = {hit.rank: frozenset(tokenize(format_hit(hit))) for hit in hits}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+        self._sources: dict[tuple[int, ...], ClaimedSource] = {}
 
-    def find_lacking_support(
-        self, sentence: str, cited: Sequence[int], least: float
-    ) -> float | None:
-        """Return how far the cited passages back a sentence, if that is too little.
-
-        Nothing is embedded where its words alone decide.
-
-        Args:
-            sentence: Without marks.
-            cited: Numbers of the passages.
-            least: Support that it must have.
-        """
-        words_alone = 0.5 * self.word_share(sentence, cited)
-        if self._encoder is not None and words_alone >= least:
-            return None
-        support = self.score(sentence, cited)
-        return support if support < least else None
-
-    def score(self, sentence: str, cited: Sequence[int]) -> float:
-        """Return 0..1: how far the cited passages together back a sentence.
-
-        Half is the share of its words that they have, half the cosine of the sentence
-        with the most similar one or two of those of theirs that have most of its words.
-        """
-        share = self.word_share(sentence, cited)
-        if self._encoder is None or not tokenize(sentence):
-            return share
-        own = set(tokenize(sentence))
-        texts = [text for number in cited for text in self._select_nearest(own, number)]
-        known = self._embed([sentence, *texts])
-        cosines = [float(known[text] @ known[sentence]) for text in texts]
-        return 0.5 * share + 0.5 * max([0.0, *cosines])
+    def get_sentences(self, cited: Sequence[int]) -> list[str]:
+        """Return the sentences of passages."""
+        return [text for number in cited for text in self._sentences[number]]
 
     def word_share(self, sentence: str, cited: Sequence[int]) -> float:
         """Return the share of a sentence's words that the cited passages have."""
         own = tokenize(sentence)
-        present = frozenset[str]().union(*(self._words[n] for n in cited))
+        present = self._get_words(cited)
         return sum(word in present for word in own) / max(len(own), 1)
 
-    def contradicts(self, sentence: str, cited: Sequence[int]) -> bool:
-        """Return whether one of sentence and source says no where the other does not.
+    def measure(self, sentence: str, cited: Sequence[int]) -> dict[str, float]:
+        """Return by name, from 0 to 1, what speaks for a sentence and against it.
 
-        Only where one sentence of the source has most of the sentence's words.
+        Args:
+            sentence: Without marks.
+            cited: Numbers of the passages.
         """
-        own = set(tokenize(_NEGATIONS.sub(" ", sentence)))
-        says_no = bool(_STRONG_NEGATIONS.search(sentence))
-        best, near = 0.0, ""
-        for number in cited:
-            for text in self._sentences[number]:
-                theirs = set(tokenize(text))
-                share = len(own & theirs) / max(len(own), 1)
-                if share > best:
-                    best, near = share, text
-        if best < _MIN_OVERLAP:
-            return False
-        if says_no:
-            return not _NEGATIONS.search(near)
-        return bool(_STRONG_NEGATIONS.search(near)) and not _NEGATIONS.search(sentence)
+        source = self._get_source(tuple(cited))
+        own = read_claims(sentence)
+        nearest = _order_by_share(own, source)
+        stems = self._get_words(cited)
+        new_clause, new_tail = wording.weigh_new_clause(sentence, stems)
+        cause, no_cause = wording.weigh_cause(sentence, source)
+        best = len(own.stems & nearest[0].stems) if nearest else 0
+        values = {
+            "words": self.word_share(sentence, cited),
+            "meaning": self._compare_meaning(sentence, cited),
+            "nearest": best / max(len(own.stems), 1),
+            "new_clause": new_clause,
+            "new_tail": new_tail,
+            "denial": wording.weigh_denial(sentence, source),
+            "certainty": wording.weigh_certainty(sentence, nearest),
+            "demand": wording.weigh_demand(sentence, nearest),
+            "cause": cause,
+            "no_cause": no_cause,
+            "universal": wording.weigh_universal(sentence, nearest),
+            "comparison": wording.weigh_comparison(sentence, stems),
+            "order": wording.weigh_order(own, nearest),
+            "strict_denial": wording.weigh_strict_denial(own, nearest),
+            "novelty": wording.weigh_novelty(own, nearest, stems),
+            "clause_meaning": self._compare_clauses(sentence, cited),
+            "clause_words": _bind_clauses(sentence, source, stems),
+        }
+        values |= _weigh_rivals(list(source.find_rivals(own)))
+        closeness = min(1.0, max(0.0, 2.5 * values["clause_words"] - 1))
+        conflict = any(values[name] >= least for name, least in _CONFLICTS.items())
+        closeness = min(closeness, values["words"])
+        if (
+            values["new_tail"] >= _ALL_NEW
+        ):  # the words that are new are those of a clause
+            closeness = 1.0
+        values["exact_conflict"] = closeness * conflict
+        return {name: values[name] for name in FEATURES}
+
+    def find_rivals(self, sentence: str, cited: Sequence[int]) -> list[Rival]:
+        """Return what the sentence claims and the passages claim otherwise."""
+        return list(self._get_source(tuple(cited)).find_rivals(read_claims(sentence)))
+
+    def _get_words(self, cited: Sequence[int]) -> frozenset[str]:
+        return frozenset[str]().union(*(self._words[n] for n in cited))
+
+    def _get_source(self, cited: tuple[int, ...]) -> ClaimedSource:
+        if cited not in self._sources:
+            hits = [self._hits[number] for number in cited]
+            heads = [format_metadata(h) for h in hits]
+            self._sources[cited] = ClaimedSource(
+                [self._sentences[number] for number in cited], heads
+            )
+        return self._sources[cited]
+
+    def _compare_meaning(self, sentence: str, cited: Sequence[int]) -> float:
+        """Return the cosine with the most similar one or two sentences, at least 0."""
+        if self._encoder is None or not tokenize(sentence):
+            return self.word_share(sentence, cited)
+        own = set(tokenize(sentence))
+        texts = [text for number in cited for text in self._select_nearest(own, number)]
+        known = self._embed([sentence, *texts])
+        return max([0.0, *(float(known[text] @ known[sentence]) for text in texts)])
+
+    def _compare_clauses(self, sentence: str, cited: Sequence[int]) -> float:
+        """Return the least of the cosines of a sentence's clauses."""
+        clauses = wording.split_clauses(sentence)
+        return min((self._compare_meaning(c, cited) for c in clauses), default=1.0)
 
     def _select_nearest(self, own: set[str], number: int) -> list[str]:
         """Return the few parts of a passage that have most of some words."""
         parts = _make_windows(self._sentences[number])
-        parts.sort(key=lambda part: -len(own & set(tokenize(part))))
+        parts.sort(key=lambda part: -len(own & _tokenize(part)))
         return parts[:_MAX_NEAREST]
 
     def _embed(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
@@ -129,7 +159,65 @@ class SupportScorer:
         return self._vectors
 
 
+def is_exact_conflict(values: Mapping[str, float]) -> bool:
+    """Return whether a sentence in its source's words is at odds with it."""
+    return values["exact_conflict"] >= MIN_EXACT
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield the sentences of a passage, and the rows of its tables with their units."""
+    head = ""
+    for part in split_sentences(text):
+        is_row = part.startswith("|")
+        head = (head or part) if is_row else ""
+        yield expand_row(part, head) if is_row else part
+
+
+def _bind_clauses(sentence: str, source: ClaimedSource, stems: frozenset[str]) -> float:
+    """Return the least share of a clause's known words in one sentence of a source."""
+    shares = []
+    for clause in wording.split_clauses(sentence):
+        own = frozenset(tokenize(clause)) & stems
+        if len(own) >= 2:
+            total = source.weigh(own)
+            best = max(
+                (source.weigh(own & s.stems) for s in source.sentences), default=0
+            )
+            shares.append(best / total)
+    return min(shares, default=1.0)
+
+
+def _order_by_share(own: ClaimedText, source: ClaimedSource) -> list[ClaimedText]:
+    return sorted(
+        source.sentences, key=lambda other: -source.weigh(own.stems & other.stems)
+    )
+
+
+def _weigh_rivals(rivals: Sequence[Rival]) -> dict[str, float]:
+    """Return by how much owners match better elsewhere, for each kind of value."""
+    values = dict.fromkeys(
+        ("rival_amount", "rival_pole", "rival_scope", "rival_name", "rival_person"), 0.0
+    )
+    for rival in rivals:
+        name = "rival_pole"
+        if isinstance(rival.claim.value, Quantity):
+            name = "rival_amount"
+        elif rival.claim.kind in {"scope", "period"}:
+            name = "rival_scope"
+        elif rival.claim.kind == "name":
+            name = "rival_name"
+            if all(_PERSON.fullmatch(c.text) for c in (rival.claim, rival.other)):
+                values["rival_person"] = rival.match - rival.same
+        values[name] = max(values[name], rival.match - rival.same)
+    return values
+
+
 def _make_windows(own: list[str]) -> list[str]:
     """Return sentences, and each with the one that follows it."""
     pairs = (own[n : n + _WINDOW] for n in range(len(own) - _WINDOW + 1))
     return own + [" ".join(pair) for pair in pairs]
+
+
+@lru_cache(maxsize=4096)
+def _tokenize(part: str) -> frozenset[str]:
+    return frozenset(tokenize(part))

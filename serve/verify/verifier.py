@@ -1,91 +1,106 @@
 """Checks a generated sentence against the passages that it cites.
 
-The marks must name passages that were given. Links, code, identifiers, numbers with
-their units, dates and names in the sentence must stand in a cited passage; the passage
-must say it rather than deny it, and be about it. What fails is told with the reason,
-never silently passed. ``docs/answers.md`` says what each check catches.
+Links, code, identifiers, numbers with their units, dates and names in a sentence must
+stand in the cited passages, read together: nothing excuses one that does not. Whether
+they say what the sentence says of them is estimated from its words, its claims and, if
+there is one, a judge. What fails is told with the reason, never silently passed.
+``docs/answers.md`` says what each check catches.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.index.passage_text import format_hit, format_metadata
-from dunegpt.serve.llm.messages import TRUNCATION_MARK
+from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.question.answer_type import detect_answer_type
-from dunegpt.serve.verify.number_context import find_limit, find_misplaced
-from dunegpt.serve.verify.support import (
-    MIN_ATTACHED_SUPPORT,
-    MIN_SUPPORT,
-    SupportScorer,
-)
+from dunegpt.serve.verify import limits, numbers, statement
+from dunegpt.serve.verify.combination import Combination, load_combination
+from dunegpt.serve.verify.marks import split_marks
+from dunegpt.serve.verify.support import SupportScorer, is_exact_conflict
 from dunegpt.text import literals
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.quantities import Quantity, find_quantities
-from dunegpt.text.quantities import find_missing as missing_quantities
-from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Check, Citation, Sentence
 
-Objection = Callable[[str, Sequence[Citation]], str]
-"""From a sentence and what it cites to an objection, or an empty text."""
-
-_MIN_WORDS = 2
 _MIN_SHARE = 0.4
 """Of a sentence's words in a passage, for it to be tried instead of the cited one."""
+_MIN_ABOUT = 0.6
+"""Of a sentence's words in what it cites, for that to be about the same thing: what it
+says otherwise, no other passage is asked for."""
 _MAX_ALTERNATIVES = 3
 _MIN_QUESTION_SHARE = 0.5
-_META_WORDS = frozenset(tokenize("answer question passage document source"))
-_UNDATED = tokenize("undated")
-_ASKS = re.compile(
-    r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
-)
-_GIVEN = r"(?:passage|text|source|context)s?"
-_NO_STATEMENT = re.compile(
-    rf"^#+\s|\bthe question\b|{TRUNCATION_MARK}$"
-    rf"|^\W*(?:the|this|each) {_GIVEN} (?:also )?(?:is|are|was|were|does|do|\w+s|quoted"
-    r"|given)\b"
-    r"|^\W*(?:the|this) documents? do(?:es)? not\b"
-    r"|\b(?:not|n[\u2019']t) (?:\w+ )?(?:provided|given|mentioned|stated|specified"
-    r"|described|discussed|found|available|included) (?:in|by) (?:the|this|any|these)"
-    rf" (?:\w+ )?(?:documents?|{_GIVEN})\b",
-    re.IGNORECASE,
-)
-"""A heading, talk of the question or of the passages, or half a sentence."""
-_MAX_DISTINCT_SHARE = 0.6
-"""At most so large a share of a sentence's words is each another one if it circles;
-of 813 true sentences the one that is so repeats its source word for word."""
-_MIN_REPETITION_WORDS = 10
-_OPEN_QUESTION = re.compile(
-    r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I
-)
 _LONG_GAP = re.compile(r"\s{40,}")
 """Without these, no pattern here takes longer than in proportion to a text."""
-_CITATION_MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+_REASONS = {
+    "denial": "one of it and its source says no where the other does not",
+    "certainty": "the source has it as planned or proposed, not as done",
+    "demand": "what must be, may be or is differs in the source",
+    "cause": "the source does not give this reason",
+    "no_cause": "the source gives no reason",
+    "universal": "the source does not say it of all, or only of these",
+    "comparison": "the source does not compare so",
+    "order": "the source has it the other way round",
+    "new_tail": "its last part is not in the source",
+    "new_clause": "a part of it is not in the source",
+}
+
+
+class Judge(Protocol):
+    """Reads a sentence and its passages, and says how probably they back it."""
+
+    @property
+    def trust(self) -> float:
+        """How far it is trusted against the rules, from 0 to 1."""
+
+    def submit(self, sentence: str, cited: Sequence[Citation]) -> bool:
+        """Begin to judge; return whether that is done."""
+
+    def estimate(self, sentence: str, cited: Sequence[Citation]) -> float | None:
+        """Return a probability, or None if it does not judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of a sentence with some passages.
+
+    Attributes:
+        check: That failed; None if the sentence passes.
+        reason: Why; empty if it passes.
+        values: What was measured, by name; empty if a hard check failed.
+    """
+
+    check: Check | None = None
+    reason: str = ""
+    values: Mapping[str, float] | None = None
 
 
 class Verifier:
-    """Checks the sentences of one answer."""
+    """Checks the sentences of one answer, in order."""
 
     def __init__(
         self,
         citations: Sequence[Citation],
         encoder: Encoder | None = None,
         question: str = "",
-        further: Sequence[Objection] = (),
+        judges: Sequence[Judge] = (),
     ) -> None:
         """Prepare to check.
 
         Args:
             citations: What the model was given.
             encoder: Of the index; without one, meaning is judged by words alone.
-            question: As asked; its names may be said again.
-            further: Asked last, of what passed all else.
+            question: As asked.
+            judges: Asked of what passes the hard checks.
         """
         self._citations = {c.number: c for c in citations}
-        self._extra_checks = further
+        self._judges = judges
         self._sources = {c.number: format_hit(c.hit) for c in citations}
         self._support = SupportScorer([c.hit for c in citations], encoder)
         self._question = question
+        self._combination: Combination = load_combination()
+        self._failed: dict[str, bool] = {}
 
     def verify(self, text: str) -> Sentence:
         """Return a sentence without its marks, with the citations that back it.
@@ -93,111 +108,149 @@ class Verifier:
         Args:
             text: As the model wrote it, marks included.
         """
-        text = _LONG_GAP.sub(" ", text)
-        marks = [
-            int(n) for m in _CITATION_MARK.findall(text) for n in re.findall(r"\d+", m)
-        ]
-        plain = re.sub(r"\s+([.,;!?])", r"\1", _CITATION_MARK.sub("", text)).strip()
+        plain, marks = split_marks(_LONG_GAP.sub(" ", text))
         known = [number for number in dict.fromkeys(marks) if number in self._sources]
+        return self._verify_plain(plain, known, has_marks=bool(marks))
+
+    def submit(self, text: str) -> bool:
+        """Let the judges begin with a sentence; return whether none is at work on it.
+
+        Args:
+            text: As the model wrote it, marks included.
+        """
+        plain, marks = split_marks(_LONG_GAP.sub(" ", text))
+        known = [n for n in dict.fromkeys(marks) if n in self._sources]
+        if not known or not self._judges:
+            return True
+        if plain not in self._failed:
+            self._failed[plain] = bool(self._check_literally(plain, known).check)
+        if self._failed[plain]:
+            return True
+        given = [self._citations[number] for number in known]
+        return all([judge.submit(plain, given) for judge in self._judges])
+
+    def _verify_plain(
+        self, plain: str, known: Sequence[int], *, has_marks: bool
+    ) -> Sentence:
         if known:
-            check, reason = self.find_objection(plain, known, MIN_SUPPORT)
-            if check is None:
+            verdict = self.judge(plain, known)
+            if verdict.check is None:
                 return Sentence(plain, tuple(known))
+            check, reason = verdict.check, verdict.reason
+            if verdict.values and verdict.values["words"] >= _MIN_ABOUT:
+                return Sentence(plain, tuple(known), False, reason, check)
         else:
             given = "it cites a passage that was not given"
-            check, reason = Check.CITATION, given if marks else "it cites nothing"
+            check, reason = Check.CITATION, given if has_marks else "it cites nothing"
         further = ""
         for number in self._find_alternatives(plain, known):
             # A passage found after the fact must back it better than one named.
-            failed, why = self.find_objection(plain, [number], MIN_ATTACHED_SUPPORT)
-            if failed is None:
+            verdict = self.judge(plain, [number], is_attached=True)
+            if verdict.check is None:
                 return Sentence(plain, (number,))
-            further = further or why
+            further = further or verdict.reason
         if not known:
-            nothing = self._check_statement(plain) or "no passage has most of its words"
+            hits = [c.hit for c in self._citations.values()]
+            nothing = statement.find_fault(plain, self._question, hits)
+            nothing = nothing or "no passage has most of its words"
             reason = f"{reason}, and {further or nothing}"
         return Sentence(plain, tuple(known), False, reason, check)
 
     def _find_alternatives(self, sentence: str, tried: Sequence[int]) -> list[int]:
         """Return the passages that have most of a sentence's words, but one tried."""
-        if self._says_nothing(sentence):
+        if statement.says_nothing(sentence):
             return []
         shares = {n: self._support.word_share(sentence, [n]) for n in self._sources}
         others = [n for n in shares if [n] != list(tried) and shares[n] >= _MIN_SHARE]
         return sorted(others, key=lambda n: -shares[n])[:_MAX_ALTERNATIVES]
 
-    def find_objection(
-        self, sentence: str, cited: Sequence[int], least: float
-    ) -> tuple[Check | None, str]:
-        """Return what a sentence fails, and why; None if nothing speaks against it.
+    def judge(
+        self, sentence: str, cited: Sequence[int], *, is_attached: bool = False
+    ) -> Verdict:
+        """Return what rules and judges say of a sentence and some passages.
 
         Args:
             sentence: Without marks.
             cited: Numbers of the passages.
-            least: Support that it must have.
+            is_attached: Whether they were found for it, and not named.
         """
-        if reason := self._check_statement(sentence):
-            return Check.STATEMENT, reason
-        source = "\n".join(self._sources[number] for number in cited)
-        if _is_repetitive(sentence, source):
-            return Check.STATEMENT, "it says the same over and over"
-        for check, missing in (
-            (Check.ADDRESS, literals.find_missing_addresses(sentence, source)),
-            (Check.CODE, literals.find_missing_code(sentence, source)),
-            (Check.NUMBER, missing_quantities(sentence, source)),
-            (Check.IDENTIFIER, literals.find_missing_identifiers(sentence, source)),
-            (Check.NAME, literals.find_missing_names(sentence, source, self._question)),
-        ):
-            for gone in missing:
-                return check, f"{gone} is not in the source"
+        verdict = self._check_literally(sentence, cited)
+        hits = [self._citations[number].hit for number in cited]
+        is_about_passages = statement.says_absent(sentence) or statement.compares_dates(
+            sentence, hits
+        )
+        if verdict.check is not None or is_about_passages:
+            return verdict
+        values = self._support.measure(sentence, cited)
+        least = self._combination.threshold
+        if is_attached:
+            least = self._combination.attached_threshold
+        estimate = self._combination.estimate(values)
         given = [self._citations[number] for number in cited]
-        if reason := self._check_number_context(sentence, given):
-            return Check.NUMBER, reason
-        if self._support.contradicts(sentence, cited):
-            no = "one of it and its source says no where the other does not"
-            return Check.DENIAL, no
-        support = self._support.find_lacking_support(sentence, cited, least)
-        if support is not None:
-            return Check.SUPPORT, f"the source backs it by {support:.0%} only"
-        objections = (objection(sentence, given) for objection in self._extra_checks)
-        reason = next(filter(None, objections), "")
-        return (Check.READING, reason) if reason else (None, "")
+        is_by_rules = True
+        for judge in self._judges:
+            judged = judge.estimate(sentence, given)
+            if judged is not None:
+                estimate = self._combination.estimate_judged(
+                    values, judged, judge.trust
+                )
+                least, is_by_rules = self._combination.judge_threshold, False
+                if estimate < least and judged < 0.5:
+                    reason = f"the judge backs it by {judged:.0%} only"
+                    return Verdict(Check.READING, reason, values)
+        if estimate >= least and not (is_by_rules and is_exact_conflict(values)):
+            return Verdict(values=values)
+        return self._explain(sentence, cited, values, estimate)
 
-    def _check_number_context(self, sentence: str, given: Sequence[Citation]) -> str:
+    def _explain(
+        self,
+        sentence: str,
+        cited: Sequence[int],
+        values: Mapping[str, float],
+        estimate: float,
+    ) -> Verdict:
+        """Return the verdict on a sentence that the rules do not let pass."""
+        name = self._combination.find_weightiest(values)
+        if name.startswith("rival"):
+            rivals = self._support.find_rivals(sentence, cited)
+            rival = max(rivals, key=lambda r: r.match - r.same)
+            reason = f"the source says {rival.other.text}, not {rival.claim.text}"
+            is_number = isinstance(rival.claim.value, Quantity)
+            return Verdict(Check.NUMBER if is_number else Check.DENIAL, reason, values)
+        if name == "denial":
+            return Verdict(Check.DENIAL, _REASONS[name], values)
+        reason = _REASONS.get(name, f"the source backs it by {estimate:.0%} only")
+        return Verdict(Check.SUPPORT, reason, values)
+
+    def _check_literally(self, sentence: str, cited: Sequence[int]) -> Verdict:
+        """Return what a sentence says that must stand in its source, and does not."""
+        hits = [c.hit for c in self._citations.values()]
+        if reason := statement.find_fault(sentence, self._question, hits):
+            return Verdict(Check.STATEMENT, reason)
+        source = "\n".join(self._sources[number] for number in cited)
+        if statement.is_repetitive(sentence, source):
+            return Verdict(Check.STATEMENT, "it says the same over and over")
+        parts = self._support.get_sentences(cited)
+        for check, missing in _find_missing(sentence, source, parts):
+            return Verdict(check, f"{missing} is not in the source")
+        if reason := self._check_numbers(sentence, parts):
+            return Verdict(Check.NUMBER, reason)
+        if statement.says_absent(sentence):
+            every = self._support.get_sentences(list(self._sources))
+            if not statement.is_absent(sentence, every):
+                return Verdict(Check.DENIAL, "a passage does say so")
+        return Verdict()
+
+    def _check_numbers(self, sentence: str, parts: Sequence[str]) -> str:
         """Return why a number that the source has is not what a sentence makes of it.
 
         Empty if nothing speaks against it.
         """
         if kind := self._check_answer_type(sentence):
             return f"the question asks for {kind}, and it gives another"
-        parts = [list(split_sentences(c.hit.passage.text)) for c in given]
-        heads = "\n".join(format_metadata(c.hit) for c in given)
-        if number := find_misplaced(sentence, parts, heads):
-            return f"{number} is said of something else in the source"
-        if number := find_limit(sentence, parts):
-            return f"{number} is a limit in the source"
+        if number := limits.find_wrong_limit(sentence, parts):
+            return f"{number} is limited otherwise in the source"
         return ""
-
-    def _check_statement(self, sentence: str) -> str:
-        """Return why a sentence states nothing; empty if it does."""
-        if self._says_nothing(sentence):
-            return "it says nothing that can be checked"
-        if self._repeats_question(sentence):
-            return "it only repeats the question"
-        if self._is_heading(sentence):
-            return "it is the head of a passage"
-        return ""
-
-    def _is_heading(self, sentence: str) -> bool:
-        """Return whether a text is what stands above a passage: title, day, id."""
-        hits = [c.hit for c in self._citations.values()]
-        if any(f"({hit.document.id}," in sentence for hit in hits):
-            return True
-        own = set(tokenize(sentence)) - _META_WORDS
-        is_line = not sentence.endswith((".", "!"))
-        return is_line and any(
-            own <= {*tokenize(format_metadata(hit)), *_UNDATED} for hit in hits
-        )
 
     def _check_answer_type(self, sentence: str) -> str:
         """Return which kind of amount is asked for, if a sentence gives another one.
@@ -214,35 +267,21 @@ class Verifier:
         )
         return kind.name if taken_up and not kind.is_in(bare) else ""
 
-    def _repeats_question(self, sentence: str) -> bool:
-        """Return whether a sentence has no word that its question has not.
 
-        That answers a question for yes or no, but none for what or who.
-        """
-        own = set(tokenize(sentence)) - _META_WORDS
-        is_open = bool(_OPEN_QUESTION.search(self._question))
-        return is_open and own <= set(tokenize(self._question))
-
-    @staticmethod
-    def _says_nothing(sentence: str) -> bool:
-        """Return whether a text is a question or a scrap: right words, no statement."""
-        own = [word for word in tokenize(sentence) if word not in _META_WORDS]
-        if not own or _ASKS.search(sentence) or _NO_STATEMENT.search(sentence):
-            return True
-        return len(own) < _MIN_WORDS and not (
-            any(quantity.unit for quantity in find_quantities(sentence))
-            or any(literals.find_missing_names(sentence, ""))
-        )
-
-
-def _is_repetitive(sentence: str, source: str) -> bool:
-    """Return whether a sentence goes round a few words, as its source does not."""
-    own = tokenize(sentence)
-    if len(own) < _MIN_REPETITION_WORDS or len(set(own)) > _MAX_DISTINCT_SHARE * len(
-        own
-    ):
-        return False
-    return " ".join(sentence.split()) not in " ".join(source.split())
+def _find_missing(
+    sentence: str, source: str, parts: Sequence[str]
+) -> Iterator[tuple[Check, str]]:
+    """Yield what must stand in a source literally, and does not."""
+    for text in literals.find_missing_addresses(sentence, source):
+        yield Check.ADDRESS, text
+    for text in literals.find_missing_code(sentence, source):
+        yield Check.CODE, text
+    if number := numbers.find_missing_number(sentence, source, parts):
+        yield Check.NUMBER, number
+    for text in literals.find_missing_identifiers(sentence, source):
+        yield Check.IDENTIFIER, text
+    for text in literals.find_missing_names(sentence, source):
+        yield Check.NAME, text
 
 
 def _remove_quantities(text: str, amounts: Sequence[Quantity]) -> str:

@@ -2,9 +2,12 @@
 
 Each reply is a text, which is streamed in chunks, or a named fault: alone (`empty`), or
 with the text sent before it happens (`drop: The field is`). Requests are recorded.
+Requests for log-probabilities come from a judge; they get the `verdict`, and are
+recorded apart.
 """
 
 import json
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +47,10 @@ class FakeModel:
     Attributes:
         url: Base URL for ``[llm.*] base_url``.
         replies: Next replies; the last one is repeated.
-        requests: Request bodies, in order.
+        requests: Request bodies, in order, but those of a judge.
+        verdict: What a judge is told: ``yes``, ``no``, another word, a probability of
+            yes, or a fault of `STATUSES`.
+        judged: Request bodies of a judge.
         keys: Authorization header of each request.
         left: Set when a client closes a stream before its end.
         released: Event that `held` waits for.
@@ -53,6 +59,8 @@ class FakeModel:
     url: str
     replies: list[str]
     requests: list[dict[str, Any]] = field(default_factory=list)
+    verdict: str = "yes"
+    judged: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
@@ -103,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body.get("logprobs"):
+            self._judge(body)
+            return
         self.model.paths.append(self.path)
         self.model.keys.append(self.headers.get("Authorization", ""))
         self.model.requests.append(body)
@@ -121,6 +132,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self.model.left.set()
         else:
             self._whole(200, _completion(reply))
+        self.close_connection = True
+
+    def _judge(self, body: dict[str, Any]) -> None:
+        """Answer a judge's request with the verdict, and its log-probabilities."""
+        self.model.judged.append(body)
+        verdict = self.model.verdict
+        if verdict in STATUSES:
+            status, message = STATUSES[verdict]
+            self._whole(status, {"error": {"message": message}})
+        else:
+            shares = {
+                "yes": {"Yes": 0.98, " no": 0.01},
+                "no": {"No": 0.97, "yes": 0.02},
+            }
+            own = shares.get(verdict, {verdict: 0.9})
+            if verdict.startswith("0."):
+                own = {"Yes": float(verdict), "No": 1 - float(verdict)}
+            self._whole(200, _completion(next(iter(own)), own))
         self.close_connection = True
 
     def _whole(
@@ -184,12 +213,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def _completion(text: str) -> dict[str, Any]:
+def _completion(text: str, shares: dict[str, float] | None = None) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
+    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
+    if shares:
+        top = [
+            {"token": token, "logprob": math.log(share), "bytes": None}
+            for token, share in shares.items()
+        ]
+        choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
     return {
         "id": "1",
         "object": "chat.completion",
         "created": 0,
         "model": "fake",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [choice],
+        "usage": {
+            "prompt_tokens": 900,
+            "completion_tokens": 1,
+            "total_tokens": 901,
+            "prompt_tokens_details": {"cached_tokens": 800},
+        },
     }

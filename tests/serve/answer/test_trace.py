@@ -40,7 +40,7 @@ def test_an_answer_keeps_nothing(notes: Settings) -> None:
 def test_what_is_observed(notes: Settings) -> None:
     with fake_model(["The drift field is 475 V/cm [1]. It was 9 V once [1]."]) as model:
         _, trace = traced(with_model(notes, model.url))
-        [body] = model.requests
+        body = model.requests[0]
     assert trace.snapshot == notes.paths.current_snapshot.resolve().name
     assert trace.searched_question == trace.standalone_question == QUESTION
     sent = [[m["role"], m["content"]] for m in body["messages"]]

@@ -11,7 +11,7 @@ import pytest
 
 from dunegpt.config import LLMSettings, ServeSettings, Settings
 from dunegpt.errors import ConfigError
-from dunegpt.serve.llm.launch import build_command
+from dunegpt.serve.llm.launch import build_command, find_reasoning_parser
 from dunegpt.telemetry import OPT_OUTS
 
 KEY = "s3cret-key"
@@ -50,8 +50,9 @@ def test_vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "vllm.entrypoints.openai.api_server",
     ]
     found = options(line)
-    assert "--enable-prefix-caching" in found
-    assert {k: v for k, v in found.items() if k != "--enable-prefix-caching"} == {
+    flags = {"--enable-prefix-caching", "--enable-prompt-tokens-details"}
+    assert flags <= found.keys()
+    assert {k: v for k, v in found.items() if k not in flags} == {
         "--model": "Qwen/Qwen3-8B",
         "--served-model-name": "Qwen/Qwen3-8B",
         "--host": "127.0.0.1",
@@ -60,6 +61,7 @@ def test_vllm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "--tensor-parallel-size": "2",
         "--gpu-memory-utilization": "0.5",
         "--quantization": "fp8",
+        "--reasoning-parser": "qwen3",
     }
     assert variables["PATH"] == os.environ["PATH"]
     assert "HF_HUB_OFFLINE" not in variables
@@ -151,3 +153,16 @@ def test_llama_cpp_gets_what_it_needs(place: Path, tmp_path: Path) -> None:
         "'port': 8000",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("model", "parser"),
+    [
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "deepseek_r1"),
+        ("openai/gpt-oss-120b", "openai_gptoss"),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", ""),
+        ("meta-llama/Llama-3.3-70B-Instruct", ""),
+    ],
+)
+def test_models_that_think_have_their_parser(model: str, parser: str) -> None:
+    assert find_reasoning_parser(model) == parser

@@ -121,7 +121,7 @@ def test_a_generated_answer(notes: Settings) -> None:
     with fake_model([f"{GOOD} It was 9 V once [1]. It is far."]) as model:
         mine = with_model(notes, model.url)
         _, end, receipt = asked(mine)
-        [body] = model.requests
+        body = model.requests[0]
     sent = [[m["role"], m["content"]] for m in body["messages"]]
     prompt = hashlib.sha256(json.dumps(sent).encode()).hexdigest()
     assert (receipt.server, receipt.model) == ("fake", "fake")

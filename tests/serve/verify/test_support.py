@@ -1,16 +1,17 @@
-"""Yes or no, and how far passages back a sentence."""
+"""What speaks for a sentence and against it, in numbers."""
 
 from pathlib import Path
 
 import pytest
 
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.serve.verify.support import SupportScorer
+from dunegpt.serve.verify.support import FEATURES, SupportScorer
 from tests.serve.answer.references import hit
 
 TEXTS = (
     "The pump must not be started before the cathode is cold. The valve is open.",
     "The purity monitor measures the electron lifetime every hour.",
+    "A second monitor will be installed in May. Most of the sensors work.",
 )
 
 
@@ -21,36 +22,53 @@ def support(tiny_encoder: Path) -> SupportScorer:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "number", "denied"),
+    ("sentence", "number", "names"),
     [
-        ("The pump must not be started before the cathode is cold.", 1, False),
-        ("The pump can be started before the cathode is cold.", 1, True),
-        ("The valve is open.", 1, False),
-        ("The valve is not open.", 1, True),
-        ("The purity monitor does not measure the electron lifetime.", 2, True),
-        ("The purity monitor measures the electron lifetime.", 2, False),
-        ("Wombats do not dig.", 2, False),  # about something else
+        ("The pump must not be started before the cathode is cold.", 1, set()),
+        ("The pump can be started before the cathode is cold.", 1, {"strict_denial"}),
+        ("The valve is open.", 1, set()),
+        ("The valve is closed.", 1, {"rival_pole"}),
+        ("The purity monitor never measures the electron lifetime.", 2, {"denial"}),
+        ("The purity monitor measures the electron lifetime.", 2, set()),
+        ("Wombats do not dig.", 2, set()),  # about something else
+        ("A second monitor was installed in May.", 3, {"certainty"}),
+        ("A second monitor will be installed in May.", 3, set()),
+        ("All of the sensors work.", 3, {"rival_scope"}),
+        ("Most of the sensors work because they are new.", 3, {"cause", "new_tail"}),
     ],
 )
-def test_denies(
-    support: SupportScorer, sentence: str, number: int, denied: bool
+def test_what_speaks_against(
+    support: SupportScorer, sentence: str, number: int, names: set[str]
 ) -> None:
-    assert support.contradicts(sentence, [number]) is denied
+    values = support.measure(sentence, [number])
+    assert tuple(values) == FEATURES
+    conflicts = {
+        name
+        for name in (
+            "denial",
+            "strict_denial",
+            "rival_pole",
+            "rival_scope",
+            "certainty",
+        )
+        if values[name] > 0.3
+    }
+    if names:
+        assert names <= {name for name in FEATURES if values[name] > 0.3}
+    else:
+        assert not conflicts
 
 
-def test_support(support: SupportScorer) -> None:
-    own = support.score("The purity monitor measures the electron lifetime.", [2])
-    assert own > 0.9
-    assert own > support.score(
-        "The purity monitor measures the electron lifetime.", [1]
-    )
-    assert support.score("The monitor and the valve.", [1, 2]) > support.score(
-        "The monitor and the valve.", [1]
-    )
-    assert support.score("?!", [1]) == 0.0
+def test_words_and_meaning(support: SupportScorer) -> None:
+    sentence = "The purity monitor measures the electron lifetime."
+    own, other = support.measure(sentence, [2]), support.measure(sentence, [1])
+    for name in ("words", "meaning", "nearest"):
+        assert own[name] > other[name]
+    both = support.measure("The monitor and the valve.", [1, 2])
+    assert both["words"] == 1.0
 
 
 def test_without_an_encoder_words_decide() -> None:
     plain = SupportScorer([hit(TEXTS[1])])
-    assert plain.score("The purity monitor measures.", [1]) == 1.0
-    assert plain.score("Wombats dig burrows.", [1]) == 0.0
+    assert plain.measure("The purity monitor measures.", [1])["meaning"] == 1.0
+    assert plain.measure("Wombats dig burrows.", [1])["meaning"] == 0.0
