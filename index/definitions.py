@@ -59,7 +59,8 @@ def find_definitions(text: str) -> Iterator[Definition]:
     for form in _FORMS:
         for match in form.finditer(text):
             sentence = _FIRST_SENTENCE.split(match["long"])[0]
-            if full := _match_initials(match["short"], sentence):
+            full = _match_initials(match["short"], sentence)
+            if full and match["short"] not in full.split():
                 start = match.start("short")
                 yield Definition(match["short"], full, _get_sentence(text, start))
 

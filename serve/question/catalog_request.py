@@ -147,6 +147,10 @@ _ASKS_CONTENT = re.compile(
     r"|did|has|have|can|should|must|may)\b",
     re.I,
 )
+_STOPS = re.compile(
+    r"the|a|an|its|their|do|does|did|is|are|was|were|have|has|had|that|which|who", re.I
+)
+"""Where the words end that may stand before the noun of a list."""
 _MODAL = re.compile(r"\b(?:can|could|should|must|need\w*|will|would|may|shall)\b", re.I)
 _ASKS_MORE = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|should|must|need\w*|will|would)\b",
@@ -269,6 +273,8 @@ class _RequestParser:
             is_plural = singular != word or word in ("minutes",)
             if word == "minutes" and _DURATION.search(self.rest[: match.start()]):
                 continue
+            if not is_single and (word == "versions" or _STOPS.fullmatch(word)):
+                return None
             known = word in _GENERIC or singular in _NOUNS or self._is_kind(singular)
             if known and (is_plural or is_single):
                 self._cut(match.span())

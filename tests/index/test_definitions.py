@@ -34,6 +34,7 @@ def test_forms(text: str, short: str, long: str) -> None:
         "Run 12: the pump",
         "WCU: it hums all day",
         "NOTE: the pump is off",
+        "WICK: WICK test stand",
         "The WCU (see page 3) hums",
         "",
     ],

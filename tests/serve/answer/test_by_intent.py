@@ -176,6 +176,8 @@ def test_lists_come_from_typed_fields(
         "list documents by Nobody Known",
         "what did the lamp cost",
         "Which talks should I give?",
+        "Which group keeps the notes of the lamp?",
+        "What rule do lamp reports follow?",
         "Why wait two minutes after the change of oil?",
     ],
 )
