@@ -118,6 +118,28 @@ class TimesResponse(_Response):
     whole: float = 0
 
 
+class ReceiptJudgeResponse(_Response):
+    """What a judge of sentences did for an answer.
+
+    Attributes:
+        name: Name of the model server.
+        asked: Number of sentences that it was asked about.
+        judged: Number of those that it judged in time.
+        prompt_tokens: Tokens that it read; 0 if the server does not say.
+        cached_tokens: Those of them from its prefix cache; null if it does not say.
+        has_logprobs: Whether it gave probabilities, not just a word.
+        waited_ms: Time that the answer waited for it.
+    """
+
+    name: str
+    asked: int
+    judged: int
+    prompt_tokens: int
+    cached_tokens: int | None
+    has_logprobs: bool
+    waited_ms: float
+
+
 class ReceiptResponse(_Response):
     """The record of one answer.
 
@@ -137,6 +159,7 @@ class ReceiptResponse(_Response):
             ``prompt_sha256``; empty if none did.
         settings: Settings that affect the answer, by dotted names.
         search_notes: Steps of the search that were cut short.
+        judge: What the judge of its sentences did; null if there was none.
     """
 
     id: str = ""
@@ -165,6 +188,7 @@ class ReceiptResponse(_Response):
     notices: list[str]
     search_notes: list[str]
     times_ms: TimesResponse
+    judge: ReceiptJudgeResponse | None = None
 
     @property
     def skipped(self) -> list[str]:

@@ -49,7 +49,9 @@ def clean_sentence(text: str) -> str:
     'It is 1.61 mm/μs [1].'
     """
     text = _LEAD.sub("", text)
-    text = _EMPHASIS.sub(r"\2", text)
+    parts = re.split(r"(`[^`]*`)", text)  # the odd ones are code
+    parts[::2] = [_EMPHASIS.sub(r"\2", part) for part in parts[::2]]
+    text = "".join(parts)
     text = _LABEL.sub("", text)
     text = _MATH.sub(lambda match: _read_tex(match[1] or match[2]), text)
     if "\\" in text and "`" not in text:

@@ -18,6 +18,7 @@ from dunegpt.index.search.searcher import Searcher
 from dunegpt.schemas.receipts import (
     Ended,
     FiltersResponse,
+    ReceiptJudgeResponse,
     ReceiptPassageResponse,
     ReceiptResponse,
     ReceiptSentenceResponse,
@@ -133,6 +134,7 @@ def receipt_of(
         notices=[_replace_surrogates(notice) for notice in trace.notices],
         search_notes=list(trace.search_notes),
         times_ms=_convert_times(trace.times),
+        judge=ReceiptJudgeResponse(**asdict(trace.judge)) if trace.judge else None,
     )
 
 

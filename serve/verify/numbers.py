@@ -53,6 +53,17 @@ _REDONE = re.compile(
     r"|\bby\s(?:about\s|some\s|roughly\s)?$|=",
     re.I,
 )
+_RATIO = re.compile(
+    r"\b(?:times|factor|as (?:many|much|large|high)|each|per|ratio|fold|average)\b",
+    re.I,
+)
+_LABEL = re.compile(
+    r"\b(?:week|crate|version|run|sensor|step|page|figure|table|section|module|channel"
+    r"|chapter|number|no\.?|phase|type|day|passage|plane|side|board|item|note|release"
+    r"|part|tank|pump|valve|crates|weeks|versions|runs|sensors|modules|pumps)\s$",
+    re.I,
+)
+"""Before a number: it is a name."""
 _IN_ALL = re.compile(r"\b(?:total|in all|altogether|together|makes|sum)\b", re.I)
 _REMAINS = re.compile(r"\b(?:remain\w*|rest|others?|left)\b", re.I)
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
@@ -141,10 +152,12 @@ def _is_derived(quantity: Quantity, sentence: str, nearest: Sequence[str]) -> bo
         return True
     if not (_REDONE.search(before + behind) or _REDONE.search(before)):
         return False
-    own = [q for q in find_quantities(sentence) if q.start != quantity.start]
-    near = [q for part in nearest for q in find_quantities(part)]
-    first = find_quantities(nearest[0]) if nearest else []
+    own = [q for q in _find_operands(sentence) if q.start != quantity.start]
+    near = [q for part in nearest for q in _find_operands(part)]
+    first = _find_operands(nearest[0]) if nearest else []
     results = [*_combine(own, near, quantity), *_combine(near, near, quantity)]
+    if quantity.unit == "%" or _RATIO.search(before + behind):
+        results += [*_divide(own, near, quantity), *_divide(near, near, quantity)]
     if _REMAINS.search(before + behind):
         results += [100.0 - q.value for q in near if q.unit == quantity.unit == "%"]
     in_all = _IN_ALL.search(before + behind)
@@ -173,8 +186,7 @@ def _find_spans(quantity: Quantity, nearest: Sequence[str]) -> Iterator[float]:
 def _combine(
     some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
 ) -> Iterator[float]:
-    """Yield sums, differences and ratios of amounts of one kind."""
-    is_share = like.unit in {"%", "percent", "per cent"}
+    """Yield sums and differences of amounts of one kind."""
     for one in some:
         for other in others:
             if one is other or not have_same_dimension(one, other):
@@ -183,10 +195,32 @@ def _combine(
                 mine, theirs = _get_scale(one, like), _get_scale(other, like)
                 yield one.value * mine + other.value * theirs
                 yield abs(abs(one.value * mine) - abs(other.value * theirs))
-            if one.value and other.value and (is_share or not like.unit):
-                factor = 100.0 if is_share else 1.0
+
+
+def _divide(
+    some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
+) -> Iterator[float]:
+    """Yield ratios of amounts of one kind, in per cent if that is asked for."""
+    factor = 100.0 if like.unit == "%" else 1.0
+    for one in some:
+        for other in others:
+            is_pair = one is not other and have_same_dimension(one, other)
+            if is_pair and one.value and other.value and like.unit in {"%", ""}:
                 yield factor * one.value / other.value
                 yield factor * other.value / one.value
+
+
+def _find_operands(text: str) -> list[Quantity]:
+    """Return the numbers of a text that are amounts; "week 2" and years are none."""
+    return [
+        quantity
+        for quantity in find_quantities(text)
+        if quantity.unit
+        or not (
+            _LABEL.search(text[: quantity.start])
+            or (quantity.digits == 4 and 1900 <= quantity.value < 2100)
+        )
+    ]
 
 
 def _get_scale(quantity: Quantity, like: Quantity) -> float:
