@@ -73,7 +73,7 @@ def _find_nearest(word: str, snapshot: Snapshot, view: ReaderView) -> str:
         for stem in tokenize(candidate):
             if len(stem) > 2:
                 stems.setdefault(stem)
-    known = [stem for stem in stems if lexical.has_word(stem, clause)]
+    known = lexical.select_known(tuple(stems), clause)
     known.sort(key=lambda stem: (stem[0] != word[0], lexical.get_idf(stem)))
     for stem in known:
         rows = lexical.find_word(stem, clause, _MAX_PASSAGES)

@@ -45,6 +45,7 @@ _WRITER_BYTES = 64 << 20
 _MAX_WORDS = 64
 _CACHED_CLAUSES = 64
 _CACHED_WORDS = 50_000
+_CACHED_QUERIES = 1_000
 _LAST_DAY = 4_000_000
 _MAX_SCORE = 1.001
 _PANIC = "PanicException"
@@ -198,6 +199,7 @@ class LexicalIndex:
         self._schema = _build_schema()
         self._cached_filters = lru_cache(_CACHED_CLAUSES)(self._build_filters)
         self._is_known_word = lru_cache(_CACHED_WORDS)(self._has_word)
+        self._select_known = lru_cache(_CACHED_QUERIES)(self._find_known_among)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -303,14 +305,14 @@ class LexicalIndex:
                 weights[word] = known.get(word, self._compute_idf(0))
         return weights
 
-    def has_word(self, word: str, clause: LexicalFilter) -> bool:
-        """Return whether any passage that passes the filter has a word of `tokenize`.
+    def select_known(self, words: Sequence[str], clause: LexicalFilter) -> list[str]:
+        """Return the words of `tokenize` that any passage has which passes the filter.
 
         Raises:
             IndexBrokenError: The index is damaged.
         """
         with self._translate_errors():
-            return bool(self._is_known_word(word, clause))
+            return list(self._select_known(tuple(words), clause))
 
     def get_unknown_weight(self) -> float:
         """Return the weight of a word that no passage has."""
@@ -344,6 +346,27 @@ class LexicalIndex:
     def _compute_idf(self, n: int) -> float:
         return math.log(1 + (self._total_documents - n + 0.5) / (n + 0.5))
 
+    def _find_known_among(
+        self, words: tuple[str, ...], clause: LexicalFilter
+    ) -> tuple[str, ...]:
+        """Return the words that the reader may find, by halving sets that have any.
+
+        Few of many spellings exist, so one search mostly settles a whole set; words of
+        hidden passages take the same searches as words that are nowhere.
+        """
+        if len(words) < 2 or self._total_documents == clause.visible:
+            return tuple(w for w in words if self._is_known_word(w, clause))
+        asked = _AskedWord("", 1, 1.0, tuple((word,) for word in words))
+        query = self._build_query([asked], self._cached_filters(clause))
+        if not self._searcher.search(query, 1, count=False).hits:
+            return ()
+        middle = len(words) // 2
+        return tuple(
+            known
+            for half in (words[:middle], words[middle:])
+            for known in self._find_known_among(half, clause)
+        )
+
     def _has_word(self, word: str, clause: LexicalFilter) -> bool:
         """Return whether any passage that passes the filter has a word."""
         count = self._searcher.doc_freq("body", word)
@@ -370,23 +393,29 @@ class LexicalIndex:
         """
         counts = Counter(tokenize(query)[:_MAX_WORDS])
         alternatives = find_alternatives(query)
+        single = {
+            word: [
+                word,
+                *sorted(f[0] for f in alternatives.get(word, ()) if len(f) == 1),
+            ]
+            for word in counts
+        }
+        known = set(self._select_known(_flatten(single.values()), clause))
+        apart = {
+            word: [f for f in sorted(alternatives.get(word, ())) if len(f) > 1]
+            for word, forms in single.items()
+            if known.isdisjoint(forms)
+        }
+        parts = _flatten(form for forms in apart.values() for form in forms)
+        known.update(self._select_known(parts, clause))
         found = []
         for word, count in counts.items():
-            forms: list[Alternative] = [(word,)]
-            forms += sorted(
-                form for form in alternatives.get(word, ()) if len(form) == 1
-            )
-            known = [form for form in forms if self._is_known_word(form[0], clause)]
-            if not known:
-                known = [
-                    form
-                    for form in sorted(alternatives.get(word, ()))
-                    if len(form) > 1
-                    and all(self._is_known_word(part, clause) for part in form)
-                ]
-            if known:
-                idf = min(sum(map(self.get_idf, form)) for form in known)
-                found.append(_AskedWord(word, count, idf, tuple(known)))
+            forms: list[Alternative]
+            forms = [(form,) for form in single[word] if form in known]
+            forms += [form for form in apart.get(word, ()) if known.issuperset(form)]
+            if forms:
+                idf = min(sum(map(self.get_idf, form)) for form in forms)
+                found.append(_AskedWord(word, count, idf, tuple(forms)))
         return found
 
     def _match_word(self, word: _AskedWord) -> tantivy.Query:
@@ -537,3 +566,8 @@ def _register_tokenizer(index: tantivy.Index) -> None:
     """Register a tokenizer that splits at white space, after `tokenize`."""
     plain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
     index.register_tokenizer("words", plain)
+
+
+def _flatten(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the words of some groups, each once, in order."""
+    return tuple(dict.fromkeys(word for group in groups for word in group))

@@ -84,6 +84,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def run(work: Counter[str], snapshot: Snapshot) -> Run:
     def call(action: Callable[[], object]) -> tuple[Counter[str], object]:
         snapshot.lexical._is_known_word.cache_clear()
+        snapshot.lexical._select_known.cache_clear()
         work.clear()
         result = action()
         return Counter(work), result
