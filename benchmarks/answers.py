@@ -7,12 +7,14 @@ DATA is an indexed data folder; QUESTIONS is JSONL with ``q`` or ``q_hard`` and,
 known, ``type``, ``answer`` and ``gold_doc_ids``. With SETTINGS, the first of its model
 servers generates the answers; without it, answers are extractive. The snapshot is
 always that of DATA. FILE receives the sentences of each answer with their citations,
-rejected sentences with the reason, and the outcome, for human review.
+rejected sentences with the reason, differences, and the outcome, for human review.
 
 With ``--kept``, model output is cached in a file, so that a change of the verifier can
 be measured on the same answers.
 
-Prints outcomes by question type; sentences kept, and rejected by reason; whether a
+Prints scores against the known answers (`benchmarks.answer_scores`) and, for answers
+without a model, what is wrong at which coverage if the least probable are refused;
+outcomes by question type; sentences kept, and rejected by reason; whether a
 cited document contains the answer; milliseconds to the first reference with the
 snapshot already open (p50 and p95); and verification time as a share of all other time.
 """
@@ -31,6 +33,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.answer_scores import RIGHT, count_scores, score_answer
 from benchmarks.retrieval import read_lines
 from dunegpt.config import Settings, load_settings
 from dunegpt.index.search.open import open_searcher
@@ -41,7 +44,7 @@ from dunegpt.serve.llm.messages import Messages
 from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.serve.receipts.recorder import answer_with_receipt
 from dunegpt.serve.verify.verifier import Verifier
-from dunegpt.types import Finished, Notice, References, Sentence
+from dunegpt.types import Difference, Finished, Notice, References, Sentence
 
 PUBLIC = frozenset({"public"})
 
@@ -57,6 +60,9 @@ class TimedAnswer:
     outcome: str = ""
     said: list[Sentence] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    probability: float | None = None
+    score: str = ""
     cited: dict[int, tuple[str, str]] = field(default_factory=dict)
     first_ms: float = 0.0
     whole_s: float = 0.0
@@ -137,8 +143,11 @@ def ask(
                 answer.said.append(event)
             case Notice():
                 answer.notices.append(event.text)
+            case Difference():
+                answer.differences.append(event)
             case Finished():
                 answer.outcome = event.outcome.value
+                answer.probability = event.probability
                 answer.cited = {
                     c.number: (c.hit.document.id, c.quote)
                     for c in event.references
@@ -146,18 +155,25 @@ def ask(
                 }
     answer.whole_s = time.perf_counter() - clock
     answer.verify_s = TimedVerifier.seconds
+    shown = [sentence.text for sentence in answer.kept]
+    answer.score = score_answer(item | {"q": answer.question}, shown, answer.outcome)
     return answer
 
 
 def as_text(number: int, answer: TimedAnswer) -> str:
     """Return an answer as text for review."""
-    lines = [f"## {number}. {answer.question}", f"({answer.kind}; {answer.outcome})"]
+    facts = f"{answer.kind}; {answer.outcome}; {answer.score}; {answer.probability}"
+    lines = [f"## {number}. {answer.question}", f"({facts})"]
     lines += [f"expected: {answer.right}"] if answer.right else []
     for sentence in answer.said:
         marks = "".join(f"[{n}]" for n in sentence.citations)
         why = "" if sentence.supported else f"   <-- left out: {sentence.reason}"
         lines.append(f"- {sentence.text} {marks}{why}")
     lines += [f"! {text}" for text in answer.notices]
+    lines += [
+        f"≠ {d.newer.text} [{d.newer.citation}], {d.older.text} [{d.older.citation}]"
+        for d in answer.differences
+    ]
     for number_, (document, quote) in answer.cited.items():
         right = "right document" if _is_gold(document, answer.gold) else "another one"
         lines.append(f"  [{number_}] {document} ({right}): {' '.join(quote.split())}")
@@ -184,6 +200,16 @@ def report(answers: list[TimedAnswer]) -> dict[str, Any]:
     for kind, counts in sorted(by_type.items()):
         table.add_row(kind, *(str(counts[name]) for name in names))
     console.print(table)
+    scores = {
+        kind: count_scores(a.score for a in answers if kind in (a.kind, "all"))
+        for kind in sorted({answer.kind for answer in answers} | {"all"})
+    }
+    for kind, told in scores.items():
+        console.print(
+            f"{kind}:", ", ".join(f"{n} {share}" for n, share in told.items())
+        )
+    risks = measure_risk(answers)
+    console.print("wrong or partly right, by coverage:", risks)
     reasons = Counter(
         re.sub(r"^.* (is not in the source)$", r"something \1", s.reason)
         .replace("the source backs it by", "backed by")
@@ -206,6 +232,9 @@ def report(answers: list[TimedAnswer]) -> dict[str, Any]:
     share = verify / max(total - verify, 1e-9)
     console.print(f"checking took {verify:.1f} s: {share:.1%} of all other time")
     return {
+        "scores": scores,
+        "risk_by_coverage": risks,
+        "differences": sum(len(answer.differences) for answer in answers),
         "outcomes": {kind: dict(counts) for kind, counts in by_type.items()},
         "kept": kept,
         "left_out": dict(reasons),
@@ -213,6 +242,22 @@ def report(answers: list[TimedAnswer]) -> dict[str, Any]:
         "verification_s": verify,
         "whole_s": total,
     }
+
+
+def measure_risk(answers: list[TimedAnswer]) -> dict[str, float]:
+    """Return the share of answers that are not right, at several coverages.
+
+    At a coverage of 80 %, the least probable fifth of all questions is refused. What
+    was refused anyway comes last, and is not right if it was answerable.
+    """
+    judged = [answer for answer in answers if answer.probability is not None]
+    judged.sort(key=lambda answer: -(answer.probability or 0.0))
+    risks = {}
+    for coverage in (20, 40, 60, 80, 100):
+        first = judged[: round(len(judged) * coverage / 100)]
+        wrong = sum(answer.score != RIGHT for answer in first)
+        risks[f"{coverage} %"] = round(wrong / max(len(first), 1), 3)
+    return risks
 
 
 def main() -> None:

@@ -116,6 +116,9 @@ class AnswerSettings(_SettingsModel):
     Attributes:
         unsupported: ``mark`` shows an unsupported sentence with the reason; ``drop``
             leaves it out and counts it.
+        reader: Which reader chooses the sentences of answers without a model: a folder
+            with ``model.onnx`` and ``tokenizer.json``; ``auto`` for the package
+            dunegpt-reader, if it is installed; ``none``.
         rewrite: Also search with a rewrite of the question in the documents' words.
         rerank_by_model: Let a language model rerank the passages.
         budget_s: Time limit in seconds for all LLM calls before the answer, including
@@ -133,6 +136,7 @@ class AnswerSettings(_SettingsModel):
     """
 
     unsupported: Literal["mark", "drop"] = "mark"
+    reader: str = "auto"
     rewrite: bool = False
     rerank_by_model: bool = False
     budget_s: float = Field(5, gt=0)

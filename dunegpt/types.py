@@ -458,6 +458,8 @@ class Finished:
         dropped: Number of a model's sentences that were not supported.
         receipt: Id of the answer's receipt; empty if none was kept. Random, so it is
             ignored when answers are compared.
+        probability: Probability, by the fitted judgement, that the best sentence of the
+            documents answers; None if it was not judged.
     """
 
     outcome: Outcome
@@ -465,6 +467,7 @@ class Finished:
     references: tuple[Citation, ...]
     dropped: int = 0
     receipt: str = field(default="", compare=False, repr=False)
+    probability: float | None = field(default=None, compare=False)
 
 
 AnswerEvent: TypeAlias = (

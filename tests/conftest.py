@@ -35,6 +35,7 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(home))
     monkeypatch.delenv("DUNEGPT_CONFIG", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("DUNEGPT_ANSWER__READER", "none")
     monkeypatch.chdir(home)
 
 

@@ -253,6 +253,8 @@ class AskResponse(_Response):
         was_rewritten: Whether the two differ.
         answer: The sentences with citation markers.
         dropped: Number of a model's sentences that were not supported.
+        probability: Probability that the best sentence of the documents answers, by the
+            fitted judgement; null if a model wrote the answer, or nothing was judged.
         receipt: Id for ``dunegpt replay``; empty if no receipt was kept.
     """
 
@@ -268,6 +270,7 @@ class AskResponse(_Response):
     references: list[ReferenceResponse]
     notices: list[str]
     dropped: int
+    probability: float | None
     receipt: str
 
 

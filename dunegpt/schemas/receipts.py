@@ -155,6 +155,8 @@ class ReceiptResponse(_Response):
         use_model: Whether a model was allowed to write.
         error: Name of the error that ended it.
         outcome: Null, like ``mode``, unless it finished.
+        probability: Probability that the best sentence of the documents answers; null
+            if it was not judged.
         server: Model server that wrote the answer, with ``model`` and
             ``prompt_sha256``; empty if none did.
         settings: Settings that affect the answer, by dotted names.
@@ -177,6 +179,7 @@ class ReceiptResponse(_Response):
     error: str
     outcome: Outcome | None
     mode: Mode | None
+    probability: float | None = None
     snapshot: str
     server: str
     model: str

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 MAX_QUOTE = 400
-"""Longer quotes are cut at the ends of lines, and there at so many characters."""
+"""Longer quotes are cut at the ends of lines; long lines, between clauses or words."""
 _WINDOW = 12
 """Characters before a boundary that an abbreviation is looked for in."""
 
@@ -125,6 +125,7 @@ ANSWER_RULES = SentenceRules(
     joint=_JOINT,
 )
 """Of what a model writes: each new line may begin a sentence."""
+_CLAUSE_END = re.compile(r"[;:.,](?=\s)")
 _ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")
 """Rows of a table: each stands for itself."""
 
@@ -183,5 +184,19 @@ def _split_long(sentence: str) -> Iterator[str]:
     if len(sentence) <= MAX_QUOTE and not _ROWS.search(sentence):
         parts = [sentence]
     else:
-        parts = [part[:MAX_QUOTE].strip() for part in sentence.split("\n")]
+        parts = [part for line in sentence.split("\n") for part in _wrap(line.strip())]
     yield from (part for part in parts if part)
+
+
+def _wrap(line: str) -> Iterator[str]:
+    """Yield a line in pieces of at most `MAX_QUOTE` characters, cut between clauses.
+
+    Where there is no clause they are cut between words, and a longer word as it comes.
+    """
+    while len(line) > MAX_QUOTE:
+        ends = [m.end() for m in _CLAUSE_END.finditer(line, 0, MAX_QUOTE)]
+        good = [end for end in ends if end > MAX_QUOTE / 2]
+        end = good[-1] if good else line.rfind(" ", 0, MAX_QUOTE) + 1 or MAX_QUOTE
+        yield line[:end].rstrip()
+        line = line[end:].lstrip()
+    yield line

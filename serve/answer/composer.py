@@ -14,15 +14,12 @@ from functools import cached_property
 from dunegpt.document_status import format_status
 from dunegpt.errors import ModelError
 from dunegpt.index.search.reader_index import ReaderIndex, SearchResult
-from dunegpt.serve.answer.citations import collapse_whitespace, make_citation
+from dunegpt.serve.answer.candidates import Candidate, format_answer
+from dunegpt.serve.answer.citations import make_citation
 from dunegpt.serve.answer.conflicts import find_conflicts
-from dunegpt.serve.answer.extractive import (
-    CONFIDENT_SCORE,
-    Candidate,
-    SentenceScorer,
-    select_answers,
-)
+from dunegpt.serve.answer.extractive import SentenceScorer, select_answers
 from dunegpt.serve.answer.generation import AnswerWriter
+from dunegpt.serve.answer.reader import find_reader
 from dunegpt.serve.answer.refusal import check_answer_type, refusal_reason
 from dunegpt.serve.answer.trace import AnswerTrace
 from dunegpt.serve.llm.permissions import may_send_hit
@@ -48,7 +45,6 @@ _MIN_WORD_SHARE = 0.4
 _WEAK_ANSWER_NOTICE = (
     "No sentence found answers plainly; these come nearest to the question."
 )
-_LIST_MARK = re.compile(r"^(?:[-*\u2022]\s+)+|^[\s|]+|[\s|]+$")
 
 
 class AnswerComposer:
@@ -93,7 +89,8 @@ class AnswerComposer:
         self.is_named = bool(found.hits) and found.hits[0].found_by is FoundBy.ID
         asked = self._get_search_text()
         weights = index.get_word_weights(asked)
-        self.scorer = SentenceScorer(asked, weights, encoder)
+        reader = find_reader(self.settings)
+        self.scorer = SentenceScorer(asked, weights, encoder, reader)
         self.quotes = {hit.rank: self.scorer.select_quote(hit) for hit in found.hits}
         self.cited: set[int] = set()
         self.supported_texts: list[str] = []  # sentences of the model
@@ -205,16 +202,14 @@ class AnswerComposer:
 
     def _extract(self, outcome: Outcome = Outcome.ANSWERED) -> Iterator[AnswerEvent]:
         """Yield the best sentences verbatim, if any of them answers."""
-        best = list(select_answers(self.candidates, self.scorer.answer_type))
-        if best and best[0].score < CONFIDENT_SCORE and not self.is_named:
+        probability = self.scorer.probability(self.result.hits)
+        if probability < self.scorer.judgement.doubt and not self.is_named:
             yield Notice(_WEAK_ANSWER_NOTICE)
-        for candidate in best:
+        for candidate in select_answers(self.candidates):
             number = candidate.hit.rank
             self.cited.add(number)
             self._set_quote(number, candidate.text)
-            yield Sentence(
-                _LIST_MARK.sub("", collapse_whitespace(candidate.text)), (number,)
-            )
+            yield Sentence(format_answer(candidate), (number,))
         if not self.cited and outcome is Outcome.ANSWERED:
             outcome = Outcome.NOT_IN_DOCUMENTS
         yield from self._finish(outcome, Mode.EXTRACTIVE)
@@ -328,7 +323,9 @@ class AnswerComposer:
         final = tuple(
             replace(c, cited=c.number in self.cited) for c in self._make_citations()
         )
-        yield Finished(outcome, mode, final)
+        is_judged = mode is Mode.EXTRACTIVE
+        probability = self.scorer.last_probability if is_judged else None
+        yield Finished(outcome, mode, final, probability=probability)
 
 
 _ASKS_ABOUT_DOCUMENT = re.compile(

@@ -1,9 +1,10 @@
 """Where documents give different numbers for what reads like the same quantity.
 
-Two sentences of different documents that both bear on the question, have most of their
-words in common and one amount of a kind each, which no rounding makes equal. Both are
-shown with their dates: which of them holds, a reader decides. Knows no meaning: a
-difference may be one of conditions that the sentences do not name.
+Two sentences of different documents that both bear on the question and have one amount
+of a kind each, which no rounding makes equal. All that one of them says of what the
+amount is of, the other says as well; else they may speak of two things, and nothing is
+told. Both are shown with their dates: which of them holds, a reader decides. Knows no
+meaning: a difference may be one of conditions that the sentences do not name.
 """
 
 import re
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from dunegpt.index.passage_text import make_context_line
-from dunegpt.serve.answer.extractive import Candidate
+from dunegpt.serve.answer.candidates import Candidate
+from dunegpt.serve.answer.subjects import Named, find_numbered_things
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.quantities import (
     Quantity,
@@ -22,11 +24,20 @@ from dunegpt.text.quantities import (
 )
 from dunegpt.types import Amount, Difference, Hit
 
-_MIN_SCORE_RATIO = 0.7
-"""Sentences that answer less well than this share of the best one do not count."""
+_MIN_SCORE_RATIO = 0.3
+"""Sentences that answer less probably than this share of the best one do not count."""
 _MAX_CANDIDATES = 12
-_MIN_OVERLAP = 0.6
 _MIN_SHARED_WORDS = 2
+_LIGHT_WORDS = frozenset(
+    tokenize(
+        "held holds amounts amounted set measured reached reaches equals given used"
+        " runs operates operated has have value about approximately around roughly"
+        " nearly now currently typically found kept stays remains raised lowered"
+        " changed increased reduced today new foreseen planned chosen specified"
+        " corresponds total thick long wide high deep heavy"
+    )
+)
+"""Words that two sentences about one quantity need not share."""
 _QUALIFIER = re.compile(
     r"\b(?:[A-Z][\w-]*[A-Z0-9][\w-]*|first|second|third|fourth|near|far|upper|lower|top"
     r"|bottom|inner|outer|left|right|north|south|east|west|horizontal|vertical|min\w*"
@@ -48,7 +59,8 @@ class _Statement:
 
     Attributes:
         others: The sentence's other amounts that have units.
-        context_words: The sentence's words beside its numbers.
+        context_words: The words that tell what the amount is of.
+        things: The numbered things that sentence and heading name.
     """
 
     hit: Hit
@@ -57,6 +69,7 @@ class _Statement:
     others: tuple[Quantity, ...]
     context_words: frozenset[str]
     qualifiers: frozenset[str]
+    things: frozenset[Named]
 
     def is_only_one_of_its_kind(self) -> bool:
         """Return whether the sentence has no other amount of this dimension."""
@@ -70,7 +83,11 @@ def find_conflicts(found: Sequence[Candidate]) -> Iterator[Difference]:
         found: Sentences of the hits, best first.
     """
     best = found[0].score if found else 0.0
-    near = [c for c in found[:_MAX_CANDIDATES] if c.score >= _MIN_SCORE_RATIO * best]
+    near = [
+        c
+        for c in found[:_MAX_CANDIDATES]
+        if c.score >= _MIN_SCORE_RATIO * best and not c.is_quoted
+    ]
     statements = [s for candidate in near for s in _extract_statements(candidate)]
     seen: set[frozenset[str]] = set()
     for one, other in combinations(statements, 2):
@@ -94,12 +111,20 @@ def _extract_statements(candidate: Candidate) -> Iterator[_Statement]:
     qualifiers = frozenset(
         m.casefold() for m in (*_QUALIFIER.findall(bare), *_DETECTOR.findall(head))
     )
-    context_words = frozenset(tokenize(bare))
+    context_words = frozenset(tokenize(bare)) - _LIGHT_WORDS
+    named = find_numbered_things(f"{candidate.hit.passage.heading}\n{bare}")
+    things = frozenset(named)
     amounts = [quantity for quantity in quantities if quantity.unit]
     for amount in amounts:
         others = tuple(other for other in amounts if other is not amount)
         yield _Statement(
-            candidate.hit, candidate.text, amount, others, context_words, qualifiers
+            candidate.hit,
+            candidate.text,
+            amount,
+            others,
+            context_words,
+            qualifiers,
+            things,
         )
 
 
@@ -108,12 +133,12 @@ def _is_conflict(one: _Statement, other: _Statement) -> bool:
 
     Dimensions are compared last: to load the units takes a tenth of a second.
     """
-    shared = len(one.context_words & other.context_words)
+    shared = one.context_words & other.context_words
     return (
-        shared >= _MIN_SHARED_WORDS
-        and shared
-        >= _MIN_OVERLAP * min(len(one.context_words), len(other.context_words))
+        len(shared) >= _MIN_SHARED_WORDS
+        and shared in (one.context_words, other.context_words)
         and one.qualifiers == other.qualifiers
+        and one.things == other.things
         and have_same_dimension(one.amount, other.amount)
         and one.is_only_one_of_its_kind()
         and other.is_only_one_of_its_kind()

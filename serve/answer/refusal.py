@@ -1,9 +1,7 @@
 """Whether what was found can hold an answer at all, and if not, why.
 
-Measured on 46 answerable and 9 unanswerable questions on DUNE texts: the score of the
-best passage tells questions from outside the field (AUC .99), not unanswerable ones
-inside it (.63); the share of the question's words in the best passage tells those
-(.91). Years, versions and numbers that name something are matched exactly.
+Years, versions, and numbers and codes that name something are matched exactly. Whether
+a sentence answers, a fitted judgement tells (`dunegpt.serve.answer.judgement`).
 """
 
 import re
@@ -16,8 +14,9 @@ from dunegpt.text.variants import add_asked_words, find_alternatives
 from dunegpt.types import FoundBy, Hit
 
 MIN_SCORE = 0.30
-MIN_WORD_SHARE = 0.55
-MIN_PASSAGE_SHARE = 0.45
+MIN_WORD_SHARE = 0.5
+"""If the passages together have less of the question's words, by weight, it is about
+something else, and nothing is judged."""
 
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _NUMBERED = re.compile(
@@ -39,13 +38,14 @@ def refusal_reason(
         hits: What was found.
         judge: Of the question.
         will_be_read: Whether a model reads the passages: then other words than the
-            question's may carry the answer, and shares of words decide nothing.
+            question's may carry the answer, and no sentence is judged.
     """
     if not hits:
         return "No passage was found."
     if hits[0].found_by is FoundBy.ID:
         return None
-    if max(hit.score for hit in hits) < MIN_SCORE:
+    is_far = max(hit.score for hit in hits) < MIN_SCORE
+    if is_far and max(judge.word_share(format_hit(hit)) for hit in hits) < 1:
         return "No passage comes near the question."
     flat = re.sub(r"\s+", " ", "\n".join(map(format_hit, hits))).casefold()
     present = add_asked_words(set(tokenize(flat)), find_alternatives(question))
@@ -59,11 +59,25 @@ def refusal_reason(
         return None
     if reason := check_answer_type(hits, judge):
         return reason
-    passage = max(judge.word_share(format_hit(hit)) for hit in hits)
-    if judge.combined_word_share(hits) < MIN_WORD_SHARE or passage < MIN_PASSAGE_SHARE:
-        missing = ", ".join(judge.find_missing_words(hits)[:3])
-        return f"No passage found mentions {missing or 'enough of the question'}."
-    return None
+    return _judge_sentences(hits, judge)
+
+
+def _judge_sentences(hits: Sequence[Hit], judge: SentenceScorer) -> str | None:
+    """Return why no sentence of the hits answers, or None if one may.
+
+    What the passage of the best one lacks is the reason.
+    """
+    if judge.word_share("\n".join(map(format_hit, hits))) < MIN_WORD_SHARE:
+        named = ", ".join(judge.find_missing_words(hits)[:3])
+        return f"No passage found mentions {named or 'enough of the question'}."
+    if judge.probability(hits) >= judge.judgement.threshold:
+        return None
+    ranked = judge.rank_sentences(hits)
+    if not ranked:
+        return "No passage found is about exactly what is asked for."
+    if missing := judge.find_missing_words([ranked[0].hit]):
+        return f"No passage found that is about it mentions {missing[0]}."
+    return "No sentence found answers the question."
 
 
 def check_answer_type(hits: Sequence[Hit], judge: SentenceScorer) -> str:

@@ -133,5 +133,6 @@ def collect_response(question: str, events: Sequence[AnswerEvent]) -> AskRespons
         references=[ReferenceResponse.from_citation(c) for c in finished.references],
         notices=notices,
         dropped=finished.dropped,
+        probability=finished.probability,
         receipt=finished.receipt,
     )

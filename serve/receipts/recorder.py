@@ -123,6 +123,7 @@ def receipt_of(
         error=error,
         outcome=finished.outcome if finished else None,
         mode=finished.mode if finished else None,
+        probability=finished.probability if finished else None,
         snapshot=trace.snapshot,
         server=wrote.name if wrote else "",
         model=wrote.model if wrote else "",

@@ -7,8 +7,8 @@ import pytest
 
 from dunegpt.config import Settings
 from dunegpt.index.build import build
+from dunegpt.serve.answer.candidates import Candidate
 from dunegpt.serve.answer.conflicts import find_conflicts
-from dunegpt.serve.answer.extractive import Candidate
 from dunegpt.types import Difference, Finished
 from tests.index.corpus import PUBLIC, document, fill, readers
 from tests.serve.answer.references import hit
@@ -106,7 +106,7 @@ def test_one_document_does_not_contradict_itself() -> None:
 
 def test_what_hardly_answers_does_not_count() -> None:
     texts = ("The cathode voltage is 180 kV.", "The cathode voltage is 175 kV.")
-    candidates = [Candidate(hit(t, n), t, 0.9 / n) for n, t in enumerate(texts, 1)]
+    candidates = [Candidate(hit(t, n), t, 0.9 / n**3) for n, t in enumerate(texts, 1)]
     assert list(find_conflicts(candidates)) == []
     assert list(find_conflicts([])) == []
 

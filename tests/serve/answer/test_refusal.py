@@ -76,7 +76,7 @@ def test_a_reader_may_find_other_words(tmp_path: Path, tiny_encoder: Path) -> No
 
 
 def test_nothing_near(tmp_path: Path, tiny_encoder: Path) -> None:
-    question = "What is the drift field?"
+    question = "What is the drift field of a quokka?"
     assert reason(tmp_path / "a", tiny_encoder, question, [])
     far = [hit(TEXTS[0], score=0.1)]
     assert reason(tmp_path / "b", tiny_encoder, question, far, read=True)
