@@ -35,7 +35,6 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(home))
     monkeypatch.delenv("DUNEGPT_CONFIG", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("DUNEGPT_ANSWER__READER", "none")
     monkeypatch.chdir(home)
 
 
@@ -57,6 +56,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def one_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the certificates of all authorities once, not for each client."""
     monkeypatch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
+
+
+@pytest.fixture(autouse=True)
+def no_trained_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let answers be the same whether the package dunegpt-reader is installed or not."""
+    monkeypatch.setattr("dunegpt.serve.answer.reader.PACKAGE", "no_such_package")
 
 
 @pytest.fixture(scope="session")

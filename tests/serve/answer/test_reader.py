@@ -1,5 +1,6 @@
 """The reader: found, loaded, asked, and left out; with its real weights as well."""
 
+import importlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -84,8 +85,7 @@ def test_a_damaged_one_is_told(folder: Path) -> None:
     ],
 )
 def test_the_real_one_reads(question: str, text: str, right: str) -> None:
-    reader = find_reader(Settings())
-    assert reader is not None
+    folder = Path(str(importlib.import_module(PACKAGE).__file__)).parent
     candidates = list(extract_candidates(hit(text)))
-    logits = reader.read(question, candidates)
+    logits = Reader(folder).read(question, candidates)
     assert candidates[logits.index(max(logits))].text == right
