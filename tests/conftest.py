@@ -60,7 +60,7 @@ def one_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_trained_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let answers be the same whether the package dunegpt-reader is installed or not."""
+    """Let answers be the same whether dunegpt-reader is installed or not."""
     monkeypatch.setattr("dunegpt.serve.answer.reader.PACKAGE", "no_such_package")
 
 
