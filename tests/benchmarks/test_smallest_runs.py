@@ -1,6 +1,7 @@
 """Each benchmark runs on a tiny generated input, and gives plausible figures."""
 
 import json
+import lzma
 import os
 import random
 import re
@@ -227,6 +228,67 @@ def test_support(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None
     assert found["false_alarms"]["dune"]["cases"] == DOCUMENTS
     numbers = found["corrupted"]["number"]
     assert numbers["caught"] > 0.9 * numbers["cases"] > 0
+
+
+@pytest.fixture
+def judged_answers(tmp_path: Path) -> Path:
+    """Give a folder with recorded answers, each with a true and a flawed sentence."""
+    items = []
+    for n, topic in enumerate(TOPICS):
+        passage = (
+            f"The {topic} of module {n} has {10 + n} sensors and is tested in May."
+        )
+        prompt = f"Question: ?\n\nPassages:\n\n[1] Note (n:{n}, undated)\n{passage}"
+        messages = [["system", "Rules."], ["user", f"{prompt}\n\nQuestion: ?"]]
+        true = {
+            "text": f"The {topic} of module {n} has {10 + n} sensors [1].",
+            "judge": 0.9,
+        }
+        wrong = {
+            "sentence": f"The {topic} of module {n} has {30 + n} sensors [1].",
+            "kind": "wrong-number",
+            "judge": 0.05,
+        }
+        items.append(
+            {
+                "question": f"How many sensors has the {topic}?",
+                "messages": messages,
+                "answer_sentences": [true],
+                "flawed": [wrong],
+            }
+        )
+    text = "".join(f"{json.dumps(item)}\n" for item in items)
+    (tmp_path / "answers.jsonl.xz").write_bytes(lzma.compress(text.encode()))
+    return tmp_path
+
+
+def test_verifier(
+    indexed: tuple[Corpus, dict[str, Any]], judged_answers: Path, tmp_path: Path
+) -> None:
+    corpus, _ = indexed
+    (encoder,) = {
+        f.parent for f in DataDir(corpus.data).snapshots.rglob("tokenizer.json")
+    }
+    out = tmp_path / "verifier.json"
+    options = ["--encoder", encoder, "--judge", "recorded", "--json", out]
+    measure("verifier", judged_answers, *options)
+    found = json.loads(out.read_text())
+    assert found["recorded"]["true"] == [0, len(TOPICS)]
+    assert found["recorded"]["wrong-number"] == [0, len(TOPICS)]
+    assert found["unseen"]["all wrong"][1] > 150
+    printed = measure("fit_verifier", judged_answers, "--encoder", encoder)
+    assert "threshold" in printed
+
+
+def test_judge(judged_answers: Path, tmp_path: Path) -> None:
+    with fake_model(["It is cold [1]."]) as model:
+        settings = tmp_path / "dunegpt.toml"
+        settings.write_text(
+            f'[llm.fake]\nbase_url = "{model.url}"\nmodel = "fake"\n', "utf-8"
+        )
+        printed = measure("judge", judged_answers, "--config", settings, "--prompts", 3)
+    assert "3 prompts, 6 sentences judged" in printed
+    assert "had cached: 88.9%" in printed
 
 
 @pytest.fixture(scope="module")
