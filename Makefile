@@ -8,6 +8,8 @@
 # make test-real-full  the same, everything in full; SUITES="push models" takes some
 # make llm        a small model server for a machine without a GPU, in .llm (4 GB);
 #                 LLM=llama.cpp takes that instead of vLLM (0.3 GB)
+# make reader     train the reader of packages/dunegpt-reader again (half an hour);
+#                 READER_ARGS="--extra-data EVAL --found FILE" with more data
 # make schemas    write docs/schemas again after a change of dunegpt/schemas/*.py
 #
 # PYTHON=python3.12 takes another Python; PIP_ARGS="--index-url ..." another index.
@@ -21,6 +23,7 @@ LLM ?= vllm
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
 SUITES ?=
+READER_ARGS ?=
 REAL := $(BIN)/python -m tests.real.run
 UNIT := $(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
 FAST := $(UNIT) -m "not slow" --hypothesis-profile=check
@@ -28,7 +31,7 @@ CLOCK ?= 2028-02-29T20:00
 ZONE ?= Pacific/Pago_Pago
 
 .PHONY: demo install test unit real test-real test-real-full packages acceptance check \
-  check-clock lint llm schemas clean
+  check-clock lint llm reader schemas clean
 
 install: .venv/installed
 
@@ -36,7 +39,8 @@ install: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "DUNE-GPT needs Python 3.11 or newer; name one with PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[dev]' \
+	  ./packages/dunegpt-reader
 	@touch $@
 
 demo: install
@@ -86,6 +90,10 @@ lint: install
 
 llm: install
 	@$(BIN)/python examples/set_up_llm.py $(LLM)
+
+reader: install
+	nice -n 19 $(BIN)/python packages/dunegpt-reader/training/train.py \
+	  --out packages/dunegpt-reader/dunegpt_reader $(READER_ARGS)
 
 schemas: install
 	$(BIN)/python docs/schemas/write.py

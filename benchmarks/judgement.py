@@ -2,7 +2,7 @@
 
     python -m benchmarks.judgement --prepare EVAL SETS
     python -m benchmarks.judgement --set DATA QUESTIONS [--set DATA QUESTIONS ...]
-        [--reader FOLDER] [--cache FILE] [--write]
+        [--reader FOLDER] [--cache FILE] [--write | --groups FILE]
 
 DATA is an indexed data folder; QUESTIONS is JSONL: ``q``, ``answers`` (texts, one of
 which an answering sentence has; none if the documents do not answer), ``quote`` (the
@@ -19,7 +19,7 @@ best one of a question does (``answer``), the latter two in the variants with th
 and with vectors. Questions that the reader has seen do not count in its variant. All
 that is printed is by cross-validation in five folds of documents: the share of
 questions whose best sentence is right, AUC, and the risk-coverage curve. ``--write``
-writes ``serve/answer/judgement.toml``.
+writes ``serve/answer/judgement.toml``; ``--groups`` writes data to train the reader on.
 """
 
 import argparse
@@ -57,7 +57,7 @@ from dunegpt.text.analyzer import tokenize
 
 PUBLIC = frozenset({"public"})
 TARGET = Path(__file__).parents[1] / "serve/answer/judgement.toml"
-THRESHOLDS = {"vectors": (0.22, 0.35), "reader": (0.2, 0.4)}
+THRESHOLDS = {"vectors": (0.17, 0.35), "reader": (0.17, 0.4)}
 """Below the first an answer is refused, below the second it is told with a doubt."""
 ANSWERED_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 _SEEN_BY_MODELS = 18
@@ -81,6 +81,7 @@ class Asked:
     labels: list[int] = field(default_factory=list)
     models: dict[str, dict[int, Features]] = field(default_factory=dict)
     is_seen: bool = False
+    item: dict[str, Any] = field(default_factory=dict)
 
 
 def label(candidate: Candidate, item: dict[str, Any], question: Question) -> int:
@@ -121,6 +122,7 @@ def ask_all(data: Path, path: Path) -> Iterator[Asked]:
                 [c for c, _ in pairs],
                 [f for _, f in pairs],
                 is_seen=item.get("seen", False),
+                item=item,
             )
             asked.labels = [label(c, item, asked.question) for c in asked.candidates]
             seen = sorted(
@@ -378,6 +380,34 @@ def _format_model(name: str, model: LogisticModel) -> Iterator[str]:
         yield f"{feature} = {weight:.4f}"
 
 
+def write_groups(all_asked: Sequence[Asked], path: Path) -> None:
+    """Write what the reader's training reads: questions with candidates as found.
+
+    Where no candidate answers, the known quote is added.
+    """
+    items = []
+    for asked in all_asked:
+        places = [n for n in asked.models["vectors"] if asked.labels[n] >= 0]
+        contexts = [asked.candidates[n].context for n in places]
+        sentences = [asked.candidates[n].shown for n in places]
+        answers = [at for at, n in enumerate(places) if asked.labels[n] == 1]
+        quote = asked.item.get("quote")
+        if quote and not answers:
+            answers = [len(sentences)]
+            contexts.append(contexts[0] if contexts else "")
+            sentences.append(clean_markup(quote))
+        items.append(
+            {
+                "q": asked.question.text,
+                "doc_id": asked.item.get("doc_id", ""),
+                "contexts": contexts,
+                "sentences": sentences,
+                "answers": answers,
+            }
+        )
+    _write_lines(path, items)
+
+
 def prepare_sets(evaluation: Path, out: Path) -> None:
     """Write questions of the development data in this module's form."""
     out.mkdir(parents=True, exist_ok=True)
@@ -421,6 +451,7 @@ def main() -> None:
     parser.add_argument(
         "--set", type=Path, nargs=2, action="append", metavar=("DATA", "QUESTIONS")
     )
+    parser.add_argument("--groups", type=Path)
     parser.add_argument("--reader", type=Path)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--write", action="store_true")
@@ -438,6 +469,9 @@ def main() -> None:
                 for a in all_asked
             ]
             options.cache.write_bytes(pickle.dumps(bare))
+    if options.groups:
+        write_groups(all_asked, options.groups)
+        return
     variants = ["vectors"]
     if options.reader:
         add_reader(all_asked, Reader(options.reader))

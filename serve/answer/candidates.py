@@ -28,6 +28,12 @@ _LINE_MARK = re.compile(r"^(?:\s*(?:#{1,6}|[-*+\u2022\u25e6\u25aa]|>+)\s+)+")
 _RULE = re.compile(r"[\s|:=_*+-]*")
 _ATTRIBUTES = re.compile(r"\s*\{[:.#][^{}]*\}\s*$")
 _CELL = re.compile(r"\s*(?<!\|)\|(?!\|)\s*|\t+|(?<=\S)\s{3,}(?=\S)")
+_SAYS_SOMETHING = re.compile(r"\d|\w\W+\w")
+"""A digit, or two words: a name below a mail says nothing."""
+_MAIL_HEADER = re.compile(
+    r"(?:From|To|Cc|Sent|Subject|Von|An|Gesendet|Betreff): |On .{5,80} wrote:$"
+    r"|-+ ?(?:Original|Forwarded|Urspr)"
+)
 _QUOTED = re.compile(r"^\s*>")
 _QUOTE_BEGINS = re.compile(
     r"^\s*(?:-+\s*(?:original message|forwarded message|urspr\w+ nachricht)|\[quoted"
@@ -100,7 +106,7 @@ def extract_candidates(hit: Hit) -> Iterator[Candidate]:
         is_apart = "\n\n" in text[end:start] or not end
         end = start + len(piece)
         shown = clean_markup(piece)
-        if not any(map(str.isalnum, shown)):
+        if not any(map(str.isalnum, shown)) or _MAIL_HEADER.match(shown):
             continue
         cells = split_cells(piece)
         ends_alone = text.startswith("\n\n", end) or end == len(text)
@@ -108,10 +114,10 @@ def extract_candidates(hit: Hit) -> Iterator[Candidate]:
         if kind is Kind.ROW:
             header = header if header and len(header) == len(cells) else []
             shown = format_row(cells, header)
-            header = header or cells
+            header = header or _accept_header(cells)
         else:
             header = []
-        if piece not in seen:
+        if piece not in seen and _SAYS_SOMETHING.search(shown):
             seen.add(piece)
             is_quoted = bool(_QUOTED.match(piece)) or bool(
                 quote_starts and start >= quote_starts.start()
@@ -177,6 +183,14 @@ def format_row(cells: list[str], header: list[str]) -> str:
     return "; ".join(
         f"{name}: {cell}" if name else cell for name, cell in named if cell
     )
+
+
+def _accept_header(cells: list[str]) -> list[str]:
+    """Return the cells of a first row if they name columns: they have no digits.
+
+    Without, it is a table of keys and values, whose rows name each other nothing.
+    """
+    return [] if any(char.isdigit() for cell in cells for char in cell) else cells
 
 
 def _split(text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ Words choose which candidates are read, a reader or the encoder of the index rea
 and a fitted judgement makes a probability of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dunegpt.index.encoder.onnx import Encoder
@@ -20,6 +20,7 @@ from dunegpt.serve.answer.features import (
 from dunegpt.serve.answer.judgement import Judgement, load_judgement, load_prefilter
 from dunegpt.serve.answer.reader import Reader
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.quantities import Quantity, find_quantities, have_same_dimension
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
@@ -95,7 +96,7 @@ class SentenceScorer:
     def _rank(self, hits: Sequence[Hit]) -> list[Candidate]:
         rated = [
             (load_prefilter().predict(features), features, candidate)
-            for candidate, features in self.describe_candidates(hits)
+            for candidate, features in _drop_overruled(self.describe_candidates(hits))
             if not features["other_subject"]
         ]
         rated.sort(key=lambda each: (-each[0], each[2].hit.rank))
@@ -123,6 +124,8 @@ class SentenceScorer:
         top_score = max((hit.score for hit in hits), default=0.0)
         for hit in hits:
             for candidate in extract_candidates(hit):
+                if candidate.shown.endswith("?"):
+                    continue
                 if (text := candidate.with_context.casefold()) not in seen:
                     seen.add(text)
                     yield candidate, describe(self.question, candidate, top_score)
@@ -153,6 +156,33 @@ class SentenceScorer:
         """Return the sentence of a hit that has most of the question's words."""
         own = split_sentences(hit.passage.text)
         return max(own, key=self.word_share, default=hit.passage.text)
+
+
+def _drop_overruled(
+    described: Iterable[tuple[Candidate, Features]],
+) -> Iterator[tuple[Candidate, Features]]:
+    """Yield candidates but amounts of quoted messages that the reply gives, too.
+
+    What a reply says of an amount holds, not what was proposed before.
+    """
+    pairs = list(described)
+    if not any(candidate.is_quoted for candidate, _ in pairs):
+        yield from pairs
+        return
+    replied: dict[str, list[Quantity]] = {}
+    for candidate, _ in pairs:
+        if not candidate.is_quoted:
+            own = replied.setdefault(candidate.hit.document.id, [])
+            own += find_quantities(candidate.shown)
+    for candidate, features in pairs:
+        own = replied.get(candidate.hit.document.id, [])
+        is_overruled = candidate.is_quoted and any(
+            one.unit and other.unit and have_same_dimension(one, other)
+            for one in find_quantities(candidate.shown)
+            for other in own
+        )
+        if not is_overruled:
+            yield candidate, features
 
 
 def select_answers(found: Sequence[Candidate]) -> Iterator[Candidate]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.answer.extractive import SentenceScorer
+from dunegpt.serve.answer.subjects import find_numbered_things
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.variants import add_asked_words, find_alternatives
 from dunegpt.types import FoundBy, Hit
@@ -17,6 +18,9 @@ MIN_SCORE = 0.30
 MIN_WORD_SHARE = 0.5
 """If the passages together have less of the question's words, by weight, it is about
 something else, and nothing is judged."""
+
+_TELLING_SHARE = 0.25
+"""A missing word that weighs less in the question is not told as a reason."""
 
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _NUMBERED = re.compile(
@@ -68,16 +72,32 @@ def _judge_sentences(hits: Sequence[Hit], judge: SentenceScorer) -> str | None:
     What the passage of the best one lacks is the reason.
     """
     if judge.word_share("\n".join(map(format_hit, hits))) < MIN_WORD_SHARE:
+        if thing := _find_missing_thing(judge.question.text, hits):
+            return f"No passage found mentions {thing}."
         named = ", ".join(judge.find_missing_words(hits)[:3])
         return f"No passage found mentions {named or 'enough of the question'}."
     if judge.probability(hits) >= judge.judgement.threshold:
         return None
+    if thing := _find_missing_thing(judge.question.text, hits):
+        return f"No passage found mentions {thing}."
     ranked = judge.rank_sentences(hits)
     if not ranked:
         return "No passage found is about exactly what is asked for."
-    if missing := judge.find_missing_words([ranked[0].hit]):
-        return f"No passage found that is about it mentions {missing[0]}."
+    passage = tokenize(format_hit(ranked[0].hit))
+    if judge.question.heaviest_missing(passage) >= _TELLING_SHARE:
+        missing = judge.find_missing_words([ranked[0].hit])[0]
+        return f"No passage found that is about it mentions {missing}."
     return "No sentence found answers the question."
+
+
+def _find_missing_thing(question: str, hits: Sequence[Hit]) -> str:
+    """Return a numbered thing of the question that no hit names, though others are."""
+    present = set(find_numbered_things("\n".join(map(format_hit, hits))))
+    nouns = {noun for noun, _ in present}
+    for noun, number in find_numbered_things(question):
+        if noun in nouns and (noun, number) not in present:
+            return f"{noun} {number}"
+    return ""
 
 
 def check_answer_type(hits: Sequence[Hit], judge: SentenceScorer) -> str:

@@ -56,6 +56,10 @@ def test_a_row_has_the_names_of_its_columns(table: str) -> None:
     assert row.text in table
 
 
+def test_keys_and_values_name_no_columns() -> None:
+    assert shown("| Mass | 3 kg |\n| Length | 2 m |")[1] == "Length; 2 m"
+
+
 def test_another_table_has_its_own_header() -> None:
     rule = "|---|---|"
     one, other = f"| A | B |\n{rule}\n| 1 | 2 |", f"| C | D |\n{rule}\n| 3 | 4 |"
@@ -102,7 +106,6 @@ def test_what_has_no_words_is_no_candidate() -> None:
 def test_context_has_title_and_headings() -> None:
     own = hit("# Valves\n\nV1 leaks.", title="Status")
     own = replace(own, passage=replace(own.passage, heading="Monday"))
-    [heading, sentence] = extract_candidates(own)
-    assert heading.kind is Kind.HEADING
+    [sentence] = extract_candidates(own)
     assert sentence.context == "Status - Monday - Valves"
     assert sentence.with_context == "Status - Monday - Valves. V1 leaks."

@@ -195,3 +195,14 @@ def test_another_number_is_never_shown(tmp_path: Path, tiny_encoder: Path) -> No
     weights = Searcher(snapshot).as_reader(NOBODY).get_word_weights(question)
     judge = SentenceScorer(question, weights, snapshot.encoder)
     assert judge.rank_sentences([hit(text)]) == []
+
+
+def test_a_reply_overrules_what_it_quotes(tmp_path: Path, tiny_encoder: Path) -> None:
+    text = "No, we stay at 3 bar.\n\n> Shall the pressure of the lid be 5 bar from now?"
+    text += "\n> The pressure of the lid could be 5 bar."
+    snapshot = pack(tmp_path, tiny_encoder, [(document("n:1"), {"a.txt": [text]})])
+    question = "What is the pressure of the lid?"
+    weights = Searcher(snapshot).as_reader(NOBODY).get_word_weights(question)
+    judge = SentenceScorer(question, weights, snapshot.encoder)
+    found = judge.rank_sentences([hit(text, title="Re: pressure of the lid")])
+    assert [candidate.text for candidate in found] == ["No, we stay at 3 bar."]
