@@ -199,8 +199,8 @@ def _split(text: str) -> Iterator[str]:
         lines = piece.split("\n")
         rows = sum(bool(split_cells(line)) for line in lines)
         is_table = len(lines) > 1 and rows > len(lines) / 2
-        is_quoted = any(map(_QUOTED.match, lines))
-        parts = lines if is_table or is_quoted else [piece]
+        is_mail = any(_QUOTED.match(line) or _MAIL_HEADER.match(line) for line in lines)
+        parts = lines if is_table or is_mail else [piece]
         yield from filter(None, (part.strip() for part in parts))
 
 
