@@ -90,6 +90,12 @@ class Candidate:
         return line if is_known else f"{line} - {self.heading}"
 
     @property
+    def is_bare_heading(self) -> bool:
+        """Whether it is a heading that gives no version, date or other number."""
+        bare = _SECTION_NUMBER.sub("", self.shown)
+        return self.kind is Kind.HEADING and not any(map(str.isdigit, bare))
+
+    @property
     def with_context(self) -> str:
         """Title, headings and the readable text: what a model reads."""
         return f"{self.context}. {self.shown}"

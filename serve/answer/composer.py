@@ -201,7 +201,13 @@ class AnswerComposer:
             )
 
     def _extract(self, outcome: Outcome = Outcome.ANSWERED) -> Iterator[AnswerEvent]:
-        """Yield the best sentences verbatim, if any of them answers."""
+        """Yield the best sentences verbatim, if any of them answers.
+
+        Who wrote a document, and when, its introduction has told already.
+        """
+        if self.cited and _ASKS_ABOUT_DOCUMENT.search(self.question):
+            yield from self._finish(outcome, Mode.EXTRACTIVE)
+            return
         probability = self.scorer.probability(self.result.hits)
         if probability < self.scorer.judgement.doubt and not self.is_named:
             yield Notice(_WEAK_ANSWER_NOTICE)

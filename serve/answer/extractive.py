@@ -28,7 +28,7 @@ READ = 14
 """Candidates of a question that a model reads."""
 _ALONE = 0.5
 """A sentence that answers with at least this probability stands alone."""
-_MIN_RATIO = 0.6
+_MIN_RATIO = 0.4
 _QUOTED = 0.5
 """What a quoted earlier message counts: the reply may have decided otherwise."""
 _MAX_SENTENCES = 3
@@ -124,7 +124,7 @@ class SentenceScorer:
         top_score = max((hit.score for hit in hits), default=0.0)
         for hit in hits:
             for candidate in extract_candidates(hit):
-                if candidate.shown.endswith("?"):
+                if candidate.shown.endswith("?") or candidate.is_bare_heading:
                     continue
                 if (text := candidate.with_context.casefold()) not in seen:
                     seen.add(text)
