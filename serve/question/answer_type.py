@@ -64,10 +64,22 @@ def _has_number(text: str) -> bool:
     return bool(find_quantities(text))
 
 
+def _has_frequency(text: str) -> bool:
+    return _has_number(text) or bool(_FREQUENCY.search(text))
+
+
 def _has_day(text: str) -> bool:
     return bool(find_dates(text) or _YEAR.search(text) or _PARTIAL_DATE.search(text))
 
 
+_FREQUENCY = re.compile(
+    r"\b(?:once|twice|thrice|never|always|often|rarely|seldom|sometimes|hourly"
+    r"|daily|weekly"
+    r"|monthly|yearly|annually|(?:each|every|per|an?) (?:\w+ )?(?:second|minute"
+    r"|hour|day|night"
+    r"|shift|week|month|quarter|year|run|spill|event|fill))\b",
+    re.I,
+)
 _PRICE = re.compile(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
 _MONTH = "|".join(name.capitalize() for name in MONTHS)
@@ -89,7 +101,8 @@ _QUESTION_START = (
     r"|average|mean|maximum|minimum|highest|lowest|largest|smallest))*(?: \w+)? "
 )
 _QUESTION_END = (
-    r"(?=\s*(?:[?.,;]|$|(?:of|at|in|on|for|during|when|where|does|do|did|is|was|are|were"
+    r"(?=\s*(?:[?.,;]|$|(?:of|at|in|on|for|during|when|where|does|do|did|is|was|are"
+    r"|were"
     r"|should|must|can|to|between|across|inside|has|have|had|will|would)\b))"
 )
 """What may follow: in "the voltage divider" no voltage is asked for."""
@@ -156,5 +169,6 @@ _ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
         re.compile(r"^\W*(?:when (?:did|was|were)|since when)\b", re.I),
         AnswerType("a date", _has_day),
     ),
-    (_compile_how("many|often"), _NUMBER),
+    (_compile_how("many"), _NUMBER),
+    (_compile_how("often"), AnswerType("how often", _has_frequency)),
 )

@@ -15,6 +15,7 @@ from importlib import resources
 
 from dunegpt.text.analyzer import tokenize
 
+_AT_PRESENT = "(?:exact|actual|present|current|latest|newest|most recent)"
 _OF_AMPERES = (
     r"(?:of|in|at|through|is|was|for|from|to|per|and|or|that|which|when|limits?|source"
     r"|supply|draw|flow|leak\w*|density|monitor|meter|trip|range|step|signal|pulse|noise"
@@ -36,7 +37,7 @@ _CHAT = tuple(
             r"\1 not",
         ),
         (r"(?<=[A-Za-z0-9])[\u2019']s\b", ""),
-        (r"\bthe (?:exact |actual |present )?(?:value|figure) (?:of|for)\b", ""),
+        (rf"\bthe (?:{_AT_PRESENT} )?(?:value|figure) (?:of|for)\b", ""),
         (r"\b(?:latest|newest|most recent|currently|nowadays|right now)\b", " "),
         (rf"(?<=\bthe )current(?= (?!{_OF_AMPERES})[a-z])", " "),
         (r"\b(?:i\.\s?e|e\.\s?g)\.,?", " "),

@@ -30,6 +30,8 @@ from dunegpt.serve.question.answer_type import detect_answer_type
         ("When was it moved?", "in the second quarter", "a quarter of it"),
         ("since when is it off", "seit dem 2. März", "immer"),
         ("How many strips are there?", "There are sixty-four.", "There are strips."),
+        ("How often does it trip?", "It trips every night.", "It trips a lot."),
+        ("How often did it trip?", "It tripped twice.", "It tripped."),
         ("What is its EDMS number?", "See EDMS 2145137.", "See 2145137, on EDMS."),
         ("Under which DocDB number is it?", "DUNE-doc-5759", "DocDB has it."),
         ("Which arXiv number has it?", "arXiv:2002.03005", "It is on the arXiv."),

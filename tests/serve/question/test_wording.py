@@ -16,7 +16,7 @@ from dunegpt.serve.question.wording import find_content
         ("What was the reason for the stop?", "why the stop?"),
         ("do you know if the lid is shut pls", "the lid is shut"),
         ("what is the current gap of the plates?", "what is the gap of the plates?"),
-        ("the latest value of the flow", "the value of the flow"),
+        ("the latest value of the flow", "the flow"),
         ("Seit wann l\u00e4uft die Pumpe?", "when was l\u00e4uft Pumpe?"),
         ("How many PCB's are there?", "How many PCB are there?"),
         ("Wann wurde die Pumpe getauscht?", "when was Pumpe getauscht?"),
