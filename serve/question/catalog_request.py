@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 
 from dunegpt.document_status import classify_status
 from dunegpt.index.search.facets import Facets
@@ -284,8 +285,12 @@ class _RequestParser:
         return None
 
     def _is_kind(self, singular: str) -> bool:
-        kinds = {tuple(tokenize(kind)) for kind in self.facets.kinds}
-        return tuple(tokenize(singular)) in kinds
+        return any(tokenize(kind) == tokenize(singular) for kind in self._kinds)
+
+    @cached_property
+    def _kinds(self) -> list[str]:
+        """The kinds of the reader's documents; listed once for a question."""
+        return self.facets.kinds
 
     def _resolve_noun(self, singular: str) -> tuple[str, str]:
         """Return the noun in the plural, and the word of it that a title has to have.
@@ -298,9 +303,7 @@ class _RequestParser:
         if singular == "version":
             return "versions", ""
         wanted = set(_NOUNS.get(singular, singular).split())
-        kinds = [
-            kind for kind in self.facets.kinds if set(kind.casefold().split()) & wanted
-        ]
+        kinds = [kind for kind in self._kinds if set(kind.casefold().split()) & wanted]
         named = [kind for kind in kinds if singular in kind.casefold()]
         if kinds:
             chosen = (
