@@ -180,6 +180,30 @@ def test_answers(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None
     assert "system" in out.read_text(encoding="utf-8")
 
 
+def test_judgement(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None:
+    corpus, _ = indexed
+    asked = [
+        {
+            "q": f"What is the voltage in the {TOPICS[n % len(TOPICS)]} note {n}?",
+            "quote": f"The {TOPICS[n % len(TOPICS)]} voltage is {100 + n} kV.",
+            "answers": [f"{100 + n} kV"],
+            "doc_id": f"d{n}",
+        }
+        for n in range(20)
+    ]
+    wrong = [
+        {"q": f"Who eats report {n} in Tasmania?", "answers": []} for n in range(9)
+    ]
+    write_lines(tmp_path / "asked.jsonl", [*asked, *wrong])
+    pair = ("--set", corpus.data, tmp_path / "asked.jsonl")
+    printed = measure("judgement", *pair, "--cache", tmp_path / "cache.pkl")
+    assert "rightly refused" in printed
+    measure("judgement", *pair, "--groups", tmp_path / "groups.jsonl")
+    groups = (tmp_path / "groups.jsonl").read_text().splitlines()
+    assert len(groups) == len(asked) + len(wrong)
+    assert all(json.loads(line)["answers"] for line in groups[: len(asked)])
+
+
 def test_rewrite(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None:
     corpus, _ = indexed
     out = tmp_path / "rewrite.json"
