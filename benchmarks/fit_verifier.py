@@ -3,22 +3,27 @@
     python -m benchmarks.fit_verifier EVAL/answers --encoder FOLDER [--write]
 
 A logistic regression with a ridge penalty, on the sentences of EVAL/answers (the
-development half) and of our own sets, but the unseen one, that pass the hard checks.
+development half) and of our own sets, but the unseen one, that pass the hard checks;
+on true ones with the passages of another question; and on every second claim of
+ExpertQA and SciFact (EVAL/support-...), which experts have labelled.
 What speaks
 against a sentence has a coefficient of at most 0, what speaks for it of at least 0.
-The threshold is the one that calls at most the given share of the true sentences
-unsupported, on sentences of prompts that were not fitted to (folds).
+The threshold is the one that calls at most the given share of the true sentences of
+EVAL/answers unsupported, and at most a tenth of the experts' claims, each time on
+questions that were not fitted to (folds).
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.verifier import Case, read_own, read_recorded
+from benchmarks.support import expertqa, scifact
+from benchmarks.verifier import Case, make_citation, read_own, read_recorded
 from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.serve.verify.marks import split_marks
 from dunegpt.serve.verify.support import FEATURES, is_exact_conflict
@@ -29,8 +34,49 @@ TARGET = Path("serve/verify/combination.json")
 _RIDGE = 0.001
 _JUDGE_RIDGE = 0.002
 _FOLDS = 7
+_EXPERT_ALARMS = 0.1
+"""Of long claims of other fields: so many may be called unsupported at most."""
 _STEPS, _RATE = 20_000, 0.5
-_WEIGHTS = {"recorded": 2.0, "seen": 1.0, "hostile": 0.5}
+_WEIGHTS = {
+    "recorded": 2.0,
+    "seen": 1.0,
+    "hostile": 0.5,
+    "exchanged": 0.5,
+    "experts": 0.3,
+}
+
+
+def exchange_passages(cases: Sequence[Case]) -> list[Case]:
+    """Return the true sentences with the passages of another question."""
+    true = [case for case in cases if case.kind == "true"]
+    step = len(true) // 2
+    return [
+        replace(
+            case,
+            set="exchanged",
+            kind="passage",
+            citations=other.citations,
+            sentence=f"{split_marks(case.sentence)[0]} [1]",
+        )
+        for case, other in zip(true, true[step:] + true[:step], strict=True)
+        if case.question != other.question
+    ]
+
+
+def read_experts(folder: Path) -> list[Case]:
+    """Return claims that experts called supported, and claims with their label."""
+    found = []
+    labelled = scifact(folder / "support-scifact", folder / "scifact")
+    experts = (("SUPPORT", case) for case in expertqa(folder / "support-expertqa"))
+    for number, (label, case) in enumerate([*experts, *labelled]):
+        if number % 2:  # the other half stays for benchmarks.support
+            continue
+        kind = "true" if label == "SUPPORT" else label
+        citations = (make_citation(1, "note", "", case.source),)
+        found.append(
+            Case("experts", case.group, citations, f"{case.sentence} [1]", kind)
+        )
+    return found
 
 
 def measure(
@@ -92,17 +138,23 @@ def main() -> None:
     options = parser.parse_args()
     encoder = Encoder(options.encoder)
     cases = [*read_recorded(options.answers), *read_own("seen"), *read_own("hostile")]
+    cases += exchange_passages(cases)
+    cases += read_experts(options.answers.parent)
     x, y, kept = measure(cases, encoder)
     weights = np.array([_WEIGHTS[case.set] for case in kept])
     crossed = cross_estimate(x, y, weights, [case.question for case in kept])
     beta = fit(x, y, weights)
-    for name in ("recorded", "seen", "hostile"):
+    for name in _WEIGHTS:
         own = np.array([case.set == name for case in kept])
         show(name, crossed[own], y[own], options.alarms)
     unseen_x, unseen_y, _ = measure(list(read_own("unseen")), encoder)
     show("unseen", estimate(beta, unseen_x), unseen_y, options.alarms)
     recorded = np.array([case.set == "recorded" for case in kept])
-    threshold = float(np.quantile(crossed[recorded & (y == 1)], options.alarms))
+    experts = np.array([case.set == "experts" for case in kept])
+    threshold = min(
+        float(np.quantile(crossed[recorded & (y == 1)], options.alarms)),
+        float(np.quantile(crossed[experts & (y == 1)], _EXPERT_ALARMS)),
+    )
     for name, value in zip(("intercept", *FEATURES), beta, strict=True):
         print(f"{name:15s} {value:8.3f}")
     print(f"threshold {threshold:.3f}")
@@ -117,7 +169,10 @@ def main() -> None:
 def show(name: str, found: np.ndarray, y: np.ndarray, alarms: float) -> None:
     """Print how well true and wrong sentences are told apart."""
     true, wrong = found[y == 1], found[y == 0]
-    auc = (true[:, None] > wrong[None, :]).mean() if len(wrong) else 1.0
+    if not len(true) or not len(wrong):
+        print(f"{name}: mean {found.mean():.2f}")
+        return
+    auc = (true[:, None] > wrong[None, :]).mean()
     shares = [
         f"{(wrong >= np.quantile(true, share)).mean():.0%} at {share:.0%}"
         for share in (0.0, alarms, 0.05, 0.1)
@@ -148,8 +203,9 @@ def write(
     fields = {
         "fitted": f"{datetime.now(UTC):%Y-%m-%d}, benchmarks/fit_verifier.py: logistic"
         f" regression, ridge {_RIDGE}, signs fixed, on {cases} sentences ({true} true)"
-        " that pass the hard checks: EVAL/answers (development half) and"
-        " benchmarks/verifier_sets/seen.toml, hostile.toml",
+        " that pass the hard checks: EVAL/answers (development half),"
+        " benchmarks/verifier_sets/seen.toml and hostile.toml, true ones with passages"
+        " of another question, and every second claim of ExpertQA and SciFact",
         "intercept": round(float(beta[0]), 3),
         "coefficients": {name: round(float(value), 3) for name, value in named},
         "threshold": round(threshold, 3),

@@ -46,11 +46,25 @@ _FRACTION = re.compile(
     re.I,
 )
 _MULTIPLE = re.compile(rf"\b(?P<word>{'|'.join(_MULTIPLES)})\b", re.I)
-_REDONE = re.compile(
-    r"\b(?:total|all|together|altogether|sum|difference|differ\w*|amounts?|more|fewer"
-    r"|less|remain\w*|rest|others?|so|therefore|thus|hence|makes?|made|which is|that is"
-    r"|factor|times|reserve|later|earlier|older|newer|equals?|corresponds?|i\.e)\b|%"
-    r"|\bby\s(?:about\s|some\s|roughly\s)?$|=",
+_REDONE_BEFORE = re.compile(
+    r"(?:\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that is|that means|makes?"
+    r"|equals?|by|remaining|rest,?|difference (?:is|amounts to)|amounts? to|increase of"
+    r"|total(?: of)?|in all|altogether|together(?: \w+){0,4}|times|were|was)|=|,)\W*"
+    r"(?:(?:about|some|roughly|almost|nearly|therefore|there (?:are|is)|it is|the|or)"
+    r"\s)*$",
+    re.I,
+)
+_REDONE_BEHIND = re.compile(
+    r"\W*(?:\w+\s){0,2}?(?:more|fewer|less|higher|lower|longer|shorter|later|earlier"
+    r"|older|newer|in total|in all|altogether|in reserve|apart|percentage points?"
+    r"|therefore|thus)\b(?! than \d)",
+    re.I,
+)
+_INFERS = re.compile(
+    r"\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that (?:is|means)|makes?"
+    r"|total|in all|altogether|together|remaining|rest|difference|amounts? to|by"
+    r"|increase|more"
+    r"|fewer|less|higher|lower|twice|half|in reserve|i\.e)\b|=",
     re.I,
 )
 _RATIO = re.compile(
@@ -123,7 +137,7 @@ def find_missing_number(sentence: str, source: str, parts: Sequence[str]) -> str
         nearest = _select_nearest(plain, parts)
         for quantity in unbacked:
             if not _is_derived(quantity, plain, nearest) and not _counts_listed(
-                quantity, plain, source
+                quantity, plain, source, nearest
             ):
                 return quantity.text
         return _find_missing_ratio(plain, source, nearest)
@@ -150,7 +164,8 @@ def _is_derived(quantity: Quantity, sentence: str, nearest: Sequence[str]) -> bo
         quantity = replace(quantity, unit="%")
     if any(_is_about(quantity, span) for span in _find_spans(quantity, nearest)):
         return True
-    if not (_REDONE.search(before + behind) or _REDONE.search(before)):
+    is_result = _REDONE_BEFORE.search(before) or _REDONE_BEHIND.match(behind)
+    if not is_result or not _INFERS.search(before[-40:] + behind[:40]):
         return False
     own = [q for q in _find_operands(sentence) if q.start != quantity.start]
     near = [q for part in nearest for q in _find_operands(part)]
@@ -262,21 +277,19 @@ def _is_about(quantity: Quantity, value: float) -> bool:
     return abs(abs(quantity.value) - abs(value)) <= step * (1 + 1e-9) and value != 0
 
 
-def _counts_listed(quantity: Quantity, sentence: str, source: str) -> bool:
+def _counts_listed(
+    quantity: Quantity, sentence: str, source: str, nearest: Sequence[str]
+) -> bool:
     """Return whether a small number counts what the source, or the sentence, lists."""
-    if (
-        quantity.unit
-        or quantity.value > _MAX_LISTED
-        or quantity.value != int(quantity.value)
-    ):
+    is_small = 2 <= quantity.value <= _MAX_LISTED and quantity.value.is_integer()
+    if quantity.unit or not is_small:
         return False
     sizes = {len(_ITEM.findall(source)), len(_ROW.findall(source)) - 1}
-    for text in (source, sentence):
+    for text in (*nearest, sentence):
         for match in _LIST.finditer(text):
-            sizes.add(
-                1 + len(re.findall(r",\s(?!(?:and|or)\b)|\s(?:and|or)\s", match[0]))
-            )
-    return int(quantity.value) in sizes and quantity.value >= 2
+            joins = re.findall(r",\s(?!(?:and|or)\b)|\s(?:and|or)\s", match[0])
+            sizes.add(1 + len(joins))
+    return int(quantity.value) in sizes
 
 
 def _find_missing_ratio(sentence: str, source: str, nearest: Sequence[str]) -> str:

@@ -184,7 +184,7 @@ def _bind_clauses(sentence: str, source: ClaimedSource, stems: frozenset[str]) -
                 (source.weigh(own & s.stems) for s in source.sentences), default=0
             )
             shares.append(best / total)
-    return min(shares, default=1.0)
+    return min(shares, default=0.0)
 
 
 def _order_by_share(own: ClaimedText, source: ClaimedSource) -> list[ClaimedText]:
