@@ -242,9 +242,7 @@ class SnapshotWriter:
         names = {file.key: file.name for file in document.files}
         token_lists: list[list[str]] = []
         for key, group in groupby(passages, key=lambda passage: passage.file_key):
-            lines = [
-                make_lexical_text(document.title, passage) for passage in group
-            ]
+            lines = [make_lexical_text(document.title, passage) for passage in group]
             tokens = [tokenize(line) for line in lines]
             expansions = self._synonyms.find_expansions(lines, tokens)
             if is_source(names.get(key, "")):
