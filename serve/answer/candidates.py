@@ -16,6 +16,8 @@ from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
 _MAX_HEADING = 90
+_MIN_ROWS = 3
+"""Lines with gaps that make a table; two may be the head and foot of a page."""
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\((\S+?)(?:\s+\"[^\"]*\")?\)")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 _CODE = re.compile(r"(`+)\s?(.+?)\s?\1")
@@ -107,14 +109,14 @@ def extract_candidates(hit: Hit) -> Iterator[Candidate]:
     quote_starts = _QUOTE_BEGINS.search(text)
     heading, before, header, end = "", "", list[str](), 0
     seen: set[str] = set()
-    for position, piece in enumerate(_split(text)):
+    for position, (piece, is_row) in enumerate(_split(text)):
         start = text.find(piece, end)
         is_apart = "\n\n" in text[end:start] or not end
         end = start + len(piece)
         shown = clean_markup(piece)
         if not any(map(str.isalnum, shown)) or _MAIL_HEADER.match(shown):
             continue
-        cells = split_cells(piece)
+        cells = split_cells(piece) if is_row else []
         ends_alone = text.startswith("\n\n", end) or end == len(text)
         kind = _classify(piece, cells, is_alone=is_apart and ends_alone)
         if kind is Kind.ROW:
@@ -199,15 +201,19 @@ def _accept_header(cells: list[str]) -> list[str]:
     return [] if any(char.isdigit() for cell in cells for char in cell) else cells
 
 
-def _split(text: str) -> Iterator[str]:
-    """Yield sentences, items and rows, verbatim; aligned columns row by row."""
+def _split(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield sentences, items and rows, verbatim, and whether each may be a row.
+
+    Aligned columns are rows if there are several; a line with gaps may be a footer.
+    """
     for piece in split_sentences(text):
         lines = piece.split("\n")
         rows = sum(bool(split_cells(line)) for line in lines)
-        is_table = len(lines) > 1 and rows > len(lines) / 2
+        is_table = rows >= _MIN_ROWS and rows > len(lines) / 2
         is_mail = any(_QUOTED.match(line) or _MAIL_HEADER.match(line) for line in lines)
         parts = lines if is_table or is_mail else [piece]
-        yield from filter(None, (part.strip() for part in parts))
+        for part in filter(None, (part.strip() for part in parts)):
+            yield part, is_table or "|" in part
 
 
 def _classify(piece: str, cells: list[str], *, is_alone: bool) -> Kind:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.index.passage_text import format_hit
+from dunegpt.index.passage_text import format_hit, format_metadata
 from dunegpt.serve.answer.candidates import Candidate, extract_candidates
 from dunegpt.serve.answer.features import (
     Features,
@@ -123,8 +123,11 @@ class SentenceScorer:
         seen: set[str] = set()
         top_score = max((hit.score for hit in hits), default=0.0)
         for hit in hits:
+            known = {*tokenize(format_metadata(hit)), "version", "page"}
             for candidate in extract_candidates(hit):
-                if candidate.shown.endswith("?") or candidate.is_bare_heading:
+                is_footer = known.issuperset(tokenize(candidate.shown))
+                is_none = candidate.shown.endswith("?") or candidate.is_bare_heading
+                if is_none or is_footer:
                     continue
                 if (text := candidate.with_context.casefold()) not in seen:
                     seen.add(text)

@@ -56,6 +56,10 @@ def test_a_row_has_the_names_of_its_columns(table: str) -> None:
     assert row.text in table
 
 
+def test_a_line_with_gaps_is_no_row() -> None:
+    assert shown("Larch laboratory     2 May 2024") == ["Larch laboratory 2 May 2024"]
+
+
 def test_keys_and_values_name_no_columns() -> None:
     assert shown("| Mass | 3 kg |\n| Length | 2 m |")[1] == "Length; 2 m"
 
