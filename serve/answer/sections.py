@@ -14,6 +14,7 @@ _STEP = re.compile(
     r"^\s*(?:\*\*)?(?:(?:step|schritt)\s+)?(?P<number>\d{1,3})\s?[.):]\s?(?:\*\*)?\s*(?=\S)",
     re.IGNORECASE,
 )
+_MIN_LEAD_WORDS = 2
 _MARKUP = re.compile(r"^[\s#>*\u2022\u25e6-]+|[*_`]{1,3}")
 
 
@@ -63,7 +64,13 @@ def split_blocks(hits: Sequence[Hit]) -> list[Block]:
 
 
 def find_lead(text: str) -> str:
-    """Return the first sentence of a block."""
+    """Return the first sentence of a block; empty if it has none, as a page number.
+
+    >>> find_lead("7."), find_lead("3. Close the valve first. Then wait.")
+    ('', 'Close the valve first.')
+    """
+    if len(re.findall(r"[^\W\d_]{2,}", text)) < _MIN_LEAD_WORDS:
+        return ""
     return next((s for s in split_sentences(text) if len(s.split()) > 2), text)
 
 

@@ -80,7 +80,7 @@ def _outline(blocks: list[Block]) -> list[Statement]:
         return _lead_sentences(blocks)
     statements = []
     for heading, own in list(by_heading.items())[:_MAX_SECTIONS]:
-        texts = [block for block in own if not block.is_heading]
+        texts = [b for b in own if not b.is_heading and find_lead(b.text)]
         first = next((b for b in texts if not b.number and "|" not in b.text), None)
         first = first or next(iter(texts), None)
         if first is None:
@@ -97,7 +97,8 @@ def _outline(blocks: list[Block]) -> list[Statement]:
 def _lead_sentences(blocks: list[Block]) -> list[Statement]:
     """Return the first sentence of each of the first blocks of a short document."""
     statements = []
-    for block in [b for b in blocks if not b.is_heading][:_MAX_LEADS]:
+    told = [b for b in blocks if not b.is_heading and find_lead(b.text)]
+    for block in told[:_MAX_LEADS]:
         lead = find_lead(block.text)
         statements.append(Statement(make_readable(lead), ((block.hit, lead),)))
     return statements
