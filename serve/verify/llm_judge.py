@@ -142,7 +142,8 @@ class LLMJudge:
             return None
         except ModelError as error:
             self._is_down = True  # one time-out, not one for each sentence
-            self._add_notice(f"{error} It has not judged the answer.")
+            told = str(error).partition(": ")[0].rstrip(".")
+            self._add_notice(f"{told}. It has not judged the answer.")
             return None
         finally:
             self.use.waited_ms += 1000 * (time.monotonic() - started)

@@ -120,6 +120,15 @@ def compares_dates(sentence: str, hits: Sequence[Hit]) -> bool:
     return len(dates) == 1 if _NEITHER.search(sentence) else True
 
 
+def is_bare_amount(sentence: str) -> bool:
+    """Return whether a sentence is nothing but an amount: "That is 1610 m/s."."""
+    quantities = find_quantities(sentence)
+    bare = sentence
+    for quantity in quantities:
+        bare = bare.replace(quantity.text, " ")
+    return bool(quantities) and not tokenize(bare)
+
+
 def is_repetitive(sentence: str, source: str) -> bool:
     """Return whether a sentence goes round a few words, as its source does not."""
     own = tokenize(sentence)

@@ -176,10 +176,12 @@ class Verifier:
         """
         verdict = self._check_literally(sentence, cited)
         hits = [self._citations[number].hit for number in cited]
-        is_about_passages = statement.says_absent(sentence) or statement.compares_dates(
-            sentence, hits
+        is_settled = (
+            statement.says_absent(sentence)
+            or statement.compares_dates(sentence, hits)
+            or statement.is_bare_amount(sentence)
         )
-        if verdict.check is not None or is_about_passages:
+        if verdict.check is not None or is_settled:
             return verdict
         values = self._support.measure(sentence, cited)
         least = self._combination.threshold

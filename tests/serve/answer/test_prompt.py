@@ -107,3 +107,20 @@ def test_an_old_version_is_told_without_the_id_of_the_new_one() -> None:
     told, _ = build_messages(QUESTION, [old], 4000)
     assert "an older version, superseded" in told[1][1]
     assert "n:secret" not in told[1][1]
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("Design report (2017)", "2017 by its title"),
+        ("Review of 2019, revised 2021", "2021 by its title"),
+        ("Note 12-2017/3", "undated"),
+        ("Run 20195", "undated"),
+    ],
+)
+def test_a_document_without_a_date_has_that_of_its_title(title: str, told: str) -> None:
+    [citation] = references("It is cold.", title=title)
+    document = replace(citation.hit.document, date=None)
+    undated = replace(citation, hit=replace(citation.hit, document=document))
+    [_, (_, user)], _ = build_messages("How cold?", [undated], 4000)
+    assert f"{title} ({document.id}, {told})\n" in user

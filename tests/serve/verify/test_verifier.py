@@ -22,6 +22,7 @@ SOURCES = references(
         ("The drift field is 475 V/cm [1].", (1,)),
         ("475 V/cm [1].", (1,)),
         ("It was Okonjo [1].", (1,)),
+        ("That is 47,500 V/m [1].", (1,)),
         ("The drift field is 475 V/cm. [1]", (1,)),
         ("The drift field is 475 V / cm [1].", (1,)),
         ("The drift field is 475V/cm [1].", (1,)),
