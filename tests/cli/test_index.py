@@ -9,6 +9,7 @@ import pytest
 from dunegpt.cli import main
 from dunegpt.errors import UnreadableFilesError
 from dunegpt.index import build
+from dunegpt.operations import index as operation
 from tests.cli.test_main import Write
 
 
@@ -26,7 +27,7 @@ def test_a_mass_loss(
             raise UnreadableFilesError("25 of 30 files cannot be read any more.")
         return build.IndexReport(snapshot="abc", documents=5)
 
-    monkeypatch.setattr(build, "build", build_some)
+    monkeypatch.setattr(operation, "build", build_some)
     arguments = ["--config", str(config_file("")), "index"]
     more = ["--accept-loss"] if accepts else []
     monkeypatch.setattr(sys, "argv", ["dunegpt", *arguments, *more])

@@ -520,7 +520,7 @@ def test_model(run: Run, indexed: str, config_file: Write) -> None:
     assert shape.answer.startswith(FACT)
     assert "500" in shape.notices[0]
     assert without.code == 0
-    assert len(on.requests) == 2
+    assert len(on.requests) == 3  # the second asked to repair a sentence
 
 
 def test_folder(run: Run, config_file: Write, papers: Path, tmp_path: Path) -> None:
