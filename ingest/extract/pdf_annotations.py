@@ -72,12 +72,14 @@ def _read_annotation(
     document: pdfium.PdfDocument, page: Any, layer: Any, annotation: Any
 ) -> str:
     """Return the text of an annotation; empty if it has none or is hidden."""
+    kind = raw.FPDFAnnot_GetSubtype(annotation)
+    if kind not in _COMMENTS and kind != raw.FPDF_ANNOT_WIDGET:
+        return ""  # nearly all: links
     if raw.FPDFAnnot_GetFlags(annotation) & raw.FPDF_ANNOT_FLAG_HIDDEN:
         return ""
-    kind = raw.FPDFAnnot_GetSubtype(annotation)
     if kind == raw.FPDF_ANNOT_WIDGET:
         return _read_field(document, layer, annotation)
-    return _read_comment(layer, annotation, kind) if kind in _COMMENTS else ""
+    return _read_comment(layer, annotation, kind)
 
 
 def _read_comment(layer: Any, annotation: Any, kind: int) -> str:

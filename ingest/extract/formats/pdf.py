@@ -39,6 +39,7 @@ _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
 )
 _SENTENCE_ENDS = (".", ":", "!", "?", ")")
+_HEADING_STARTS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _MIN_LEADERS = 3
 _SHORT_LINE_SHARE = 0.7
 _OCR_DPI = 300
@@ -278,7 +279,10 @@ def _mark_headings(lines: list[str]) -> list[bool]:
     comma, or it is a full line and the next one begins with a small letter. A list of
     contents has none.
     """
-    marks = [bool(_HEADING.match(line.strip())) for line in lines]
+    marks = [
+        line.lstrip()[:1] in _HEADING_STARTS and bool(_HEADING.match(line.strip()))
+        for line in lines
+    ]
     if not any(marks):
         return marks
     if sum("....." in line or ". . . . ." in line for line in lines) >= _MIN_LEADERS:
