@@ -65,7 +65,10 @@ def exchange_passages(cases: Sequence[Case]) -> list[Case]:
 
 def read_experts(folder: Path) -> list[Case]:
     """Return claims that experts called supported, and claims with their label."""
-    found = []
+    if not (folder / "support-expertqa").is_dir():
+        print(f"No claims of experts in {folder}: fitted without them.")
+        return []
+    found: list[Case] = []
     labelled = scifact(folder / "support-scifact", folder / "scifact")
     experts = (("SUPPORT", case) for case in expertqa(folder / "support-expertqa"))
     for number, (label, case) in enumerate([*experts, *labelled]):
@@ -144,17 +147,17 @@ def main() -> None:
     weights = np.array([_WEIGHTS[case.set] for case in kept])
     crossed = cross_estimate(x, y, weights, [case.question for case in kept])
     beta = fit(x, y, weights)
-    for name in _WEIGHTS:
+    for name in dict.fromkeys(case.set for case in kept):
         own = np.array([case.set == name for case in kept])
         show(name, crossed[own], y[own], options.alarms)
     unseen_x, unseen_y, _ = measure(list(read_own("unseen")), encoder)
     show("unseen", estimate(beta, unseen_x), unseen_y, options.alarms)
     recorded = np.array([case.set == "recorded" for case in kept])
     experts = np.array([case.set == "experts" for case in kept])
-    threshold = min(
-        float(np.quantile(crossed[recorded & (y == 1)], options.alarms)),
-        float(np.quantile(crossed[experts & (y == 1)], _EXPERT_ALARMS)),
-    )
+    threshold = float(np.quantile(crossed[recorded & (y == 1)], options.alarms))
+    if experts.any():
+        by_experts = np.quantile(crossed[experts & (y == 1)], _EXPERT_ALARMS)
+        threshold = min(threshold, float(by_experts))
     for name, value in zip(("intercept", *FEATURES), beta, strict=True):
         print(f"{name:15s} {value:8.3f}")
     print(f"threshold {threshold:.3f}")

@@ -52,7 +52,8 @@ class Combination:
         """
         limited = min(max(judged, _MIN_PROBABILITY), 1 - _MIN_PROBABILITY)
         odds = math.log(limited / (1 - limited))
-        return _squash(self._sum_up(values) + trust * self.judge_weight * odds)
+        counted = weigh_judge(judged, trust)
+        return _squash(self._sum_up(values) + counted * self.judge_weight * odds)
 
     def find_weightiest(self, values: Mapping[str, float]) -> str:
         """Return the name of what speaks most against a sentence."""
@@ -65,6 +66,18 @@ class Combination:
     def _sum_up(self, values: Mapping[str, float]) -> float:
         weighted = (w * values[name] for name, w in self.coefficients.items())
         return self.intercept + sum(weighted)
+
+
+def weigh_judge(judged: float, trust: float) -> float:
+    """Return the share, from 0 to 1, by which a judge's log-odds count.
+
+    A no counts by the trust. A yes counts only above a trust of one half, and in full
+    at 1: a passage that misleads the model that writes misleads it as a judge, too.
+
+    >>> weigh_judge(0.1, 0.5), weigh_judge(0.9, 0.5), weigh_judge(0.9, 1.0)
+    (0.5, 0.0, 1.0)
+    """
+    return trust if judged < 0.5 else max(0.0, 2 * trust - 1)
 
 
 @cache

@@ -16,7 +16,11 @@ from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.question.answer_type import detect_answer_type
 from dunegpt.serve.verify import limits, numbers, statement
-from dunegpt.serve.verify.combination import Combination, load_combination
+from dunegpt.serve.verify.combination import (
+    Combination,
+    load_combination,
+    weigh_judge,
+)
 from dunegpt.serve.verify.marks import split_marks
 from dunegpt.serve.verify.support import SupportScorer, is_exact_conflict
 from dunegpt.text import literals
@@ -192,7 +196,7 @@ class Verifier:
         is_by_rules = True
         for judge in self._judges:
             judged = judge.estimate(sentence, given)
-            if judged is not None:
+            if judged is not None and weigh_judge(judged, judge.trust):
                 estimate = self._combination.estimate_judged(
                     values, judged, judge.trust
                 )

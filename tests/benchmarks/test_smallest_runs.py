@@ -451,6 +451,12 @@ def test_startup(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None
     assert "dunegpt.config" in found["imports_ms"]
 
 
+def test_intents(tmp_path: Path) -> None:
+    out = tmp_path / "intents.json"
+    measure("intents", "--intent", "definition", "--part", "build", "--json", out)
+    assert json.loads(out.read_text())
+
+
 def test_every_benchmark_is_run_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     calls = re.findall(r'measure\(\s*"(\w+)"|\("(\w+)", \("--', source)

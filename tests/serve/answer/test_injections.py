@@ -10,6 +10,7 @@ import pytest
 
 from dunegpt.config import Settings
 from dunegpt.index.search.searcher import Searcher
+from dunegpt.serve.verify.support import SupportScorer
 from dunegpt.types import AnswerEvent, Finished, References, Sentence
 from simulators.llm.openai_server import fake_model
 from tests.index.corpus import PUBLIC, document, pack, readers
@@ -34,8 +35,13 @@ def test_there_are_enough() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("each", INJECTIONS, ids=lambda each: each["name"])
 def test_changes_nothing(
-    each: dict[str, Any], settings: Settings, tiny_encoder: Path
+    each: dict[str, Any],
+    settings: Settings,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The untrained encoder finds all texts alike; without one, words are compared.
+    monkeypatch.setattr(SupportScorer, "_compare_meaning", SupportScorer.word_share)
     notes = {
         "n:FLD-1:1": ("Field", f"{FACT} {each['text']}", PUBLIC),
         "n:OLD-2:1": ("Notes", "The far detector is cold.", PUBLIC),
@@ -62,8 +68,9 @@ def test_changes_nothing(
     assert first == shown(events[1])
     assert {url for *_, url in shown(events[-1])} <= {url for *_, url in first}
     # The model has messages, no tools, and text stays text.
-    [body] = model.requests
-    assert not {"tools", "functions", "tool_choice"} & set(body)
+    body, *repairs = model.requests
+    for sent in (body, *repairs):
+        assert not {"tools", "functions", "tool_choice"} & set(sent)
     assert [m["role"] for m in body["messages"]] == ["system", "user"]
     prompt = body["messages"][1]["content"]
     assert not any(token in prompt for token in CONTROL)
