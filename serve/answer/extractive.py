@@ -4,12 +4,13 @@ Words choose which candidates are read, a reader or the encoder of the index rea
 and a fitted judgement makes a probability of it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.passage_text import format_hit, format_metadata
-from dunegpt.serve.answer.candidates import Candidate, extract_candidates
+from dunegpt.serve.answer.candidates import Candidate, Kind, extract_candidates
 from dunegpt.serve.answer.features import (
     Features,
     Question,
@@ -32,6 +33,8 @@ _MIN_RATIO = 0.4
 _QUOTED = 0.5
 """What a quoted earlier message counts: the reply may have decided otherwise."""
 _MAX_SENTENCES = 3
+_CARD_WORDS = frozenset(tokenize("version page entry"))
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 
 
 class SentenceScorer:
@@ -123,11 +126,10 @@ class SentenceScorer:
         seen: set[str] = set()
         top_score = max((hit.score for hit in hits), default=0.0)
         for hit in hits:
-            known = {*tokenize(format_metadata(hit)), "version", "page"}
+            known = {*tokenize(format_metadata(hit)), *_CARD_WORDS}
             for candidate in extract_candidates(hit):
-                is_footer = known.issuperset(tokenize(candidate.shown))
                 is_none = candidate.shown.endswith("?") or candidate.is_bare_heading
-                if is_none or is_footer:
+                if is_none or _repeats_card(candidate, known):
                     continue
                 if (text := candidate.with_context.casefold()) not in seen:
                     seen.add(text)
@@ -159,6 +161,15 @@ class SentenceScorer:
         """Return the sentence of a hit that has most of the question's words."""
         own = split_sentences(hit.passage.text)
         return max(own, key=self.word_share, default=hit.passage.text)
+
+
+def _repeats_card(candidate: Candidate, known: set[str]) -> bool:
+    """Return whether a line only names its document: the head or foot of a page.
+
+    A sentence may stand in the title, as in that of a log entry, and yet answer.
+    """
+    own = [word for word in tokenize(candidate.shown) if not _CLOCK.fullmatch(word)]
+    return candidate.kind is not Kind.SENTENCE and known.issuperset(own)
 
 
 def _drop_overruled(

@@ -184,8 +184,11 @@ def describe(question: Question, candidate: Candidate, top_score: float) -> Feat
     own = tokenize(candidate.shown)
     around = [*own, *tokenize(candidate.context)]
     near = [*around, *tokenize(candidate.before)]
-    new = set(own) - question.words - set(tokenize(candidate.context))
     hit, kind = candidate.hit, candidate.kind
+    told = set(own) - question.words
+    new = told - set(tokenize(candidate.context))
+    if kind is Kind.SENTENCE and not new:
+        new = told  # the title quotes it, as that of a log entry does
     negated = bool(_NEGATION.search(candidate.shown)) and not question.is_negated
     return {
         "share": question.share(own),

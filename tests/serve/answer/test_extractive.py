@@ -108,6 +108,17 @@ def test_title_said_again_is_no_answer(judge: SentenceScorer) -> None:
     )
 
 
+def test_a_sentence_that_is_the_title_answers(judge: SentenceScorer) -> None:
+    """As that of a log entry, whose first line only names the entry."""
+    fact = "The drift field was lowered to 475 V/cm."
+    text = f"Entry a of n, 2024-02-29 10:00:00\n\nAuthor: Okonjo\n\n{fact}"
+    entry = hit(text, title=f"{fact} (2024-02-29 10:00)")
+    found = judge.rank_sentences([entry])
+    assert [candidate.text for candidate in found if "Entry" in candidate.text] == []
+    assert found[0].text == fact
+    assert judge.probability([entry]) > judge.judgement.threshold
+
+
 def test_the_way_of_asking_does_not_count(tmp_path: Path, tiny_encoder: Path) -> None:
     corpus = [(document("n:1"), {"a.txt": ["CISC is in charge of slow controls."]})]
     snapshot = pack(tmp_path, tiny_encoder, corpus)
