@@ -81,12 +81,12 @@ class Bench:
         self.events = 0
         self.runs: list[Run] = []
 
-    def site(self) -> Site:
+    def site(self, **more: Any) -> Site:
         """Return the site with an empty data folder for this number of events."""
         return Site(
             Settings(
                 data_dir=self.folder / f"data-{self.events}",
-                sources={"larch": SourceSettings(**self._table())},
+                sources={"larch": SourceSettings(**self._table() | more)},
             )
         )
 

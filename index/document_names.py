@@ -6,12 +6,17 @@ names exist. Source of the forms: how DUNE's texts cite DocDB, EDMS and Indico.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dunegpt.ids import split_id
-from dunegpt.ingest.references import Reference, find_references, normalize_version
-from dunegpt.types import Document
+from dunegpt.ingest.references import (
+    FOREIGN,
+    Reference,
+    find_references,
+    normalize_version,
+)
+from dunegpt.types import Document, Page
 
 NUMBERED_SYSTEMS = frozenset({"docdb:", "edms:"})
 """Id prefixes of systems in which every number is a document, indexed or not."""
@@ -43,6 +48,13 @@ _VERSION = re.compile(
 _ENDS_WITH_VERSION = re.compile(r"^(.+?)(?:-v|:v?)(\d{1,3}(?:\.\d{1,3})?)$")
 _ENDS_WITH_NUMBER = re.compile(r"\d{3,}$")
 _KINDS = frozenset({"event", "contribution", "entry"})
+ABOUT_KEY = "about"
+"""Key of the page on a document that a crawl writes."""
+_PROJECT_NAME = re.compile(
+    r"^Document: (?P<project>[A-Za-z]\w*)-doc-(?P<number>\d+)-v(?P<version>\d+)$", re.M
+)
+_DOCDB_NUMBER = re.compile(r"docdb:\d+")
+_PROJECT_NUMBER = re.compile(r"[a-z]\w*-doc-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,40 @@ def collect_names(document: Document) -> set[str]:
         names.add(f"{document.kind} {digits[0]}")
     names |= {make_file_name(f.name) for f in document.files if f.name and f.access}
     return {name.casefold() for name in names if name}
+
+
+def find_project_names(
+    document: Document, pages: Mapping[str, Sequence[Page]]
+) -> set[str]:
+    """Return how a document is numbered by the project whose DocDB it lies in.
+
+    A DocDB writes its project's short name into the page on each document, which the
+    crawl keeps as its first file: ``Document: LBNE-doc-9876-v2``.
+
+    Args:
+        document: Of any source.
+        pages: Of each of its files, by key.
+    """
+    prefix, number, version = split_id(document.id)
+    for page in pages.get(ABOUT_KEY, ()):
+        found = _PROJECT_NAME.search(page.text)
+        if found and found["number"] == number and found["version"] == version:
+            name = f"{found['project'].casefold()}-doc-{number}"
+            # References to DUNE's own are kept under the name of the system.
+            own = {f"docdb:{number}"} if found["project"].casefold() == "dune" else {}
+            return {name, f"{name}-v{version}", *own} - {f"{prefix}:{number}"}
+    return set()
+
+
+def select_project_targets(names: Iterable[str]) -> list[str]:
+    """Return the targets of references by a project's name, from a document's names."""
+    targets = []
+    for name in names:
+        if _PROJECT_NUMBER.fullmatch(name):
+            targets.append(f"{FOREIGN}{name}")
+        elif _DOCDB_NUMBER.fullmatch(name):
+            targets.append(name)
+    return targets
 
 
 def make_file_name(name: str) -> str:

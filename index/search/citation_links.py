@@ -7,12 +7,13 @@ may not open looks like one that is not in the index: only its identifier is sho
 from collections.abc import Iterable, Iterator
 
 from dunegpt.ids import split_id
+from dunegpt.index.document_names import select_project_targets
 from dunegpt.index.search.lookup import DocumentLookup, is_same_version
 from dunegpt.index.search.reader_view import ReaderView
 from dunegpt.index.snapshot.document_store import StoredDocument
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.ingest.reference_table import ReferenceEdge
-from dunegpt.ingest.references import format_label, get_system, parse_url
+from dunegpt.ingest.references import FOREIGN, format_label, get_system, parse_url
 from dunegpt.types import Document, IncomingCitation, OutgoingCitation
 
 
@@ -30,7 +31,10 @@ class CitationLinks:
         """Return what the readable files of a document cite, each identifier once."""
         citations: dict[tuple[str, str], OutgoingCitation] = {}
         keys = self._list_readable_files(stored)
+        own = self._list_project_targets(stored)
         for edge in self._snapshot.references.references_from(sorted(keys)):
+            if edge.target in own:
+                continue
             citations.setdefault(
                 (edge.target, edge.version),
                 OutgoingCitation(
@@ -45,19 +49,26 @@ class CitationLinks:
 
     def find_citing(self, stored: StoredDocument) -> list[IncomingCitation]:
         """Return the documents that cite one, each in its newest version that does."""
-        wanted = split_id(stored.document.id)[2]
+        *own, wanted = split_id(stored.document.id)
         citations: dict[int, IncomingCitation] = {}
-        edges = self._snapshot.references.references_to(_list_targets(stored.document))
+        edges = self._snapshot.references.references_to(
+            [*_list_targets(stored.document), *self._list_project_targets(stored)]
+        )
         for edge in edges:
             if edge.version and wanted and not is_same_version(edge.version, wanted):
                 continue
             for citing, key in self._find_owners(edge.file):
-                if citing.number not in citations:
+                is_own = own == [*split_id(citing.document.id)][:2]
+                if citing.number not in citations and not is_own:
                     document = self._lookup.redact_document(citing)
                     citations[citing.number] = IncomingCitation(
                         document, key, edge.page, edge.version
                     )
         return [citations[number] for number in self._drop_older_versions(citations)]
+
+    def _list_project_targets(self, stored: StoredDocument) -> list[str]:
+        """Return the targets of a document by the name of its DocDB's project."""
+        return select_project_targets(self._snapshot.store.get_names(stored.number))
 
     def _list_readable_files(self, stored: StoredDocument) -> dict[int, str]:
         """Return the keys of the files that the reader may open, by file number."""
@@ -80,8 +91,8 @@ class CitationLinks:
         self, edge: ReferenceEdge, citing: StoredDocument
     ) -> Document | None:
         """Return the document that an edge points to, if the reader may see it."""
-        names = [edge.target, *_list_addresses(edge.target)]
-        for name in () if get_system(edge.target) == "foreign" else names:
+        names = [edge.target.removeprefix(FOREIGN), *_list_addresses(edge.target)]
+        for name in names:
             for number in self._lookup.resolve(name, edge.version or None):
                 if number != citing.number:
                     [stored] = self._lookup.get_documents([number])

@@ -16,6 +16,7 @@ from dunegpt.index.document_names import (
     Mention,
     collect_names,
     find_mentions,
+    select_project_targets,
 )
 from dunegpt.index.search.reader_view import ReaderView
 from dunegpt.index.snapshot.document_store import DocumentStore, StoredDocument
@@ -147,9 +148,15 @@ class DocumentLookup:
         return [
             stored
             for stored in self.get_documents(numbers or decoys)
-            if self._view.may_see(stored)
-            and name in collect_names(self._view.apply_revocations(stored))
+            if self._view.may_see(stored) and self._has_name(stored, name)
         ]
+
+    def _has_name(self, stored: StoredDocument, name: str) -> bool:
+        """Return whether what the reader may see of a document has a name."""
+        if name in collect_names(self._view.apply_revocations(stored)):
+            return True
+        is_of_project = bool(select_project_targets([name.partition("-v")[0]]))
+        return is_of_project and name in self._store.get_names(stored.number)
 
     @cached_property
     def _decoys(self) -> tuple[list[int], str]:

@@ -231,6 +231,15 @@ class DocumentStore:
             )
             return [number for (number,) in rows]
 
+    def get_names(self, document: int) -> list[str]:
+        """Return the names of a document, in lower case."""
+        with self._translate_errors():
+            rows = self._db.query(
+                "select name from identifiers where document = ? order by name",
+                (document,),
+            )
+            return [name for (name,) in rows]
+
     def find_by_prefix(self, beginning: str) -> list[int]:
         """Return documents with a name that is the given prefix and then a digit.
 

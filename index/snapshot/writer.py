@@ -27,7 +27,7 @@ from dunegpt.config import IndexSettings
 from dunegpt.errors import IndexBrokenError, IndexMismatchError
 from dunegpt.files import hash_file, link, storage_errors, sync_folder, write_atomically
 from dunegpt.index.definitions import make_marks
-from dunegpt.index.document_names import collect_names
+from dunegpt.index.document_names import collect_names, find_project_names
 from dunegpt.index.encoder.onnx import FILES, Encoder
 from dunegpt.index.passage_text import make_lexical_text
 from dunegpt.index.shards import ShardEntry
@@ -173,9 +173,8 @@ class SnapshotWriter:
         document = drop_unreadable_files(document)
         if not document.access:
             return
-        number = self._store.add_document(
-            document, sorted(collect_names(document)), stamp
-        )
+        names = collect_names(document) | find_project_names(document, pages)
+        number = self._store.add_document(document, sorted(names), stamp)
         digest = hashlib.sha256(serialize_document(document))
         first = self._next_range.first_row + len(self._new_rows["access"])
         self._add_passages(number, document, entry, pages, digest)

@@ -58,9 +58,9 @@ class Clerk:
         """Apply a change; return the keys of the changed objects."""
         return self.ask("step", name)
 
-    def objects(self) -> list[dict[str, Any]]:
-        """Return the current truth about all objects."""
-        objects: list[dict[str, Any]] = self.ask("objects")["objects"]
+    def objects(self, *shelves: str) -> list[dict[str, Any]]:
+        """Return the current truth about all objects, below the top or categories."""
+        objects: list[dict[str, Any]] = self.ask("objects", *shelves)["objects"]
         return objects
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ DOCUMENTS = 60
 NOT_RUN = {
     "extraction_fidelity": "run by test_extraction_fidelity.py, beside this file",
     "indico": "needs a real Indico server: tests/real/indico",
+    "indico_faults": "needs a real Indico server: tests/real/indico/test_units.py",
 }
 
 

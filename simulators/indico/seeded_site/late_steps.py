@@ -9,10 +9,16 @@ from ipaddress import ip_network
 
 from indico.core.db import db
 from indico.core.db.sqlalchemy.protection import ProtectionMode
+from indico.modules.attachments.models.attachments import Attachment
+from indico.modules.attachments.models.folders import AttachmentFolder
+from indico.modules.categories import Category
 from indico.modules.categories.operations import update_category_protection
+from indico.modules.events import Event
+from indico.modules.events.contributions.models.contributions import Contribution
 from indico.modules.events.contributions.operations import update_contribution
 from indico.modules.events.models.labels import EventLabel
 from indico.modules.events.operations import update_event
+from indico.modules.events.sessions.models.sessions import Session
 from indico.modules.events.timetable.operations import create_break_entry
 from indico.modules.networks.models.networks import IPNetwork, IPNetworkGroup
 from seeded_site import access_cases, story
@@ -139,6 +145,67 @@ def open_doors():
     return event
 
 
+_LOST = {}
+"""The protection that lose-protection took away, by table and id."""
+
+
+def _protected(model):
+    """Return the objects of a kind that are protected on their own, by id."""
+    found = model.query.filter_by(protection_mode=ProtectionMode.protected)
+    return found.order_by(model.id).all()
+
+
+def _lose(each):
+    """Take the protection of every nth object away; return an event."""
+    for model, left in _KINDS.items():
+        for thing in _protected(model)[::each]:
+            _LOST[model, thing.id] = thing.protection_mode
+            thing.protection_mode = left
+    return event_like(access_cases.DOORS)
+
+
+def lose_protection():
+    """Take all protection away, as a damaged database does; return an event."""
+    return _lose(1)
+
+
+def lose_some_protection():
+    """Take the protection of every eighth object of each kind away."""
+    return _lose(8)
+
+
+def restore_protection():
+    """Undo lose-protection; return an event."""
+    for (model, number), mode in _LOST.items():
+        model.query.get(number).protection_mode = mode
+    _LOST.clear()
+    return event_like(access_cases.DOORS)
+
+
+def demote_board():
+    """Remove both accounts from the board; return an event."""
+    board = group_of("board")  # which has to live as long as its change
+    board.members.clear()
+    return event_like(access_cases.FOR_BOARD)
+
+
+def reinstate_board():
+    """Undo demote-board; return the event."""
+    board = group_of("board")
+    board.members.update({user_of("board1"), user_of("board2")})
+    return event_like(access_cases.FOR_BOARD)
+
+
+_KINDS = {
+    Category: ProtectionMode.public,
+    Event: ProtectionMode.public,
+    Session: ProtectionMode.inheriting,
+    Contribution: ProtectionMode.inheriting,
+    AttachmentFolder: ProtectionMode.inheriting,
+    Attachment: ProtectionMode.inheriting,
+}
+"""What can be protected, with the mode that it is left in without."""
+
 LATE_STEPS = (
     network_on,
     network_off,
@@ -151,4 +218,9 @@ LATE_STEPS = (
     open_annex,
     close_doors,
     open_doors,
+    lose_protection,
+    lose_some_protection,
+    restore_protection,
+    demote_board,
+    reinstate_board,
 )

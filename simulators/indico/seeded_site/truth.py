@@ -7,6 +7,7 @@ import html
 import re
 
 from flask import g
+from indico.core.db import db
 from indico.modules.attachments.models.attachments import AttachmentType
 from indico.modules.attachments.models.folders import AttachmentFolder
 from indico.modules.events import Event
@@ -19,10 +20,11 @@ EVERYBODY = ("public", *ACCOUNTS)
 _PHRASE_CHARS = 80
 
 
-def objects():
-    """Return all existing objects below the top category with their readers."""
-    top = category_of("top")
-    alive = Event.query.filter(~Event.is_deleted, Event.category_chain_overlaps(top.id))
+def objects(*shelves):
+    """Return all existing objects below categories (top) with their readers."""
+    tops = [category_of(shelf).id for shelf in shelves or ("top",)]
+    below = db.or_(*map(Event.category_chain_overlaps, tops))
+    alive = Event.query.filter(~Event.is_deleted, below)
     found = []
     for event in alive.order_by(Event.id):
         seen = readers(event)

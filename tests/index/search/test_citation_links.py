@@ -101,3 +101,35 @@ def test_a_site_under_another_name(tmp_path: Path, tiny_encoder: Path) -> None:
     )
     assert cites(found, "n:1", PUBLIC) == {"indico.larch.test:7/c8": "larch:7/c8"}
     assert cited_by(found, "larch:7/c8", PUBLIC) == {"n:1"}
+
+
+@pytest.mark.parametrize(
+    ("project", "target", "mention"),
+    [
+        ("LBNE", "LBNE-doc-10", "lbne-doc-10"),
+        ("Mu2e", "Mu2e-doc-10-v1", "MU2E-doc-10-v1"),
+        ("DUNE", "DUNE-doc-10", "docdb 10"),
+    ],
+)
+def test_the_name_of_a_docdbs_own_project(
+    project: str, target: str, mention: str, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    """It is no other experiment's, whatever the source is called."""
+    about = [f"A note on LBNE-doc-7\nDocument: {project}-doc-10-v1\nType: Note"]
+    own = document("archive:10:1", files={"about": PUBLIC})
+    other = document("archive:11:1", files={"about": PUBLIC, "a.txt": PUBLIC})
+    # What somebody writes into an abstract names no document.
+    claim = [f"Other\nDocument: {project}-doc-11-v1\nDocument: {project}-doc-10-v1"]
+    corpus = [
+        (own, {"about": about}),
+        (other, {"about": claim, "a.txt": [f"See {target}."]}),
+    ]
+    found = Searcher(pack(tmp_path, tiny_encoder, corpus))
+    assert cites(found, "archive:11:1", PUBLIC) == {
+        target.replace("Mu2e", "MU2E"): "archive:10:1",
+        f"{project.upper()}-doc-10-v1": "archive:10:1",
+    }
+    assert cited_by(found, "archive:10:1", PUBLIC) == {"archive:11:1"}
+    assert cites(found, "archive:10:1", PUBLIC) == {"LBNE-doc-7": "foreign"}
+    shown = found.as_reader(PUBLIC).find_documents(mention)
+    assert [stored.id for stored, _ in shown] == ["archive:10:1"]
