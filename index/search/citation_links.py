@@ -35,14 +35,16 @@ class CitationLinks:
         for edge in self._snapshot.references.references_from(sorted(keys)):
             if edge.target in own:
                 continue
+            document = self._resolve_edge(edge, stored)
+            system = get_system(edge.target)
             citations.setdefault(
                 (edge.target, edge.version),
                 OutgoingCitation(
                     format_label(edge.target, edge.version),
-                    get_system(edge.target),
+                    "docdb" if document and system == "foreign" else system,
                     keys[edge.file],
                     edge.page,
-                    self._resolve_edge(edge, stored),
+                    document,
                 ),
             )
         return list(citations.values())

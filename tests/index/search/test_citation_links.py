@@ -129,6 +129,10 @@ def test_the_name_of_a_docdbs_own_project(
         target.replace("Mu2e", "MU2E"): "archive:10:1",
         f"{project.upper()}-doc-10-v1": "archive:10:1",
     }
+    [system] = {
+        c.system for c in found.as_reader(PUBLIC).find_related("archive:11:1")[0]
+    }
+    assert system == "docdb"
     assert cited_by(found, "archive:10:1", PUBLIC) == {"archive:11:1"}
     assert cites(found, "archive:10:1", PUBLIC) == {"LBNE-doc-7": "foreign"}
     shown = found.as_reader(PUBLIC).find_documents(mention)
