@@ -4,7 +4,10 @@ DuneGPTError
 ├── ConfigError             invalid settings
 ├── UsageError              a request that cannot be carried out
 ├── StorageError            the data folder is locked, full or damaged
-│   └── HostError                the operating system refused: disk full, no permission
+│   ├── HostError                the operating system refused: disk full, no permission
+│   └── DatabaseUnavailableError serve.db is locked, or its server does not answer
+├── LoginRefusedError       name or password are wrong, or the account is disabled
+│   └── TooManyAttemptsError     too many failed logins
 ├── SourceError             a document system did not answer as it should
 │   ├── SourceUnreachableError   no answer, or only server errors
 │   ├── SourceBusyError          it asks to retry later than a run waits
@@ -100,6 +103,36 @@ class HostError(StorageError):
 
     The files themselves are unchanged.
     """
+
+
+class DatabaseUnavailableError(StorageError):
+    """The database of accounts is locked, or its server does not answer."""
+
+    retryable = True
+    hint = "Try again; if it lasts, check that the database runs and is not overloaded."
+
+
+class LoginRefusedError(DuneGPTError):
+    """Name or password are wrong, or the account is disabled: it is not said which."""
+
+    hint = "Check name and password; an operator can set a new one."
+
+
+class TooManyAttemptsError(LoginRefusedError):
+    """Too many logins have failed; more are not tried now.
+
+    Attributes:
+        retry_after_s: Seconds until the next attempt.
+    """
+
+    retryable = True
+    hint = "Wait, then try again."
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", retry_after_s: float = 0
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class SourceError(DuneGPTError):

@@ -1,0 +1,1 @@
+"""Persons, and what serve.db holds of them: sessions, tokens, limits and the audit."""
