@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dunegpt.index.synonyms import find_acronyms
+from dunegpt.text.patterns import compile_re
 
 _SHORT = r"(?P<short>(?=[\w/&-]*[A-Z][\w/&-]*[A-Z])[A-Z][\w/&-]{1,11})"
 _LONG = r"(?P<long>[^\W\d_][^\n|;:()]{3,160})"
 _FORMS = tuple(
-    re.compile(pattern, re.MULTILINE)
+    compile_re(pattern, re.MULTILINE)
     for pattern in (
         rf"^[\s>*_|\u2022-]*{_SHORT}[*_`]*\s*(?::|=|\||\u2013|\u2014|\s-)\s*[*_]*{_LONG}",
         rf"\b{_SHORT}[*_]*\s+\({_LONG}\)",
@@ -22,8 +23,8 @@ _FORMS = tuple(
         rf"|is an? (?:acronym|abbreviation) (?:for|of))\s+(?:the\s+)?[\"*_]*{_LONG}",
     )
 )
-_WORD = re.compile(r"[^\W\d_]+")
-_FIRST_SENTENCE = re.compile(r"[.!?](?:\s|$)")
+_WORD = compile_re(r"[^\W\d_]+")
+_FIRST_SENTENCE = compile_re(r"[.!?](?:\s|$)")
 _MAX_WORDS = 15
 _SKIPPED = frozenset("a an and by for from in of on the to with".split())
 _MARK = "\u2261"

@@ -16,6 +16,7 @@ from dunegpt.ingest.references import (
     find_references,
     normalize_version,
 )
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Document, Page
 
 NUMBERED_SYSTEMS = frozenset({"docdb:", "edms:"})
@@ -25,16 +26,16 @@ _SYSTEMS = frozenset({"docdb", "edms", "arxiv"})
 
 Lookups = tuple[tuple[str, str | None], ...]
 
-_KIND = re.compile(
+_KIND = compile_re(
     r"(?<![\w-])(?P<kind>event|contribution|entry|e-?log(?:book)?(?:\s+entry)?)"
     r"\s*(?:no\b\.?|number|id)?\s*\#?(?P<number>\d{3,8})(?!\w|\.\d)",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(
+_TOKEN = compile_re(
     r"(?:https?://|[\w-]+(?:\.[\w-]+)+/)[^\s\"'`<>]+|[^\s,;?!()\[\]\"'`]+"
 )
-_SERIES = re.compile(r"([a-z][a-z._/-]*[:_/-])\d+")
-_TYPED_DOCDB = re.compile(
+_SERIES = compile_re(r"([a-z][a-z._/-]*[:_/-])\d+")
+_TYPED_DOCDB = compile_re(
     r"(?<![\w./:-])(?P<system>dune[\s-]*doc(?:[\s-]?db)?|doc[\s-]?db)?"
     r"(?P<doc>\W{0,2}doc)?(?:ument)?\.?(?:\s*(?:no\b\.?|number"
     r"|id))?(?P<sign>[\s#:.-]*)(?P<number>\d{1,6})"
@@ -42,19 +43,19 @@ _TYPED_DOCDB = re.compile(
     re.IGNORECASE,
 )
 """DocDB numbers as people type them: ``DUNE doc. 1651``, ``doc-1320``."""
-_VERSION = re.compile(
+_VERSION = compile_re(
     r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
 )
-_ENDS_WITH_VERSION = re.compile(r"^(.+?)(?:-v|:v?)(\d{1,3}(?:\.\d{1,3})?)$")
-_ENDS_WITH_NUMBER = re.compile(r"\d{3,}$")
+_ENDS_WITH_VERSION = compile_re(r"^(.+?)(?:-v|:v?)(\d{1,3}(?:\.\d{1,3})?)$")
+_ENDS_WITH_NUMBER = compile_re(r"\d{3,}$")
 _KINDS = frozenset({"event", "contribution", "entry"})
 ABOUT_KEY = "about"
 """Key of the page on a document that a crawl writes."""
-_PROJECT_NAME = re.compile(
+_PROJECT_NAME = compile_re(
     r"^Document: (?P<project>[A-Za-z]\w*)-doc-(?P<number>\d+)-v(?P<version>\d+)$", re.M
 )
-_DOCDB_NUMBER = re.compile(r"docdb:\d+")
-_PROJECT_NUMBER = re.compile(r"[a-z]\w*-doc-\d+")
+_DOCDB_NUMBER = compile_re(r"docdb:\d+")
+_PROJECT_NUMBER = compile_re(r"[a-z]\w*-doc-\d+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ A host with too little memory, or without a program, fails on most files at once
 index without them must not replace a good one. Does not depend on why reading failed.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -12,9 +11,10 @@ from dunegpt.errors import PartlyReadError, UnreadableFilesError
 from dunegpt.index.shards import ShardEntry
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.ingest.loss_guard import is_mass_loss
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Document, Failure
 
-_VARIABLE = re.compile(r"\d+|'[^']*'|\"[^\"]*\"")
+_VARIABLE = compile_re(r"\d+|'[^']*'|\"[^\"]*\"")
 """What differs between messages for the same reason."""
 
 

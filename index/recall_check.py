@@ -7,7 +7,6 @@ subject, which is where inverted files fail. Source: "Access filters break IVF" 
 architecture.
 """
 
-import re
 import shutil
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from dunegpt.errors import ConfigError, IndexBrokenError
 from dunegpt.files import damaged
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.index.snapshot.vectors import Mask, Rows, Vectors
+from dunegpt.text.patterns import compile_re
 
 MAX_QUESTIONS = 60
 _K = 10
 _SHARES = (0.5, 0.1, 0.05, 0.01, 0.001)
 _MIN_TITLE_WORDS = 3
-_SENTENCE = re.compile(r"[^.!?\n]{20,200}")
+_SENTENCE = compile_re(r"[^.!?\n]{20,200}")
 
 
 def read_questions(path: Path) -> list[str]:

@@ -3,15 +3,15 @@
 Does not depend on why reading a file failed, see `dunegpt.ingest.page_store`.
 """
 
-import re
 from dataclasses import replace
 
 from dunegpt.errors import ExtractError, TransientExtractError
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.page_store import PageStore, Retry
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Failure
 
-_ATTEMPTS = re.compile(r" Tried (?:once|\d+ times); the next run [^;]*tries again\.$")
+_ATTEMPTS = compile_re(r" Tried (?:once|\d+ times); the next run [^;]*tries again\.$")
 
 
 def record_retries(

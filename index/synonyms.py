@@ -8,7 +8,6 @@ depend on the index.
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -18,12 +17,13 @@ from typing import Any
 from dunegpt.errors import ConfigError
 from dunegpt.files import damaged
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 
-_ACRONYM = re.compile(r"\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
-_WORD_AT_END = re.compile(r"[A-Za-z][\w-]*$")
+_ACRONYM = compile_re(r"\(\s*([A-Z][A-Za-z]{1,6})\s*\)")
+_WORD_AT_END = compile_re(r"[A-Za-z][\w-]*$")
 _MAX_WORDS_BEFORE = 9
 _MAX_CHARACTERS_BEFORE = 300
-_LETTERS = re.compile(r"[A-Za-z]+")
+_LETTERS = compile_re(r"[A-Za-z]+")
 _SKIPPED_WORDS = frozenset("a an and by for from in of on the to with".split())
 _HINT = 'A list is groups = [["cryostat", "vessel"], ...]: two or more words each.'
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from dunegpt.text.patterns import compile_re
+
 VERSION = "1"
 """Part of a snapshot's settings: raise it when other identifiers are found."""
 
@@ -21,7 +23,7 @@ _FOREIGN_PROJECTS = (
     "nova|mu2e|gm2|cdms|t2k|seaquest|cms|cmb-?s4|pip-?ii|lsst"
 )
 _SUBJECTS = "physics|hep|astro|nucl|cond|quant|gr|cs|stat|math|eess"
-_IDENTIFIER = re.compile(
+_IDENTIFIER = compile_re(
     r"(?P<url>https?://[^\s\"'`<>|{}\\^]+"
     r"|(?<![\w.@/-])(?:docs\.dunescience\.org|edms\.cern\.ch|indico\.[\w.-]+"
     r"|arxiv\.org)(?::\d+)?/[^\s\"'`<>|{}\\^]+)"
@@ -39,15 +41,15 @@ _IDENTIFIER = re.compile(
     rf"(?=\s*\[(?:{_SUBJECTS})\b)",
     re.IGNORECASE,
 )
-_END_BOUNDARY = re.compile(r"(?!\w|\.\d)")
-_VERSION = re.compile(
+_END_BOUNDARY = compile_re(r"(?!\w|\.\d)")
+_VERSION = compile_re(
     r"(?:\s*[-:,/(]?\s*(?:v|version|ver\.?)\s*\.?\s*|:)(\d{1,3})\b", re.I
 )
-_EDMS_VERSION = re.compile(
+_EDMS_VERSION = compile_re(
     r"(?:\s*(?:[/:]|[-,(]?\s*[vV](?:ersion|er)?\.?)\s*|:(?=[a-z]))"
     r"(\d{1,3}(?:\.\d{1,3})?|[A-Z]{1,2}|(?<=:)[a-z]{1,2})\b"
 )
-_A_VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3})?|[a-z]{1,2}", re.I)
+_A_VERSION = compile_re(r"\d{1,3}(?:\.\d{1,3})?|[a-z]{1,2}", re.I)
 _KEYWORDS = (
     *("doc", "edms", "indico", "arxiv", "eprint", "http"),
     *(f"[{subject}" for subject in _SUBJECTS.split("|")),
@@ -55,17 +57,17 @@ _KEYWORDS = (
 """One of these stands in each identifier, ..."""
 _WINDOW_CHARACTERS = 96
 """... and so near to its other parts."""
-_DIGIT = re.compile(r"\d")
+_DIGIT = compile_re(r"\d")
 _DOCDB_PAGES = ("showdocument", "retrievefile", "displaymeta")
 _DOCDB_HOST = "docs.dunescience.org"
-_EDMS_PATH = re.compile(r"/(?:ui/)?(?:document|file)/(\d+)(?:/([^/?#]*))?", re.I)
-_EDMS_PROJECT = re.compile(r"/project/((?:cern|fair)-\d{9,10})", re.I)
-_INDICO_PATH = re.compile(
+_EDMS_PATH = compile_re(r"/(?:ui/)?(?:document|file)/(\d+)(?:/([^/?#]*))?", re.I)
+_EDMS_PROJECT = compile_re(r"/project/((?:cern|fair)-\d{9,10})", re.I)
+_INDICO_PATH = compile_re(
     r"/event/(\d+)(?:/contributions/(\d+)(?:/subcontributions/(\d+))?"
     r"|/sessions/(\d+))?"
 )
 _INDICO_OLD = ("conferencedisplay.py", "contributiondisplay.py", "access")
-_ARXIV_PATH = re.compile(
+_ARXIV_PATH = compile_re(
     r"/(?:(?:abs|pdf)/(?:arxiv:)?|10\.48550/arxiv\.)(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v(\d+))?",
     re.I,
 )

@@ -17,13 +17,14 @@ from functools import lru_cache
 
 import Stemmer
 
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.typography import flatten_scripts
 
 VERSION = "5"
 """Part of a snapshot's settings: raise it when the words of its index change."""
 
-_COMPOUND = re.compile(r"[^\W_]+(?:(?:::|[._/:+\-])[^\W_]+)*")
-_PART = re.compile(r"[^\W_]+")
+_COMPOUND = compile_re(r"[^\W_]+(?:(?:::|[._/:+\-])[^\W_]+)*")
+_PART = compile_re(r"[^\W_]+")
 _MINUS = "-\u2212\u2010\u2011\u2012\u2013"
 _SIGNED = rf"[{_MINUS}+]?\d{{1,3}}"
 _POWER = (
@@ -31,32 +32,32 @@ _POWER = (
     rf"|\s?(?:\^|\*\*)\s?(?:{_SIGNED}|[({{]\s?{_SIGNED}\s?[)}}])(?!\w)"
 )
 _THOUSANDS = "[,'\u2019\u2009\u202f\u00a0]"
-_SPECIAL = re.compile(
+_SPECIAL = compile_re(
     r"[⁰-ₜⁱᵢᵣᵤᵥⱼ²³¹µ^]|\*\*|\d[eE]" + f"[{_MINUS}+\\d]|\\d{_THOUSANDS}\\d"
 )
-_SPECIAL_NUMBER = re.compile(
+_SPECIAL_NUMBER = compile_re(
     rf"(?<![\w.])(?:(?P<factor>\d+(?:\.\d+)?)(?:\(\d+\))?\s?[\u00d7x·*\u22c5]\s?)?"
     rf"(?P<base>\d{{1,4}})(?P<power>{_POWER})"
     rf"|(?<![\w.])(?<!\w[-:/_])(?P<number>\d+(?:\.\d+)?)[eE](?P<e>{_SIGNED})"
     r"(?!\w|[-.:/_]\w)"
     rf"|(?<![\w.,])(?P<grouped>\d{{1,3}}(?:{_THOUSANDS}\d{{3}})+)(?!\w|,\d)"
 )
-_WORD_POWER = re.compile(
+_WORD_POWER = compile_re(
     rf"(?<=[^\W\d_])(?:\^|\*\*)(?:[({{]([{_MINUS}+]?\d)[)}}]|([{_MINUS}+]?\d)(?!\d))"
 )
-_LOWERED_LETTERS = re.compile(r"(?<=[^\W_])(?=[ₐ-ₜᵢᵣᵤᵥⱼ])(?<![ₐ-ₜᵢᵣᵤᵥⱼ])")
+_LOWERED_LETTERS = compile_re(r"(?<=[^\W_])(?=[ₐ-ₜᵢᵣᵤᵥⱼ])(?<![ₐ-ₜᵢᵣᵤᵥⱼ])")
 _MINUS_SIGNS = dict.fromkeys(map(ord, _MINUS), "-")
 _FOLDED = {0xB5: "\u03bc", 0x2212: "-"}
-_NUMBER = re.compile(r"\d+(?:[.:]\d+)+")
-_SERIAL_NUMBER = re.compile(r"(?:[a-z]+0*|0+)([1-9]\d{3,})")
+_NUMBER = compile_re(r"\d+(?:[.:]\d+)+")
+_SERIAL_NUMBER = compile_re(r"(?:[a-z]+0*|0+)([1-9]\d{3,})")
 _STOP_WORDS = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has"
     " have how i if in into is it its many me much my of on or our should so such that"
     " the their then there these they this to was we were what when where which who"
     " whom whose why will with would you your".split()
 )
-_CAMEL_CASE_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SYMBOL = re.compile(
+_CAMEL_CASE_PARTS = compile_re(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SYMBOL = compile_re(
     r"~?[A-Za-z_]\w*(?:(?:::|\.|->)~?[A-Za-z_]\w*)*(?P<call>\(\))?", re.ASCII
 )
 _stemmer = Stemmer.Stemmer("english", 0)

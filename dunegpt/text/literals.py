@@ -9,14 +9,15 @@ from collections.abc import Iterator
 
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import MONTHS, WEEKDAYS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.typography import flatten_scripts
 
-_ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
+_ADDRESS = compile_re(r"https?://\S+|www\.\S+|\S+@\S+\.\S+")
 _TOP_DOMAINS = (
     "gov|ch|org|edu|com|net|io|int|de|fr|uk|it|info|biz|dev|app|me|co|eu|us|ru|cn|jp|xyz"
     "|online|site|test|example|top|club|link|ai|sh|ly|cc|tv"
 )
-_LINK = re.compile(
+_LINK = compile_re(
     r"(?P<scheme>\b(?!c\+\+)[a-z][a-z0-9+.-]{1,15}://[^\s)\]]+"
     r"|\b(?:javascript|data|vbscript|mailto|file|tel|about|blob):(?=\S)[^\s]+"
     r"|(?<![\w:/])//[\w.-]+\.\w[^\s)\]]*)"
@@ -28,7 +29,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 """Whatever a browser or a renderer of Markdown could make a link or an image of."""
-_CODE = re.compile(
+_CODE = compile_re(
     r"`(?P<span>[^`\n]+)`"
     r"|(?P<markup></?[A-Za-z][^<>\n]*>)|(?P<json>\{[^{}\n]*\})"
     r"|(?:(?<=[\s(\"'])|^)(?P<flag>--?[A-Za-z][\w-]*(?:=[^\s,;)]+)?)"
@@ -39,10 +40,10 @@ _CODE = re.compile(
     r"|(?<![\w.])(?P<name>\$[A-Z_]{2,}|\w+(?:(?:::|\.)\w+)*\(\)|[A-Za-z]\w*_\w+"
     r"|\w+(?:::\w+)+)"
 )
-_IDENTIFIER = re.compile(
+_IDENTIFIER = compile_re(
     r"(?<!\w)(?=[\w./:-]*[A-Za-z])(?=[\w./:-]*\d)[A-Za-z][\w./:-]*"
 )
-_NAME = re.compile(r"(?<![\w.@/-])[A-Z][\w'\u2019]*(?:-[A-Z]\w*)*")
+_NAME = compile_re(r"(?<![\w.@/-])[A-Z][\w'\u2019]*(?:-[A-Z]\w*)*")
 _CALENDAR_WORDS = frozenset({*MONTHS, *WEEKDAYS})
 _COMMON_WORDS = frozenset(
     "i a the this that these those it its they their he she his her we our you your in"
@@ -53,17 +54,17 @@ _COMMON_WORDS = frozenset(
     " before during since because although about figure table section chapter"
     " page".split()
 )
-_NOUN_ENDING = re.compile(
+_NOUN_ENDING = compile_re(
     r"(?:s|ing|ed|ly|tion|sion|ment|ness|ity|ance|ence|ure|age|ism|gen|er|or|one|body)$"
 )
-_PERSONAL_VERB = re.compile(
+_PERSONAL_VERB = compile_re(
     r"(?:'s)?\s(?:will|has to|had|proposed?s?|suggest\w*|report(?:s|ed)|restart(?:s|ed)"
     r"|said|says|ask(?:s|ed)|wrote|writes|objected?s?|showed|shows|presented|measured"
     r"|agreed|noted|found|thinks?|replaced|became|wants|promised|announced|plans"
     r"|offered|volunteered|explained|reminded|led|leads|chairs?|joined)\b"
 )
 _MIN_NAME_LENGTH = 2
-_SENTENCE_START = re.compile(r"(?:[.!?:]|(?:^|\s)[-*•])[\s*\"'“]+|[\"'“*]")
+_SENTENCE_START = compile_re(r"(?:[.!?:]|(?:^|\s)[-*•])[\s*\"'“]+|[\"'“*]")
 
 
 def find_missing_addresses(sentence: str, source: str) -> Iterator[str]:

@@ -10,8 +10,10 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-_SEPARATOR = re.compile(r"\s*(?:[;&\n|]|\band\b|\bund\b)\s*", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+")
+from dunegpt.text.patterns import compile_re
+
+_SEPARATOR = compile_re(r"\s*(?:[;&\n|]|\band\b|\bund\b)\s*", re.IGNORECASE)
+_WORD = compile_re(r"[^\W_]+")
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`")
 _LETTERS = str.maketrans(
     {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from dunegpt.text.english import MONTH_ABBREVIATIONS, MONTHS, NUMBERS, ORDINALS, TENS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.units import UNIT_PATTERN, parse_unit
 
 _UNITS = {word: number for word, number in NUMBERS.items() if number < 10}
@@ -55,34 +56,34 @@ _NUMBER = (
     rf"|[eE][{_MINUS}+]?\d+)?"
 )
 _POWER = rf"\d{{1,4}}{_EXPONENT}"
-_QUANTITY = re.compile(
+_QUANTITY = compile_re(
     rf"(?<![\w.])(?<![A-Za-z][-_])(?P<sign>[{_MINUS}+](?=\d)|minus\s+|negative\s+)?"
     rf"(?:(?P<power>{_POWER})|(?P<number>{_NUMBER})(?:(?:st|nd|rd|th)(?![A-Za-z]))?|\b(?P<word>(?i:{_WORD_NUMBER}))\b)"
     rf"(?:[\s-](?P<times>{'|'.join(_MULTIPLIERS)})s?\b)?"
     rf"(?:[\s\u00a0\u202f-]?(?P<unit>{UNIT_PATTERN})(?![\w/]))?",
 )
-_LONE_UNIT = re.compile(rf"(?<![\w.])(?<!\d\s)(?<!\d-)(?:{UNIT_PATTERN})(?!\w)")
-_PLUS_MINUS = re.compile(r"±|\u2213|\+/?[-\u2212]|\+\s?[\d.]+\W{1,4}[\d.]+")
-_SPREAD_BEHIND = re.compile(
+_LONE_UNIT = compile_re(rf"(?<![\w.])(?<!\d\s)(?<!\d-)(?:{UNIT_PATTERN})(?!\w)")
+_PLUS_MINUS = compile_re(r"±|\u2213|\+/?[-\u2212]|\+\s?[\d.]+\W{1,4}[\d.]+")
+_SPREAD_BEHIND = compile_re(
     rf"\((?P<inner>[^()]{{3,60}})\)"
     rf"(?:\s?{_TIMES}\s?10(?P<power>{_EXPONENT}|[{_MINUS}]\d+))?"
     rf"(?:[\s\u00a0\u202f]?(?P<unit>{UNIT_PATTERN})(?![\w/]))?"
 )
 """A value and its uncertainty in brackets, then their common power and unit."""
-_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.I)
-_MONEY = re.compile(r"(?P<unit>[€$])\s?$")
-_RANGE_JOIN = re.compile(
+_ORDINAL = compile_re(r"\d+(?:st|nd|rd|th)", re.I)
+_MONEY = compile_re(r"(?P<unit>[€$])\s?$")
+_RANGE_JOIN = compile_re(
     r"\s?(?:[-\u2013\u2014±\u00d7x,/]|\+/?[-\u2212]|to|and|or|by|through|until)\s?",
     re.I,
 )
-_HEDGE = re.compile(
+_HEDGE = compile_re(
     r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|some|circa|ca\.?|~|≈"
     r"|over|above|more than|at least|less than|below|under|up to|at most|of order)\s*$",
     re.I,
 )
 _MONTH = rf"(?P<{{0}}>{'|'.join(MONTH_ABBREVIATIONS)})[a-z]*\.?"
 _DATES = [
-    re.compile(pattern, re.I)
+    compile_re(pattern, re.I)
     for pattern in (
         r"(?<![\w-])(?P<y>(?:19|20)\d\d)-(?P<m>\d\d)(?:-(?P<d>\d\d))?(?![\w-]|\.\d)",
         r"(?<!\w)(?P<d>\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?"
@@ -94,14 +95,14 @@ _DATES = [
         r"(?<![\w.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>(?:19|20)\d\d)(?![\w.])",
     )
 ]
-_TIME = re.compile(r"(?<![\w:.])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::\d\d)?(?!\w)")
-_COUNTED = re.compile(
+_TIME = compile_re(r"(?<![\w:.])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::\d\d)?(?!\w)")
+_COUNTED = compile_re(
     r"\s(?:(?!(?:is|as|was|has|does|its|this|in|at)\b)[a-z-]+\s){0,2}?"
     r"(?!(?:is|as|was|has|does|its|this)\b)[a-z-]*[a-rt-z]s\b"
 )
-_NAMES_YEAR = re.compile(r"\b(?:in|since|of|the|year|by|until|from|to)\s$", re.I)
-_LIST_MARK = re.compile(r"(?:^|\n)\s*\d{1,2}[.)](?=\s|$)")
-_DEGREE = re.compile(
+_NAMES_YEAR = compile_re(r"\b(?:in|since|of|the|year|by|until|from|to)\s$", re.I)
+_LIST_MARK = compile_re(r"(?:^|\n)\s*\d{1,2}[.)](?=\s|$)")
+_DEGREE = compile_re(
     r"\s?(?:\$\s?)?\^\s?[({]?\s?(?:\u2218|\\circ|o)\s?[)}]?\$?|[\u02da\u00ba]"
 )
 """The degree sign as TeX and converters write it: 45^(∘), 45$^{\\circ}$."""

@@ -10,6 +10,8 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from dunegpt.text.patterns import compile_re
+
 MAX_QUOTE = 400
 """Longer quotes are cut at the ends of lines; long lines, between clauses or words."""
 _WINDOW = 12
@@ -73,7 +75,7 @@ _GERMAN_MONTH = (
     r"(?:Jan(?:uar)?|Feb(?:ruar)?|März?|Apr(?:il)?|Mai|Juni?|Juli?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Okt(?:ober)?|Nov(?:ember)?|Dez(?:ember)?)"
 )
-_JOINT = re.compile(
+_JOINT = compile_re(
     r"(?:\A|(?<=\n\n))(?:Fig(?:ure|\.)|FIG(?:URE|\.)|T(?:able|ABLE|ab\.))\s?[\w.-]{1,6}\.\s+\S"
     r"|\b(?:[Nn]r|[Bb]ldg|[Vv]ols?|[Cc]h|[Pp]p?|[Aa]rt|[Aa]bb|[Tt]el|[Ee]xt|[Rr]ms?|[Rr]ev"
     r"|[Vv]er|[Ff]igs?|[Ee]qs?|[Rr]efs?|[Ss]ecs?|[Tt]abs?|[Pp]ara|[Kk]ap|Bd|Jan|Feb|Mar"
@@ -88,8 +90,8 @@ _JOINT = re.compile(
 """Full stops of abbreviations before numbers, of German ordinals, and of captions."""
 
 PASSAGE_RULES = SentenceRules(
-    boundary=re.compile(r"(?P<kept>)(?:\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"]))"),
-    abbreviation=re.compile(
+    boundary=compile_re(r"(?P<kept>)(?:\n{2,}|(?<=[.!?])\s+(?=[A-Z0-9À-ÞΑ-Ω(\[“\"]))"),
+    abbreviation=compile_re(
         r"(?:\b(?:[A-Z]|Figs?|Eqs?|Secs?|Refs?|Tabs?|Nos?|Vol|vs|cf|al|etc|approx|ca"
         r"|resp|Dr|Prof|Mr|Ms|St|e\.g|i\.e))\.$"
     ),
@@ -98,11 +100,11 @@ PASSAGE_RULES = SentenceRules(
 passages, and with them content ids."""
 
 QUOTE_RULES = SentenceRules(
-    boundary=re.compile(
+    boundary=compile_re(
         r"(?<=[.!?])(?P<kept>[\"')\]]?)\s+(?=[A-ZÀ-ÞΑ-Ω0-9(\[*\-])"
         r"|\n{2,}|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
     ),
-    abbreviation=re.compile(_ABBREVIATION + "$"),
+    abbreviation=compile_re(_ABBREVIATION + "$"),
     joint=_JOINT,
 )
 """Of quotes: a list item begins one, too."""
@@ -114,19 +116,19 @@ _ANSWER_MARK = (
 """Of a citation, as models write them; see ``dunegpt/serve/verify/marks.py``."""
 
 ANSWER_RULES = SentenceRules(
-    boundary=re.compile(
+    boundary=compile_re(
         rf"(?<=[.!?])(?P<kept>(?:\s*{_ANSWER_MARK})*)\s+(?=[^\s\[\u3010])"
         r"(?!\(\d{0,2}(?:$|\)(?:\s|$)))"
         r"|\n\n+|\n(?=[^\sa-z])"
     ),
-    abbreviation=re.compile(_ABBREVIATION + r"\s*$"),
+    abbreviation=compile_re(_ABBREVIATION + r"\s*$"),
     joins_paragraphs=True,
     has_marks=True,
     joint=_JOINT,
 )
 """Of what a model writes: each new line may begin a sentence."""
-_CLAUSE_END = re.compile(r"[;:.,](?=\s)")
-_ROWS = re.compile(r"\|[^\n]*\n[^\n]*\|")
+_CLAUSE_END = compile_re(r"[;:.,](?=\s)")
+_ROWS = compile_re(r"\|[^\n]*\n[^\n]*\|")
 """Rows of a table: each stands for itself."""
 
 

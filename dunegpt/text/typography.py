@@ -8,10 +8,11 @@ are raised and which font they are in.
 
 # ruff: noqa: RUF001 - the signs are the subject
 
-import re
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Literal
+
+from dunegpt.text.patterns import compile_re
 
 Shift = Literal["", "super", "sub"]
 """Whether a run of text stands on the line, is raised or is lowered."""
@@ -46,7 +47,7 @@ _RAISED_BY_NATURE = {
 }  # fmt: skip
 """Texts that mean the same whether they are raised or not."""
 
-_NOTE_MARK = re.compile(r"[(\[]?\s*([a-z]|\d{1,2})\s*[)\]]")
+_NOTE_MARK = compile_re(r"[(\[]?\s*([a-z]|\d{1,2})\s*[)\]]")
 
 _PRIVATE_USE = range(0xF000, 0xF100)
 _SYMBOL_START = (

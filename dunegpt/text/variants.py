@@ -14,13 +14,14 @@ from itertools import pairwise, product
 
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import NUMBERS, ORDINALS, TENS
+from dunegpt.text.patterns import compile_re
 
 Alternative = tuple[str, ...]
 """Words of an index that together stand for one word of a question."""
 
-_LETTERS = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_HYPHENATED = re.compile(r"([^\W\d_]{2,})-([^\W\d_]{2,})")
-_RELEASE = re.compile(r"(?P<v>v?)(?P<numbers>\d{1,3}(?:[._-]\d{1,3}){1,3})", re.I)
+_LETTERS = compile_re(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_HYPHENATED = compile_re(r"([^\W\d_]{2,})-([^\W\d_]{2,})")
+_RELEASE = compile_re(r"(?P<v>v?)(?P<numbers>\d{1,3}(?:[._-]\d{1,3}){1,3})", re.I)
 _VOWELS = frozenset("aeiouy")
 _MIN_PART = 3
 """Characters of each part of a word that may be written apart."""

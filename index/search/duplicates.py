@@ -3,14 +3,15 @@
 Is given only texts that the reader may see; does not depend on the index or on access.
 """
 
-import re
 import zlib
+
+from dunegpt.text.patterns import compile_re
 
 _MIN_SIMILARITY = 0.9
 _SHINGLE = 3
 _MAX_COMPARED = 100
-_WORD = re.compile(r"\w+")
-_NUMBER = re.compile(r"\d+")
+_WORD = compile_re(r"\w+")
+_NUMBER = compile_re(r"\d+")
 
 
 class SeenTexts:

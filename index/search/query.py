@@ -16,13 +16,14 @@ from datetime import date, timedelta
 
 from dunegpt.errors import UsageError
 from dunegpt.index.search.filters import Filters
+from dunegpt.text.patterns import compile_re
 
-_FILTER = re.compile(
+_FILTER = compile_re(
     r"(?<!\S)(author|source|type|status|doc|document|in|after|since|before|until)"
     r':(?:"([^"]+)"|([^\s":][^\s"]*))(?=[\s,;?!.]|$)',
     re.IGNORECASE,
 )
-_DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_DAY = compile_re(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _HINT = "A day is written 2024-03-31, a month 2024-03, a year 2024."
 
 

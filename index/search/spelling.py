@@ -6,16 +6,16 @@ exchanged makes a word of such a passage. So a suggestion never tells of hidden 
 The vocabulary of the encoder says which words are common.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dunegpt.index.search.reader_view import ReaderView
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 
-_WORD = re.compile(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)")
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|`[^`]*`")
+_WORD = compile_re(r"(?<![\w./:@-])[^\W\d_]+(?![\w/:@-]|\.\w)")
+_QUOTED = compile_re(r"\"[^\"]*\"|“[^”]*”|`[^`]*`")
 _MIN_LETTERS = 5
 _MIN_LETTERS_OF_NAME = 6
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"

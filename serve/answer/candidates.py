@@ -12,38 +12,39 @@ from enum import StrEnum
 
 from dunegpt.index.passage_text import make_context_line
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
 _MAX_HEADING = 90
 _MIN_ROWS = 3
 """Lines with gaps that make a table; two may be the head and foot of a page."""
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\((\S+?)(?:\s+\"[^\"]*\")?\)")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
-_CODE = re.compile(r"(`+)\s?(.+?)\s?\1")
-_TAG = re.compile(
+_LINK = compile_re(r"!?\[([^\]\n]*)\]\((\S+?)(?:\s+\"[^\"]*\")?\)")
+_EMPHASIS = compile_re(r"(?<![\w*])(\*\*\*|\*\*|\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
+_CODE = compile_re(r"(`+)\s?(.+?)\s?\1")
+_TAG = compile_re(
     r"</?(?:br|b|i|u|em|strong|p|span|su[bp]|a|div|code|pre|td|th|tr|li|ul|ol|details"
     r"|summary|img)\b[^<>]*>",
     re.IGNORECASE,
 )
-_LINE_MARK = re.compile(r"^(?:\s*(?:#{1,6}|[-*+\u2022\u25e6\u25aa]|>+)\s+)+")
-_RULE = re.compile(r"[\s|:=_*+-]*")
-_ATTRIBUTES = re.compile(r"\s*\{[:.#][^{}]*\}\s*$")
-_CELL = re.compile(r"\s*(?<!\|)\|(?!\|)\s*|\t+|(?<=\S)\s{3,}(?=\S)")
-_SAYS_SOMETHING = re.compile(r"\d|\w\W+\w")
+_LINE_MARK = compile_re(r"^(?:\s*(?:#{1,6}|[-*+\u2022\u25e6\u25aa]|>+)\s+)+")
+_RULE = compile_re(r"[\s|:=_*+-]*")
+_ATTRIBUTES = compile_re(r"\s*\{[:.#][^{}]*\}\s*$")
+_CELL = compile_re(r"\s*(?<!\|)\|(?!\|)\s*|\t+|(?<=\S)\s{3,}(?=\S)")
+_SAYS_SOMETHING = compile_re(r"\d|\w\W+\w")
 """A digit, or two words: a name below a mail says nothing."""
-_MAIL_HEADER = re.compile(
+_MAIL_HEADER = compile_re(
     r"(?:From|To|Cc|Sent|Subject|Von|An|Gesendet|Betreff): |On .{5,80} wrote:$"
     r"|-+ ?(?:Original|Forwarded|Urspr)"
 )
-_QUOTED = re.compile(r"^\s*>")
-_QUOTE_BEGINS = re.compile(
+_QUOTED = compile_re(r"^\s*>")
+_QUOTE_BEGINS = compile_re(
     r"^\s*(?:-+\s*(?:original message|forwarded message|urspr\w+ nachricht)|\[quoted"
     r"|on .{5,80} wrote:\s*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_SECTION_NUMBER = re.compile(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
-_PRONOUN = re.compile(
+_SECTION_NUMBER = compile_re(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
+_PRONOUN = compile_re(
     r"(?:They|This|These|Those|He|She|Its|Their|Both"
     r"|It(?! (?:is|was) (?:not )?(?:possible|necessary|important|planned|expected)))\b"
 )

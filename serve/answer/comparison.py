@@ -15,6 +15,7 @@ from dunegpt.serve.answer.document_choice import choose_documents
 from dunegpt.serve.answer.listing import introduce_document
 from dunegpt.serve.answer.sections import Block, make_readable, split_blocks
 from dunegpt.serve.answer.statements import Statement
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Document, Hit
 
@@ -31,26 +32,26 @@ _VERSION = (
     r"(?:(?:version|ver\.?|rev(?:ision|\.)?|v)\s*\.?\s*)"
     r"(?P<{0}>\d{{1,3}}(?:\.\d{{1,3}})?|[A-Z](?![\w]))"
 )
-_BOTH = re.compile(
+_BOTH = compile_re(
     rf"{_VERSION.format('one')}\s*(?:and|with|to|vs\.?|versus|or|,|&"
     rf"|from)\s*(?:the\s+)?"
     rf"(?:{_VERSION.format('other')})",
     re.IGNORECASE,
 )
-_FROM = re.compile(
+_FROM = compile_re(
     rf"{_VERSION.format('one')}\s+(?:differ|different|deviate|change)\w*"
     rf"\s+(?:from|to|since|against)\s+{_VERSION.format('other')}",
     re.IGNORECASE,
 )
-_ONE = re.compile(_VERSION.format("one"), re.IGNORECASE)
-_COMPARES = re.compile(
+_ONE = compile_re(_VERSION.format("one"), re.IGNORECASE)
+_COMPARES = compile_re(
     r"\b(?:compar(?:e|ed|ing|ison)|differ(?:s|ences?|ent)?|vs\.?|versus|chang(?:e"
     r"|es|ed)"
     r"|(?:what(?: is|[\u2019']?s)|anything) new|new in|added|removed|dropped"
     r"|updated?)\b",
     re.IGNORECASE,
 )
-_WORDS = re.compile(
+_WORDS = compile_re(
     r"\b(?:compare(?:d)?|comparison|differ(?:s|ences?|ent)?|vs\.?|versus|chang(?:e"
     r"|es|ed)"
     r"|what|whats|which|how|is|are|was|were|has|have|been|does|do|did|new|added"
@@ -62,7 +63,7 @@ _WORDS = re.compile(
     r"|revisions?|other|or)\b",
     re.IGNORECASE,
 )
-_NAMED_WITH_VERSION = re.compile(
+_NAMED_WITH_VERSION = compile_re(
     r"(?<=\w)[\s,]*(?:-v|v\.?\s?|version\s)\d{1,3}\b", re.I
 )
 

@@ -26,6 +26,7 @@ from dunegpt.serve.llm.permissions import may_send_hit
 from dunegpt.serve.llm.pool import AskYesNoFunction, StreamFunction
 from dunegpt.serve.question.expand import ExpandHits
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import (
     AnswerEvent,
@@ -334,7 +335,7 @@ class AnswerComposer:
         yield Finished(outcome, mode, final, probability=probability)
 
 
-_ASKS_ABOUT_DOCUMENT = re.compile(
+_ASKS_ABOUT_DOCUMENT = compile_re(
     r"\bwho\s+(?:wrote|has written|authored|gave|presented|made)\b|\bauthors?\s+of\b"
     r"|\bwhen was\b.+\b(?:written|published|dated|presented)\b",
     re.IGNORECASE,

@@ -16,6 +16,7 @@ from dunegpt.index.passage_text import make_context_line
 from dunegpt.serve.answer.candidates import Candidate
 from dunegpt.serve.answer.subjects import Named, find_numbered_things
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import (
     Quantity,
     agree,
@@ -38,14 +39,14 @@ _LIGHT_WORDS = frozenset(
     )
 )
 """Words that two sentences about one quantity need not share."""
-_QUALIFIER = re.compile(
+_QUALIFIER = compile_re(
     r"\b(?:[A-Z][\w-]*[A-Z0-9][\w-]*|first|second|third|fourth|near|far|upper|lower|top"
     r"|bottom|inner|outer|left|right|north|south|east|west|horizontal|vertical|min\w*"
     r"|max\w*|average|mean|total|peak|nominal|single|dual|before|after|warm|cold|full"
     r"|initial|final|with|without)\b"
 )
 """What, if only one of two sentences has it, makes them speak of two things."""
-_DETECTOR = re.compile(
+_DETECTOR = compile_re(
     r"\b(?:ProtoDUNE[\w-]*|NP0\d|SP|DP|ND|FD|HD|VD|near|far|single|dual|horizontal"
     r"|vertical|ICEBERG|SBND|MicroBooNE|ICARUS|35-?ton)\b",
     re.IGNORECASE,

@@ -7,13 +7,14 @@ from dunegpt.index.definitions import Definition
 from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.serve.answer.statements import Statement
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Hit
 
 _MAX_MEANINGS = 4
 _NAME = r"[\"“'`]?(?P<short>[\w/&-]{2,12})[\"”'`]?"
 _THE = r"(?:(?:a|an|the)\s+)?(?:(?:acronym|abbreviation|term|letters|initials)\s+)?"
 _FORMS = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    compile_re(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?:what|wat)\s+(?:does|do|did)\s+{_THE}{_NAME}(?:\s+(?:acronym|abbreviation))?"
         r"\s+(?:stand\s+for|mean|abbreviate|denote|refer\s+to|signify)",

@@ -7,19 +7,20 @@ from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import DOCUMENT_NOUNS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.variants import find_alternatives, has_word
 from dunegpt.types import Document, Hit
 
 _HITS = 30
 _MIN_SHARE = 0.7
 """Least share of the words, by weight, that title, kind, date and authors have."""
-_NO_TOPIC = re.compile(
+_NO_TOPIC = compile_re(
     r"\b(?:documents?|docs?|papers?|files?|versions?|the|a|an|this|that|please|titled|called"
     r"|named|about)\b",
     re.IGNORECASE,
 )
 
-_NOUNS = re.compile(rf"\b(?!minutes\b)(?:{DOCUMENT_NOUNS})\b", re.IGNORECASE)
+_NOUNS = compile_re(rf"\b(?!minutes\b)(?:{DOCUMENT_NOUNS})\b", re.IGNORECASE)
 """What people call documents; titles seldom have it."""
 
 

@@ -4,7 +4,6 @@ Words choose which candidates are read, a reader or the encoder of the index rea
 and a fitted judgement makes a probability of it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ from dunegpt.serve.answer.features import (
 from dunegpt.serve.answer.judgement import Judgement, load_judgement, load_prefilter
 from dunegpt.serve.answer.reader import Reader
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import Quantity, find_quantities, have_same_dimension
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
@@ -34,7 +34,7 @@ _QUOTED = 0.5
 """What a quoted earlier message counts: the reply may have decided otherwise."""
 _MAX_SENTENCES = 3
 _CARD_WORDS = frozenset(tokenize("version page entry"))
-_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
+_CLOCK = compile_re(r"\d{1,2}:\d\d(?::\d\d)?")
 
 
 class SentenceScorer:

@@ -15,6 +15,7 @@ from dunegpt.serve.answer.subjects import find_subject_conflict, has_other_side
 from dunegpt.serve.question.answer_type import AnswerType, detect_answer_type
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import MONTHS, NUMBERS, WEEKDAYS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.variants import Alternative, add_asked_words, find_alternatives
 
 Features = dict[str, float]
@@ -23,32 +24,32 @@ _ABOUT_WRITING = frozenset(
     {"wrote", "written", "write", "author", "publish", "present"}
 )
 """Words that ask for a document's authors and date, as they are indexed."""
-_QUESTION_FORMULA = re.compile(
+_QUESTION_FORMULA = compile_re(
     r"\b(?:stands? for|is short for|abbreviations? for|(?-i:may|might|must|shall))\b"
     r"|^\W*(?:may|might|must|shall)\b(?!\s+\d)"
     r"|\bhow (?:long|often)(?= (?:did|does|do|has|have|had|will|would|was|were)\b)",
     re.I,
 )
 """Asks, and stands in no answer; the month is written with a capital."""
-_NEGATION = re.compile(
+_NEGATION = compile_re(
     r"\b(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|rejected|declined"
     r"|cancell?ed|nicht|kein\w*)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
-_OPEN = re.compile(
+_OPEN = compile_re(
     r"\b(?:will|would|planned|plans?|propos\w+|suggest\w*|expected|should|could|might"
     r"|may|if|considered|foreseen|to be)\b",
     re.IGNORECASE,
 )
 """What is not, or not yet, a fact."""
 _WANTS = {
-    "person": re.compile(r"\b(?:who|whom|whose)\b", re.I),
-    "time": re.compile(
+    "person": compile_re(r"\b(?:who|whom|whose)\b", re.I),
+    "time": compile_re(
         r"\b(?:when|what (?:day|date|year|month|time)"
         r"|which (?:day|date|year|month|week)|until when|how long ago)\b",
         re.I,
     ),
-    "number": re.compile(
+    "number": compile_re(
         r"\bhow (?:much|many|long|far|thick|heavy|large|big|wide|high|deep|often|fast"
         r"|old|hot|cold|tall|small|low|strong|precisely|well)\b"
         r"|\b(?:temperature|pressure|voltage|rate|thickness|mass|weight|length|size"
@@ -57,34 +58,34 @@ _WANTS = {
         r"|threshold|limit|capacity|energy|momentum|uncertainty)\b",
         re.I,
     ),
-    "reason": re.compile(r"\bwhy\b|\bwhat (?:caused|is the (?:reason|cause))\b", re.I),
-    "place": re.compile(r"\bwhere\b", re.I),
+    "reason": compile_re(r"\bwhy\b|\bwhat (?:caused|is the (?:reason|cause))\b", re.I),
+    "place": compile_re(r"\bwhere\b", re.I),
 }
 _HAS = {
-    "person": re.compile(
+    "person": compile_re(
         r"(?<![.!?]\s)(?<!^)\b[A-Z][a-zà-ÿ]+\b"
         r"|\b[A-Z][a-zà-ÿ]+ (?:[A-Z]\. ?)*[A-Z][a-zà-ÿ]+"
         r"|\b(?:group|committee|team|board|consortium|manager|coordinator|officer)\b"
     ),
-    "time": re.compile(
+    "time": compile_re(
         rf"\b(?:{'|'.join(MONTHS)}|{'|'.join(WEEKDAYS)}|weeks?|months?|years?|quarter"
         r"|spring|summer|autumn|fall|winter|today|yesterday|tomorrow|noon|midnight"
         r"|morning|evening|after|before|since|until|once|(?:19|20)\d\d)\b"
         r"|\d{1,2}:\d\d|\d{4}-\d\d|\d{1,2}\.\s?\d{1,2}\.",
         re.I,
     ),
-    "number": re.compile(
+    "number": compile_re(
         rf"\d|\b(?:{'|'.join(NUMBERS)}|twice|once|half|third|dozen|hundred|thousand)\b",
         re.I,
     ),
-    "reason": re.compile(
+    "reason": compile_re(
         r"\b(?:because|since|as|due to|so that|in order|to|for|therefore|thus|would"
         r"|caused?|reasons?|allows?|avoids?|prevents?|reduces?)\b",
         re.I,
     ),
-    "place": re.compile(r"\b(?:in|at|on|near|behind|below|above|under|inside|from)\b"),
+    "place": compile_re(r"\b(?:in|at|on|near|behind|below|above|under|inside|from)\b"),
 }
-_IS_CLOSED = re.compile(
+_IS_CLOSED = compile_re(
     r"^\W*(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should|may"
     r"|must)\b",
     re.IGNORECASE,

@@ -23,26 +23,27 @@ from dunegpt.serve.verify.entailment import EntailmentModel
 from dunegpt.serve.verify.llm_judge import LLMJudge
 from dunegpt.serve.verify.marks import split_marks
 from dunegpt.serve.verify.verifier import Judge, Verifier
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_stream
 from dunegpt.types import Check, Citation, Notice, Sentence
 
-_YES_OR_NO = re.compile(r"^\W*(?:yes|no)\W*$", re.IGNORECASE)
-_CANNOT_FIND = re.compile(
+_YES_OR_NO = compile_re(r"^\W*(?:yes|no)\W*$", re.IGNORECASE)
+_CANNOT_FIND = compile_re(
     r"\b(?:could not|cannot|can[\u2019']?t|couldn[\u2019']t|unable to)\s(?:find"
     r"|answer|determine)\b.*\b(?:passages?|documents?|context|sources?|information)\b"
     r"|\b(?:passages?|documents?|context|sources?)\b.*\b(?:do(?:es)? not|don[\u2019']t)"
     r"\s(?:contain|hold|provide|include)\b.*\b(?:answer|information)\b",
     re.IGNORECASE,
 )
-_CONNECTIVE = re.compile(
+_CONNECTIVE = compile_re(
     r"^(?:however|therefore|thus|hence|moreover|furthermore|in addition|additionally"
     r"|also"
     r"|consequently|as a result|for this reason|because of this|similarly"
     r"|in contrast|on the other hand|finally|then),?\s+(?=\S)",
     re.IGNORECASE,
 )
-_REPAIRED = re.compile(r"^\W*(\d{1,2})\W{1,3}\s*(.+)$")
-_DROPPED = re.compile(r"^\W*drop\b", re.IGNORECASE)
+_REPAIRED = compile_re(r"^\W*(\d{1,2})\W{1,3}\s*(.+)$")
+_DROPPED = compile_re(r"^\W*drop\b", re.IGNORECASE)
 
 
 class AnswerWriter:

@@ -8,11 +8,12 @@ from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.ingest.references import find_references
 from dunegpt.serve.answer.statements import Statement
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
 
 _MAX_MENTIONS = 6
-_ONLY_NAME = re.compile(
+_ONLY_NAME = compile_re(
     r"^(?:(?:what(?: is|[\u2019']?s| are)|who|which documents?|where is|find|show"
     r"|tell me)"
     r"\s+(?:about\s+|(?:mentions?|cites?|refers? to)\s+)?)?"
@@ -20,7 +21,7 @@ _ONLY_NAME = re.compile(
     r"|for))?$"
 )
 """A file name or number with a letter, a sign and a digit, and nothing else."""
-_CITES = re.compile(
+_CITES = compile_re(
     r"\b(?:cit(?:es?|ed|ing)|referenc(?:es?|ed|ing)|refer(?:s|red|ring)? to"
     r"|mention(?:s|ed|ing)?|points? to|links? to|quot(?:es?|ed|ing))\b",
     re.IGNORECASE,

@@ -7,22 +7,24 @@ Knows single sentences; citation marks stay where they are.
 
 import re
 
-_EMPHASIS = re.compile(
+from dunegpt.text.patterns import compile_re
+
+_EMPHASIS = compile_re(
     r"(?<![\w*`])(\*{1,3}|_{2,3})(?=\S)([^*`\n]+?)(?<=\S)\1(?![\w*])"
 )
-_LEAD = re.compile(r"^\s*(?:[-*\u2022\u2013]\s+|#{1,6}\s+|>\s+|\d{1,2}[.)]\s+(?=\D))+")
-_LABEL = re.compile(r"^\W*(?:final\s)?answer\W{0,3}:\W*", re.IGNORECASE)
-_REFERENCES = re.compile(
+_LEAD = compile_re(r"^\s*(?:[-*\u2022\u2013]\s+|#{1,6}\s+|>\s+|\d{1,2}[.)]\s+(?=\D))+")
+_LABEL = compile_re(r"^\W*(?:final\s)?answer\W{0,3}:\W*", re.IGNORECASE)
+_REFERENCES = compile_re(
     r"^\W*(?:sources?|references?|citations?|cited passages?)\W*$"
     r"|^\W*\[\d{1,3}\]:?\s[^.!?]*(?:\.\w{1,5})?\s*$",
     re.IGNORECASE,
 )
-_MATH = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
-_TEX_TEXT = re.compile(
+_MATH = compile_re(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
+_TEX_TEXT = compile_re(
     r"\\(?:mathrm|text|textrm|mathbf|mathit|mathsf|operatorname|unit|si|rm|bf)\s?"
     r"\{([^{}]*)\}"
 )
-_TEX_SI = re.compile(r"\\(?:SI|qty)\{([^{}]*)\}\{([^{}]*)\}")
+_TEX_SI = compile_re(r"\\(?:SI|qty)\{([^{}]*)\}\{([^{}]*)\}")
 _TEX_SIGNS = {
     r"\,": " ", r"\;": " ", r"\:": " ", r"\ ": " ", r"\!": "", "~": " ", "{,}": ",",
     r"\%": "%", r"\times": "×", r"\cdot": "·", r"\pm": "±", r"\approx": "≈",
@@ -33,13 +35,13 @@ _TEX_SIGNS = {
     r"\Delta": "Δ", r"\theta": "θ", r"\sigma": "σ", r"\pi": "π", r"\tau": "τ",
     r"\lambda": "λ", r"\epsilon": "ε", r"\phi": "φ", r"\left": "", r"\right": "",
 }  # fmt: skip
-_TEX_SIGN = re.compile(
+_TEX_SIGN = compile_re(
     "|".join(
         re.escape(sign) + (r"(?![A-Za-z])\s?" if sign[-1].isalpha() else "")
         for sign in sorted(_TEX_SIGNS, key=len, reverse=True)
     )
 )
-_DEGREE = re.compile(r"\^\s?\{?°\}?")
+_DEGREE = compile_re(r"\^\s?\{?°\}?")
 
 
 def clean_sentence(text: str) -> str:

@@ -8,6 +8,7 @@ from dunegpt.serve.answer.listing import introduce_document
 from dunegpt.serve.answer.sections import Block, make_readable, split_blocks
 from dunegpt.serve.answer.statements import Statement
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.variants import find_alternatives, has_word
 from dunegpt.types import Hit
 
@@ -19,7 +20,7 @@ _MIN_SHARE = 0.6
 _MIN_TITLE_SHARE = 0.45
 """... and that the titles alone have."""
 _MAX_BEFORE = 14
-_ASKS = re.compile(
+_ASKS = compile_re(
     r"^\W*(?:how\s+(?:do|does|can|could|should|would|must|shall)\s+(?:i|we|you|one"
     r"|people"
     r"|anybody|somebody|the \w+)\s+(?P<a>.+)"

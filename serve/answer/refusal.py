@@ -11,6 +11,7 @@ from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.answer.extractive import SentenceScorer
 from dunegpt.serve.answer.subjects import find_numbered_things
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.variants import add_asked_words, find_alternatives
 from dunegpt.types import FoundBy, Hit
 
@@ -22,12 +23,12 @@ something else, and nothing is judged."""
 _TELLING_SHARE = 0.25
 """A missing word that weighs less in the question is not told as a reason."""
 
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_NUMBERED = re.compile(
+_YEAR = compile_re(r"\b(?:19|20)\d\d\b")
+_NUMBERED = compile_re(
     r"\b(version|ver\.?|v|run|meeting|no\.?|issue|revision|rev\.?)?\s*(#)?\s*(\d+)\b",
     re.IGNORECASE,
 )
-_COMPOUND = re.compile(r"(?<![\w.-])(?=[\w.-]*\d)[A-Za-z]+\w*(?:[._-]\w+)+\b")
+_COMPOUND = compile_re(r"(?<![\w.-])(?=[\w.-]*\d)[A-Za-z]+\w*(?:[._-]\w+)+\b")
 
 
 def refusal_reason(

@@ -21,6 +21,7 @@ from dunegpt.index.search.run_table import DetectorRun, RunTable
 from dunegpt.serve.answer.citations import collapse_whitespace, make_citation
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import MONTHS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import (
     AnswerEvent,
@@ -36,7 +37,7 @@ from dunegpt.types import (
 _SEEN = "see|seen|saw|observe|observed|notice|noticed"
 _WHO = "we|you|they|anyone|anybody|somebody|someone|the detector|the experiment|i"
 _LAST = [
-    re.compile(pattern, re.I)
+    compile_re(pattern, re.I)
     for pattern in (
         rf"when (?:did|have|has) (?:{_WHO}) last (?:{_SEEN}|have|had|take|taken|get|run"
         r" (?:in|with)) (?P<what>.+)",
@@ -45,7 +46,7 @@ _LAST = [
         r"(?:what|when|which) (?:was|is) the last run (?:with|in|having) (?P<what>.+)",
     )
 ]
-_RUN = re.compile(
+_RUN = compile_re(
     r"(?:(?:what (?:was|is|happened (?:in|during))|what do we know (?:about|of)|tell me"
     r" about|show(?: me)?|when (?:was|did|were)|how long (?:was|did)|what (?:was|were)"
     r" the (?:status|state|beam|beam status|detector state|detector status|comment)"
@@ -53,25 +54,25 @@ _RUN = re.compile(
     r"(?: (?:about|like|start|stop|end|begin|started|taken|last))?",
     re.I,
 )
-_STATUS = re.compile(
+_STATUS = compile_re(
     r"what (?:was|were|is) the (?:(?:detector|beam)(?:[\u2019']s)? )?(?:status|states?)"
     r"(?: of the (?:detector|beam|experiment))? (?:in|on|during|for) (?P<when>.+)",
     re.I,
 )
-_COUNT = re.compile(r"how many runs\b(?P<rest>.*)", re.I)
-_VERBS = re.compile(
+_COUNT = compile_re(r"how many runs\b(?P<rest>.*)", re.I)
+_VERBS = compile_re(
     r"^(?:were there|are there|did we (?:have|take)|had|have|has|were|was|are|is|there)"
     r"\b\s*",
     re.I,
 )
-_WHEN = re.compile(r"\b(?:in|on|during|for)\s+(?=(.+)$)", re.I)
-_FILLER = re.compile(
+_WHEN = compile_re(r"\b(?:in|on|during|for)\s+(?=(.+)$)", re.I)
+_FILLER = compile_re(
     r"^(?:the|a|an|any|state|detector state|detector|in|with|be|being)\s+|"
     r"\s+(?:states?|status|mode|there)$",
     re.I,
 )
 _MAX_STATES = 12
-_TIME_IN_TITLE = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d)\)$")
+_TIME_IN_TITLE = compile_re(r"\((\d{4}-\d\d-\d\d \d\d:\d\d)\)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Document, Hit
 
-_STEP = re.compile(
+_STEP = compile_re(
     r"^\s*(?:\*\*)?(?:(?:step|schritt)\s+)?(?P<number>\d{1,3})\s?[.):]\s?(?:\*\*)?\s*(?=\S)",
     re.IGNORECASE,
 )
 _MIN_LEAD_WORDS = 2
-_MARKUP = re.compile(r"^[\s#>*\u2022\u25e6-]+|[*_`]{1,3}")
+_MARKUP = compile_re(r"^[\s#>*\u2022\u25e6-]+|[*_`]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)

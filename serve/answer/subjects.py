@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dunegpt.serve.answer.candidates import Candidate
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import MONTHS
+from dunegpt.text.patterns import compile_re
 
 _NO_THINGS = frozenset(
     "a about above after an and are as at before below by during exactly first for from"
@@ -18,13 +19,13 @@ _NO_THINGS = frozenset(
     " per since some than that the these this those to under until up was were with"
     " within year years".split()
 ) | frozenset(MONTHS)
-_NUMBERED = re.compile(
+_NUMBERED = compile_re(
     r"\b(?P<noun>[^\W\d_]{2,}?)s?\s?(?:no\.?\s?|nr\.?\s?|number\s|#\s?)?"
     r"(?P<number>\d+(?:\.\d+)*)(?![\w/%]|[.,:]\d|\s?-\s?\d)",
     re.IGNORECASE,
 )
-_MORE_NUMBERS = re.compile(r"(?:\s?(?:,|and|or|&)\s?(\d+)(?![\w.%]))")
-_CODE = re.compile(r"\b(?P<noun>[A-Z]+[-_]?|v)(?P<number>\d+(?:[._]\d+)*)\b")
+_MORE_NUMBERS = compile_re(r"(?:\s?(?:,|and|or|&)\s?(\d+)(?![\w.%]))")
+_CODE = compile_re(r"\b(?P<noun>[A-Z]+[-_]?|v)(?P<number>\d+(?:[._]\d+)*)\b")
 _SIDES = tuple(
     frozenset(group.split())
     for group in (
@@ -35,10 +36,10 @@ _SIDES = tuple(
         "min max", "entrance exit", "transmitter receiver", "old new",
     )
 )  # fmt: skip
-_ROLE = re.compile(
+_ROLE = compile_re(
     r"\b(?:deputy|vice|assistant|co|former|ex|acting|previous)[\s-]+(?=\w)", re.I
 )
-_UNIT_LIKE = re.compile(
+_UNIT_LIKE = compile_re(
     r"\s?(?:[kMGTmcnpµu]?(?:V|A|W|K|m|s|g|J|N|T|B|b|L|l|t|Hz|Pa|eV|bar|ton)"
     r"|kt|°C|ms|years?|days?|hours?|minutes?|weeks?|months?)\b"
 )

@@ -12,11 +12,12 @@ from dunegpt.serve.answer.sections import (
     split_blocks,
 )
 from dunegpt.serve.answer.statements import Statement
+from dunegpt.text.patterns import compile_re
 
 _MAX_SECTIONS = 14
 _MAX_LEADS = 4
 """Sentences of a document without sections."""
-_SUMMARY = re.compile(
+_SUMMARY = compile_re(
     r"(?:(?:can|could|would) you\s+)?(?:please\s+)?(?:give|write|show"
     r"|make)?\s*(?:me|us)?"
     r"\s*(?:(?:a|an|the)\s+)?(?:(?:brief|short|quick|concise)\s+)?(?:summar(?:y|i[sz]e)"
@@ -24,12 +25,12 @@ _SUMMARY = re.compile(
     r"\s*(?:of|for|on)?\s*(?P<what>.+)",
     re.IGNORECASE,
 )
-_POINTS = re.compile(
+_POINTS = compile_re(
     r"what (?:are|is|were|was) the (?:main|key|most important|essential) (?:points?"
     r"|results?|messages?|conclusions?|content) (?:of|in|from) (?P<what>.+)",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(
+_ABOUT = compile_re(
     r"what(?: is|[\u2019']?s| was) (?P<what>.+?) (?:all )?about"
     r"|what does (?P<other>.+?)"
     r" (?:cover|deal with|contain|treat)",
@@ -37,7 +38,7 @@ _ABOUT = re.compile(
 )
 
 
-_AUTHORSHIP = re.compile(
+_AUTHORSHIP = compile_re(
     r"who (?:wrote|has written|authored|published|prepared) (?P<a>.+)"
     r"|who (?:is|are|was|were) the authors? of (?P<b>.+)"
     r"|when was (?P<c>.+?) (?:written|published|dated|issued)",

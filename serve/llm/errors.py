@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from dunegpt.config import LLMSettings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.serve.llm.limits import AnswerTimeoutError
+from dunegpt.text.patterns import compile_re
 
 _DESCRIPTIONS = {
     ModelFault.DOWN: "is down",
@@ -40,7 +41,7 @@ _STATUS_FAULTS = {
     504: ModelFault.SILENT,
 }
 _TOO_LONG_STATUSES = {400, 422, 500}
-_TOO_LONG = re.compile(
+_TOO_LONG = compile_re(
     r"context.{0,40}(?:length|size|window)|too long|too many tokens|max_model_len",
     re.IGNORECASE,
 )

@@ -2,13 +2,15 @@
 
 import re
 
-_CONTROL_TOKEN = re.compile(
+from dunegpt.text.patterns import compile_re
+
+_CONTROL_TOKEN = compile_re(
     r"<\|[^\n<>]{0,40}?\|?>|<\uff5c[^\n<>]{0,40}>|\[/?(?:INST|SYS|AVAILABLE_TOOLS|TOOL_\w+)\]"
     r"|<<\s*/?SYS\s*>>|</?(?:s|bos|eos|pad|unk|think|thinking|system|user|assistant"
     r"|tool_call|tool_response|tools?|function_calls?|start_of_turn|end_of_turn|eot)>",
     re.IGNORECASE,
 )
-_CITATION_MARK = re.compile(r"\[(\d{1,3}(?:\s*[,;\u2013-]\s*\d{1,3})*)\]")
+_CITATION_MARK = compile_re(r"\[(\d{1,3}(?:\s*[,;\u2013-]\s*\d{1,3})*)\]")
 
 
 def sanitize(text: str) -> str:

@@ -8,17 +8,19 @@ the first mark in the prompt and so missing, or in the channel ``analysis`` of g
 import re
 from collections.abc import Iterator
 
-_OPENING = re.compile(
+from dunegpt.text.patterns import compile_re
+
+_OPENING = compile_re(
     r"<(think|thinking|reasoning|thought)>|<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>"
     r"|\[THINK\]",
     re.IGNORECASE,
 )
-_CLOSING = re.compile(
+_CLOSING = compile_re(
     r"</(?:think|thinking|reasoning|thought)>|<\|channel\|>final<\|message\|>|\[/THINK\]",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"<\|[a-z_]{2,20}\|>(?:assistant\b)?", re.IGNORECASE)
-_BEGUN_TAG = re.compile(
+_TOKEN = compile_re(r"<\|[a-z_]{2,20}\|>(?:assistant\b)?", re.IGNORECASE)
+_BEGUN_TAG = compile_re(
     r"(?:<[^<>\s]{0,40}|\[/?T[A-Z]{0,5}|<\|channel\|>[^<]{0,40}(?:<[^>]{0,12})?)$"
 )
 

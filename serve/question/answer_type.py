@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dunegpt.text.english import MONTHS, WEEKDAYS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import find_dates, find_quantities, get_dimension
 from dunegpt.text.units import parse_unit
 
@@ -72,7 +73,7 @@ def _has_day(text: str) -> bool:
     return bool(find_dates(text) or _YEAR.search(text) or _PARTIAL_DATE.search(text))
 
 
-_FREQUENCY = re.compile(
+_FREQUENCY = compile_re(
     r"\b(?:once|twice|thrice|never|always|often|rarely|seldom|sometimes|hourly"
     r"|daily|weekly"
     r"|monthly|yearly|annually|(?:each|every|per|an?) (?:\w+ )?(?:second|minute"
@@ -80,8 +81,8 @@ _FREQUENCY = re.compile(
     r"|shift|week|month|quarter|year|run|spill|event|fill))\b",
     re.I,
 )
-_PRICE = re.compile(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
+_PRICE = compile_re(r"[$€£]\s?\d|\b(?:USD|CHF|EUR|GBP|M\$|k\$|dollars?|euros?)\b", re.I)
+_YEAR = compile_re(r"\b(?:19|20)\d\d\b|\bFY\s?\d\d\b")
 _MONTH = "|".join(name.capitalize() for name in MONTHS)
 _PERIOD = (
     r"weeks? \d{1,2}|KW ?\d{1,2}|Q[1-4]|spring|summer|autumn|winter|fall of"
@@ -90,7 +91,7 @@ _PERIOD = (
     r"|(?:last|next|this|same|following|previous) (?:day|week|month|year|night|morning"
     r"|evening)|(?:day|week|month|year|hour)s? (?:ago|later|earlier|before|after)"
 )
-_PARTIAL_DATE = re.compile(
+_PARTIAL_DATE = compile_re(
     rf"\b(?:{_MONTH}|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember)\b"
     r"|\b\d{1,2}[:.]\d\d\s?(?:h|Uhr|UTC|[ap]\.?m)?\b"
     rf"|(?i:\b(?:{'|'.join(WEEKDAYS)}|{_PERIOD})\b)",
@@ -109,11 +110,11 @@ _QUESTION_END = (
 
 
 def _compile_what(words: str) -> re.Pattern[str]:
-    return re.compile(rf"{_QUESTION_START}(?:{words})\b{_QUESTION_END}", re.IGNORECASE)
+    return compile_re(rf"{_QUESTION_START}(?:{words})\b{_QUESTION_END}", re.IGNORECASE)
 
 
 def _compile_how(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\bhow (?:{words})\b", re.IGNORECASE)
+    return compile_re(rf"\bhow (?:{words})\b", re.IGNORECASE)
 
 
 _LENGTH = AnswerType("a length", _make_unit_test("m"))
@@ -121,14 +122,14 @@ _MASS = AnswerType("a mass", _make_unit_test("kg"))
 _NUMBER = AnswerType("a number", _has_number)
 _ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
     (
-        re.compile(
+        compile_re(
             r"\bEDMS (?:number|id|document number)\b|\bunder which EDMS\b",
             re.IGNORECASE,
         ),
         AnswerType("an EDMS number", _make_pattern_test(r"\bEDMS\b\D{0,20}\d{5,}")),
     ),
     (
-        re.compile(
+        compile_re(
             r"\b(?:DocDB|DUNE.doc) (?:number|id|entry|document number)\b", re.IGNORECASE
         ),
         AnswerType(
@@ -137,13 +138,13 @@ _ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
         ),
     ),
     (
-        re.compile(r"\barXiv (?:number|id|identifier)\b", re.IGNORECASE),
+        compile_re(r"\barXiv (?:number|id|identifier)\b", re.IGNORECASE),
         AnswerType(
             "an arXiv number", _make_pattern_test(r"\d{4}\.\d{4,5}|arxiv\D{0,12}\d+")
         ),
     ),
     (
-        re.compile(
+        compile_re(
             _QUESTION_START + rf"(?:price|costs?)\b{_QUESTION_END}"
             r"|\bhow much\b.*\bcosts?\b|\bhow expensive\b",
             re.IGNORECASE,
@@ -166,7 +167,7 @@ _ANSWER_TYPES: tuple[tuple[re.Pattern[str], AnswerType], ...] = (
         AnswerType("a frequency", _make_unit_test("Hz")),
     ),
     (
-        re.compile(r"^\W*(?:when (?:did|was|were)|since when)\b", re.I),
+        compile_re(r"^\W*(?:when (?:did|was|were)|since when)\b", re.I),
         AnswerType("a date", _has_day),
     ),
     (_compile_how("many"), _NUMBER),

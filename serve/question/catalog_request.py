@@ -18,6 +18,7 @@ from dunegpt.index.search.facets import Facets
 from dunegpt.serve.question.dates import find_document_times
 from dunegpt.serve.question.filters import find_filters, is_same_text
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Chip
 
 
@@ -96,16 +97,16 @@ _ASK = (
     r"|what|which|who|where|when|is|are|was|were|the|a|an|all|any|every|each|of"
     r"|other|up|open|complete|full|link to|a list of|list of)"
 )
-_LEAD = re.compile(rf"^(?:{_ASK}\b[\s,:]*)*", re.I)
-_COUNT = re.compile(
+_LEAD = compile_re(rf"^(?:{_ASK}\b[\s,:]*)*", re.I)
+_COUNT = compile_re(
     r"^(?:how many(?: of the| different)?|count(?: all| the| of)*"
     r"|(?:what(?: is|[\u2019']s) the )?(?:total )?number of(?: the| all)?)\b\s*",
     re.I,
 )
-_NEWEST = re.compile(
+_NEWEST = compile_re(
     r"^(?:latest|newest|most recent|most current|last|current)\s+", re.I
 )
-_LISTS = re.compile(
+_LISTS = compile_re(
     r"^\W*(?:list|show|find|get|give|name|enumerate|all|any|every|which|what"
     r"|are there|do we have|is there)\b",
     re.I,
@@ -117,13 +118,13 @@ _WRITE = (
     r"|contributed?)"
 )
 _NAME = r"(?P<person>(?:[\w.'\u2019-]+\s+){0,3}?[\w.'\u2019-]+)"
-_BY_PERSON = re.compile(rf"\b(?:did|has|have|does)\s+{_NAME}\s+{_WRITE}\b", re.I)
-_NAMED = re.compile(
+_BY_PERSON = compile_re(rf"\b(?:did|has|have|does)\s+{_NAME}\s+{_WRITE}\b", re.I)
+_NAMED = compile_re(
     rf"\b(?:by|from|of)\s+{_NAME}"
     r"(?=\s*(?:$|[;,])|\s+(?:about|on|since|in|from|before|after|between|until)\b)",
     re.I,
 )
-_STATUS = re.compile(
+_STATUS = compile_re(
     r"\b(?P<status>not approved|unapproved|approved|obsolete|superseded|withdrawn"
     r"|draft|in work|released|restricted)\b",
     re.I,
@@ -133,8 +134,8 @@ _PREPOSITIONS = (
     r"|which mention"
     r"|describing|dealing with|related to|relating to|with|to|covering|discussing)"
 )
-_TOPIC = re.compile(rf"^{_PREPOSITIONS}\s+(?:the\s+|a\s+|an\s+)?(?P<topic>.+)$", re.I)
-_REST = re.compile(
+_TOPIC = compile_re(rf"^{_PREPOSITIONS}\s+(?:the\s+|a\s+|an\s+)?(?P<topic>.+)$", re.I)
+_REST = compile_re(
     r"\b(?:are|is|were|was|have been|has been|had been|been|do|does|did|have|has|we|you"
     r"|there|exist(?:s|ing)?|available|currently|now|so far|in total|altogether"
     r"|here|dated"
@@ -142,28 +143,28 @@ _REST = re.compile(
     rf"|{_WRITE})\b",
     re.I,
 )
-_ASKS_CONTENT = re.compile(
+_ASKS_CONTENT = compile_re(
     r"^\W*(?:why|how(?! many)|whose|whom|if|while|is(?! there)|are(?! there)|was"
     r"|were|does"
     r"|did|has|have|can|should|must|may)\b",
     re.I,
 )
-_STOPS = re.compile(
+_STOPS = compile_re(
     r"the|a|an|its|their|do|does|did|is|are|was|were|have|has|had|that|which|who", re.I
 )
 """Where the words end that may stand before the noun of a list."""
-_MODAL = re.compile(r"\b(?:can|could|should|must|need\w*|will|would|may|shall)\b", re.I)
-_ASKS_MORE = re.compile(
+_MODAL = compile_re(r"\b(?:can|could|should|must|need\w*|will|would|may|shall)\b", re.I)
+_ASKS_MORE = compile_re(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|should|must|need\w*|will|would)\b",
     re.I,
 )
-_ARE_THERE = re.compile(
+_ARE_THERE = compile_re(
     r"\b(?:(?:are|is|were) (?:there|available|in the index|here)|(?:do|does) (?:we"
     r"|you|it)"
     r" have|exist(?:s|ing)?)\s*$",
     re.I,
 )
-_DURATION = re.compile(
+_DURATION = compile_re(
     r"(?:\d|\b(?:few|some|several|two|three|five|ten|twenty|thirty|sixty))\s*$", re.I
 )
 _MAX_TOPIC_WORDS = 8

@@ -22,6 +22,7 @@ from dunegpt.serve.question.follow_up import (
 )
 from dunegpt.text import literals
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import AnswerEvent, Document, Finished, QuestionEvent, Sentence
 
 CitedFile = tuple[str, str]
@@ -35,7 +36,7 @@ MAX_TURNS = 4
 _MAX_TOKENS = 80
 _MAX_ANSWER_LENGTH = 400
 _MAX_QUESTION_LENGTH = 400
-_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+_NUMBER = compile_re(r"\d+(?:[.,:/-]\d+)*")
 _ADDABLE_WORDS = frozenset(
     tokenize(
         "value number amount size name kind type length time date place part detail use"
@@ -301,4 +302,4 @@ def _append_filters(text: str, question: str, plain: str) -> str:
     return " ".join([text, *typed])
 
 
-_TYPED_FILTER = re.compile(r"(?<!\S)\w+:(?:\"[^\"]+\"|\S+)")
+_TYPED_FILTER = compile_re(r"(?<!\S)\w+:(?:\"[^\"]+\"|\S+)")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from dunegpt.text.english import DOCUMENT_NOUNS, MONTHS, NUMBERS
+from dunegpt.text.patterns import compile_re
 
 _MONTH = rf"(?:{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
 _YEAR = r"(?:19[5-9]|20\d)\d"
@@ -29,31 +30,31 @@ _COUNTS = {word: n for word, n in NUMBERS.items() if n <= _MAX_COUNT}
 _COUNT = rf"(?:\d{{1,3}}|{'|'.join(_COUNTS)})"
 _UNIT = r"(?:days?|weeks?|months?|years?)"
 
-_LAST_PERIODS = re.compile(
+_LAST_PERIODS = compile_re(
     rf"\b(?:(?:in|over|during|within|for)\s+)?the\s+(?:last|past)\s+"
     rf"(?:(?P<count>{_COUNT})\s+)?(?P<unit>{_UNIT})",
     re.I,
 )
-_NAMED = re.compile(
+_NAMED = compile_re(
     r"\b(?P<since>since\s+)?(?P<which>last|this)\s+(?P<unit>week|month|year)\b"
     r"|\b(?P<since2>since\s+)?(?P<day>yesterday(?:['\u2019]s)?|today)\b",
     re.I,
 )
-_SINCE = re.compile(rf"\b(?:since|after)\s+(?P<day>{_DAY}|{_MONTH})", re.I)
-_UNTIL = re.compile(rf"\b(?:before|until|till|up\s+to)\s+(?P<day>{_DAY})", re.I)
-_IN_PERIOD = re.compile(rf"\b(?:in|during|from|of|on)\s+(?P<day>{_DAY})", re.I)
-_BETWEEN = re.compile(
+_SINCE = compile_re(rf"\b(?:since|after)\s+(?P<day>{_DAY}|{_MONTH})", re.I)
+_UNTIL = compile_re(rf"\b(?:before|until|till|up\s+to)\s+(?P<day>{_DAY})", re.I)
+_IN_PERIOD = compile_re(rf"\b(?:in|during|from|of|on)\s+(?P<day>{_DAY})", re.I)
+_BETWEEN = compile_re(
     rf"\b(?:between|from)\s+(?P<first>{_DAY})\s+(?:and|to|until)\s+(?P<last>{_DAY})",
     re.I,
 )
 
-_ANY_TIME = re.compile(
+_ANY_TIME = compile_re(
     rf"\b(?:since|after|before|until|till|up\s+to|in|during|from|of|on)\s+"
     rf"(?P<day>{_DAY}|{_MONTH})\b",
     re.I,
 )
 
-MAY_FOLLOW = re.compile(
+MAY_FOLLOW = compile_re(
     r"\s*(?:$|[?.!,;:)]|\s(?:about|after|and|are|as|at|before|between|but|by"
     r"|concerning|did|do|does|during|from|had|has|have|how|in|is|last|mention\w*|on|or"
     r"|regarding|said|say|says|show\w*|since|tell\w*|that|the|there|this|to|until|was"
@@ -62,7 +63,7 @@ MAY_FOLLOW = re.compile(
 )
 """What may come after a time or a name: else it is a part of one (``2023 units``)."""
 
-_COMPARED_BEFORE = re.compile(
+_COMPARED_BEFORE = compile_re(
     r"(?:than|as|like|since|from|to|of|before|until|till|after)\s*$"
 )
 """Before ``last year``: then it is compared with, or is another kind of time."""
@@ -75,7 +76,7 @@ _OTHER_CLAUSE = (
     r"am|are|be|did|do|does|had|has|have|how|is|that|was|were|what|when|where|which|who"
     rf"|why|will|(?!{_WRITTEN}\b)\w+ed"
 )
-_DOCUMENT_DATE = re.compile(
+_DOCUMENT_DATE = compile_re(
     rf"(?:\b(?:{DOCUMENT_NOUNS})|\b(?:was|were|been|is|are)\s+{_WRITTEN}|^\W*{_WRITTEN}"
     r"|\bdid\b[^.?!;]*\b(?:write|publish|present|report|submit))\b"
     rf"(?:(?!\b(?:{_OTHER_CLAUSE})\b)[^.?!,;])*$",
@@ -85,13 +86,13 @@ _DOCUMENT_DATE = re.compile(
 _LOOK_BACK = 120
 """... within so many characters."""
 
-_PLANS = re.compile(
+_PLANS = compile_re(
     r"\b(?:will|shall|plan\w*|schedul\w*|expect\w*|forecast\w*|foresee\w*|deadline\w*|due"
     r"|milestones?|upcoming|budget\w*|intend\w*|target\w*|predict\w*|propos\w*|supposed"
     r"|goals?|next)\b",
     re.I,
 )
-_PAST = re.compile(r"\b(?:did|was|were|has|have|had|been|happened|changed)\b", re.I)
+_PAST = compile_re(r"\b(?:did|was|were|has|have|had|been|happened|changed)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from dunegpt.index.search.query import merge_filters, parse_query
 from dunegpt.serve.question.dates import MAY_FOLLOW, find_time_expressions
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import DOCUMENT_NOUNS
+from dunegpt.text.patterns import compile_re
 from dunegpt.types import Chip
 
-_QUOTED = re.compile(
+_QUOTED = compile_re(
     r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\w+://\S+|(?<!\S)\w+:(?:\"[^\"]*\"|\S+)"
 )
 """What is left alone: quotations, addresses, filters that were typed."""
@@ -32,51 +33,51 @@ _GROUP = (
     r"the\s+(?P<group>(?:[\w-]+\s+){1,4}(?:consortium|working group|group|collaboration"
     r"|board|committee|team|task force))"
 )
-_BY = re.compile(
+_BY = compile_re(
     rf"(?P<before>[\w'\u2019-]+)\s+(?P<by>by\s+(?:{_GROUP}|(?P<person>{_PERSON})))"
     rf"(?P<more>\s+and\s+{_PERSON})?"
 )
-_BY_LOWER = re.compile(
+_BY_LOWER = compile_re(
     rf"\b(?:{DOCUMENT_NOUNS})\s+(?P<by>by\s+(?P<person>[a-z][\w'-]+(?:\s+[a-z][\w'-]+)?))\b"
 )
-_POSSESSIVE = re.compile(
+_POSSESSIVE = compile_re(
     rf"(?P<by>(?P<person>{_PERSON})['\u2019]s)\s+(?:\w+\s+)?(?:{DOCUMENT_NOUNS})\b"
 )
-_TITLES = re.compile(r"^(?:Dr|Prof|Mr|Mrs|Ms)\.?\s+")
+_TITLES = compile_re(r"^(?:Dr|Prof|Mr|Mrs|Ms)\.?\s+")
 _AUTHORING_VERBS = frozenset(
     {"written", "authored", "presented", "published", "prepared"}
 )
 _GROUP_ACTIONS = frozenset(
     "decided discussed reported recommended concluded proposed agreed given".split()
 )
-_PARTICIPLE = re.compile(
+_PARTICIPLE = compile_re(
     r"\w+ed|given|made|built|held|driven|shown|taken|done|run|set|seen|found|kept|led"
     r"|chosen|sent|paid|won|step|side|one|\w+(?:ly|own|orn|ought|aught|ung|awn)",
     re.I,
 )
 """What stands before ``by`` where that tells who did a thing, not who wrote of it."""
 
-_IN_SOURCE = re.compile(
+_IN_SOURCE = compile_re(
     r"\b(?P<cut>(?:in|on|from)\s+(?:the\s+)?(?P<source>docdb|edms|indico))"
     r"(?=\s*(?:$|[?.!,;]|\s(?:about|on|that|is|are|what|which|say|says)\b))",
     re.I,
 )
-_HOW_TO = re.compile(
+_HOW_TO = compile_re(
     r"^\W*how\s+(?:do|can|should|does|to)\b|\bupload|\baccount\b|\bpassword\b", re.I
 )
-_LOGBOOK = re.compile(
+_LOGBOOK = compile_re(
     r"\b(?P<cut>in\s+(?:the\s+)?(?:e-?log|(?:electronic\s+)?log\s?book)s?)"
     r"(?=\s*(?:$|[?.!,;]|\s(?:about|on|that|is|are|was|were|what|which|say|says)\b))",
     re.I,
 )
-_TALKS = re.compile(
+_TALKS = compile_re(
     r"\b(?:which|what|any|all)\s+(?:talks?|presentations?)\b"
     r"|\b(?:in|from)\s+(?:the\s+|any\s+)?(?:talks|presentations|slides)\b"
     r"|\b(?:talks?|presentations?)\s+(?:by|given)\b",
     re.I,
 )
-_MINUTES = re.compile(r"\b(?:in|from|of)\s+the\s+(?:meeting\s+)?minutes\b", re.I)
-_STATUS = re.compile(
+_MINUTES = compile_re(r"\b(?:in|from|of)\s+the\s+(?:meeting\s+)?minutes\b", re.I)
+_STATUS = compile_re(
     r"\b(?P<cut>approved|unapproved|not approved|obsolete|superseded|withdrawn)\s+"
     r"(?:documents|notes|reports|papers|versions|specifications|requirements|drawings"
     r"|procedures)\b",
@@ -195,7 +196,7 @@ def _match_author(
     groups = match.groupdict()
     start, end = match.span("by")
     after = match.end("more") if groups.get("more") else end
-    if match.re is not _POSSESSIVE and not MAY_FOLLOW.match(plain, after):
+    if match.re.pattern != _POSSESSIVE.pattern and not MAY_FOLLOW.match(plain, after):
         return
     if name := groups.get("group"):
         if facets.has_author(name):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from dunegpt.index.document_names import find_mentions
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 
 _FUNCTION_WORDS = (
     "of in on at for from to with without by about as into over under per than and or"
@@ -20,43 +21,43 @@ _FUNCTION_WORDS = (
 ).split()
 _ENDS_PHRASE = frozenset(_FUNCTION_WORDS)
 _WORD = r"[\w][\w'\u2019./+-]*\w|\w"
-_DETERMINER = re.compile(r"\b(?:the|a|an|our|both)\s+(?=\w)", re.I)
+_DETERMINER = compile_re(r"\b(?:the|a|an|our|both)\s+(?=\w)", re.I)
 _MAX_PHRASE_WORDS = 5
 """Words of a phrase after its article."""
-_NAME = re.compile(
+_NAME = compile_re(
     r"(?<!^)(?<![.?!]\s)\b(?:[A-Z][\w-]*|\w*\d[\w-]*[A-Za-z][\w-]*)"
     r"(?:\s+(?:[A-Z][\w-]*|\d+))*"
 )
-_AUXILIARY = re.compile(r"\b(?:does|do|did|can|could|will|would|should)\s+$", re.I)
-_PASSIVE = re.compile(r"\b(?:is|are|was|were|been)\b", re.I)
-_PARTICIPLE = re.compile(r"\w+ed|made|built|held|kept|set|run|taken|given|seen|found")
+_AUXILIARY = compile_re(r"\b(?:does|do|did|can|could|will|would|should)\s+$", re.I)
+_PASSIVE = compile_re(r"\b(?:is|are|was|were|been)\b", re.I)
+_PARTICIPLE = compile_re(r"\w+ed|made|built|held|kept|set|run|taken|given|seen|found")
 
-_ABOUT = re.compile(r"^\W*(?:(?:and|but|so)\s+)?(?:what|how)\s+about\s+", re.I)
-_AND = re.compile(r"^\W*(?:and|but|or|also|so)[\s,]+", re.I)
-_BARE = re.compile(
+_ABOUT = compile_re(r"^\W*(?:(?:and|but|so)\s+)?(?:what|how)\s+about\s+", re.I)
+_AND = compile_re(r"^\W*(?:and|but|or|also|so)[\s,]+", re.I)
+_BARE = compile_re(
     r"^(?P<word>why|when|where|how|since when|by whom|how often|how long|how much"
     r"|how many)(?:\s+(?:(?:is|was)\s+(?:that|this)(?:\s+so)?"
     r"|(?:did|does)\s+(?:that|this|it)\s+happen))?$",
     re.I,
 )
-_ASKS = re.compile(r"^(?:what|which|who|whom|whose|why|when|where|how)\b", re.I)
-_VERB = re.compile(
+_ASKS = compile_re(r"^(?:what|which|who|whom|whose|why|when|where|how)\b", re.I)
+_VERB = compile_re(
     r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b",
     re.I,
 )
 
 _DOCUMENT = r"document|paper|note|talk|report|deck|entry|memo|presentation|reference"
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
-_ORDINAL = re.compile(
+_ORDINAL = compile_re(
     rf"\bthe (?P<which>{'|'.join(_ORDINALS)}) (?:one|{_DOCUMENT})\b", re.I
 )
-_THAT_DOCUMENT = re.compile(rf"\b(?:that|this|the same) (?:{_DOCUMENT})\b", re.I)
-_OF_A_DOCUMENT = re.compile(
+_THAT_DOCUMENT = compile_re(rf"\b(?:that|this|the same) (?:{_DOCUMENT})\b", re.I)
+_OF_A_DOCUMENT = compile_re(
     r"\bwho\s+(?:wrote|has written|authored|gave|presented|made)\b|\bauthors?\b"
     r"|\bwhen was\b.+\b(?:written|published|dated|presented)\b|\babstract\b",
     re.I,
 )
-_THAT = re.compile(
+_THAT = compile_re(
     r"\b(?:that|this|these|those)\b(?=\s*(?:[?.!,;]|$)|\s+(?:mean|happen)\b)"
     r"|(?:^|(?<=\bwhen )|(?<=\bwhy )|(?<=\bhow )|(?<=\bwhere )|(?<=\bif ))"
     r"(?:that|this|these|those)\b(?=\s+(?:is|are|was|were|do|does|did|has|have)\b)"
@@ -64,28 +65,28 @@ _THAT = re.compile(
     r"|(?<=^are )(?:those|these)\b|(?<=^were )(?:those|these)\b",
     re.I,
 )
-_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|him)\b", re.I)
-_POSSESSIVE = re.compile(r"\b(?:its|their|his)\s+", re.I)
-_DEMONSTRATIVE = re.compile(
+_PRONOUN = compile_re(r"\b(?:it|they|them|he|she|him)\b", re.I)
+_POSSESSIVE = compile_re(r"\b(?:its|their|his)\s+", re.I)
+_DEMONSTRATIVE = compile_re(
     rf"(?:\b(?:of|in|on|at|for|about|by|with|from|do|does|did)\s+"
     rf"|(?<!^)\b(?:is|are|was|were)\s+)"
     rf"(?P<which>those|these|that|this|such)\s+(?P<noun>{_WORD})",
     re.I,
 )
-_DUMMY_IT = re.compile(
+_DUMMY_IT = compile_re(
     r"\b(?:is|was|will|would|can|could)\s+it\s+(?:\w+\s+)?(?:to|that|for)\b"
     r"|\bit\s+(?:is|was)\s+(?:not\s+)?\w+\s+(?:to|that)\b|\b(?:does|did|will)\s+it\s+take\b.*\bto\b"
     r"|\bdoes\s+it\s+(?:matter|make sense)\b",
     re.I,
 )
-_CLAUSE = re.compile(
+_CLAUSE = compile_re(
     r"[,;]|\b(?:and|but|when|if|because|while|so|which|that|before|after|until|once"
     r"|since|although|where|what|how|whether|until)\b",
     re.I,
 )
 _MIN_WORDS_BEFORE = 3
 """Words after which a thing is likely named, though no article says so."""
-_PLACE = re.compile(r"^(?:in|at|on|for|with|during|from|under|above|below)\b", re.I)
+_PLACE = compile_re(r"^(?:in|at|on|for|with|during|from|under|above|below)\b", re.I)
 
 
 def is_follow_up(question: str) -> bool:
@@ -142,7 +143,7 @@ def resolve_by_rules(
     return _format_question(_insert_subject(text, subject, last))
 
 
-_ASKS_PHRASE = re.compile(
+_ASKS_PHRASE = compile_re(
     r"^(?:what|which|who|whom|whose|why|when|where|how)(?:\s+(?:long|much|many|often|far))?",
     re.I,
 )

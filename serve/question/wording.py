@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 
 _AT_PRESENT = "(?:exact|actual|present|current|latest|newest|most recent)"
 _OF_AMPERES = (
@@ -23,7 +24,7 @@ _OF_AMPERES = (
 )
 """After ``the current``: then it is one in amperes, and no word for now."""
 _CHAT = tuple(
-    (re.compile(pattern, re.IGNORECASE), plain)
+    (compile_re(pattern, re.IGNORECASE), plain)
     for pattern, plain in (
         (r"\b(what|who|where|when|how)[\u2019']?s\b(?!\s+(?:up|at)\b)", r"\1 is"),
         (r"\bhow come\b|\bfor (?:what|which) reasons?\b", "why"),
@@ -52,7 +53,7 @@ _TELL = (
     r"(?:(?:tell|explain to|show|remind|give|inform) (?:me|us)"
     r"|tell|explain|say|look up|find out|check|describe|specify|define|outline)"
 )
-_POLITE = re.compile(
+_POLITE = compile_re(
     r"^\W*(?:(?:so|and|ok|okay|well)\b[\s,]*)?(?:"
     r"(?:can|could|would|will) (?:you|u|somebody|someone|anybody|anyone)"
     rf"(?: (?:please|quickly|maybe|be so kind (?:as )?to))*\s+{_TELL}"
@@ -65,10 +66,10 @@ _POLITE = re.compile(
     r"[\s,:]*(?:about\b)?[\s,:]*(?:(?:if|whether)\b)?",
     re.IGNORECASE,
 )
-_TYPED = re.compile(r"(?<!\S)\w+:(?:\"[^\"]*\"|\S+)|\"[^\"]*\"|“[^”]*”|`[^`]*`")
+_TYPED = compile_re(r"(?<!\S)\w+:(?:\"[^\"]*\"|\S+)|\"[^\"]*\"|“[^”]*”|`[^`]*`")
 """Typed filters and quotations, which stay as they are."""
-_PUT_BY = re.compile("\0(\\d+)\0")
-_WORD = re.compile(r"[^\W\d_]+")
+_PUT_BY = compile_re("\0(\\d+)\0")
+_WORD = compile_re(r"[^\W\d_]+")
 _MIN_FUNCTION_WORDS = 3
 """In a question that does not begin with a question word of its language."""
 

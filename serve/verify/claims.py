@@ -13,15 +13,16 @@ from functools import lru_cache
 
 from dunegpt.serve.verify.opposites import get_poles
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import Quantity, find_quantities, get_dimension
 
-_WORD = re.compile(r"[^\W_]+(?:[-./:_'\u2019][^\W_]+)*")
-_CLAUSE_END = re.compile(
+_WORD = compile_re(r"[^\W_]+(?:[-./:_'\u2019][^\W_]+)*")
+_CLAUSE_END = compile_re(
     r"[;:()\u2014]|,\s|\s(?:while|whereas|but|because|although|though|which|whose|and"
     r"|so that|then)\s",
     re.I,
 )
-_NEGATOR = re.compile(
+_NEGATOR = compile_re(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing|hardly|un(?:able)"
     r"|lacks?|lacking|fail(?:s|ed)?\s+to)\b|n[\u2019']t\b",
     re.I,
@@ -39,7 +40,7 @@ _SCOPES = {
     "none": "none neither nobody never nowhere",
 }
 _SCOPE_OF = {word: scope for scope, words in _SCOPES.items() for word in words.split()}
-_PERIOD = re.compile(
+_PERIOD = compile_re(
     r"\b(?:per|an?|each|every)\s(?P<unit>second|minute|hour|day|week|month|year)\b"
     r"|/(?P<short>s|min|h|d|yr)\b|\b(?P<adverb>hourly|daily|weekly|monthly|yearly"
     r"|annually)\b",
@@ -50,7 +51,7 @@ _PERIOD_NAMES = {
     "hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month",
     "yearly": "year", "annually": "year",
 }  # fmt: skip
-_SWITCH = re.compile(
+_SWITCH = compile_re(
     r"\b(?:(?:switch|turn|power)(?:ed|ing|es|s)?|is|was|are|were|stays?|stayed"
     r"|remain(?:s|ed)?|be|been|kept)\s(?:still\s|now\s)?(?P<state>on|off)"
     r"(?=\s*(?:[.,;)|]|$|and\b|or\b|again\b|at\b|when\b|until\b))"
@@ -59,7 +60,7 @@ _SWITCH = re.compile(
 )
 
 
-_NAME = re.compile(
+_NAME = compile_re(
     r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]+(?:\s(?:[A-Z]\.\s)?[A-Z][\w-]+)*|\b[A-Z]{2}[\w-]*\b"
     r"|^[A-Z][a-z]+(?:\s[A-Z][a-z]+)+"
 )

@@ -8,13 +8,14 @@ import re
 from datetime import date
 
 from dunegpt.text.english import MONTHS, WEEKDAYS
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import DateMention, find_dates, find_quantities
 
 _SEASONS = {
     "winter": (12, 1, 2), "spring": (3, 4, 5), "summer": (6, 7, 8),
     "autumn": (9, 10, 11),
 }  # fmt: skip
-_CALENDAR = re.compile(
+_CALENDAR = compile_re(
     r"\b(?P<month>January|February|March|April|May|June|July|August|September|October"
     r"|November|December)\b|\b(?P<day>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)s?\b"
     r"|\b(?P<season>winter|spring|summer|autumn)\b"
@@ -22,7 +23,7 @@ _CALENDAR = re.compile(
     r"(?=[\s-](?:in\s|the\s)?(?:19|20)\d\d|[\s-](?:January|February|March|April|May|June"
     r"|July|August|September|October|November|December))"
 )
-_DATE_BEFORE = re.compile(
+_DATE_BEFORE = compile_re(
     r"\b(?:in|of|since|until|by|this|last|next|the|every|before|after)\s$"
 )
 _PARTS = {"beginning of": "early", "start of": "early", "end of": "late"}

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 
 from dunegpt.serve.verify.numbers import fold_digits
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import Quantity, backs, find_quantities
 
-_AT_MOST = re.compile(
+_AT_MOST = compile_re(
     r"(?:\b(?:less|lower|smaller|fewer|slower|shorter|younger|closer|nearer|thinner"
     r"|lighter|colder|cheaper) than|\bbelow|\bunder|\bat most|\bup to|\bno more than"
     r"|\bmax(?:imum|imal|\.)?(?: \w+){0,3}?|\bwithin|\bat the most|[<\u2264\u2272]"
     r"|\\(?:lesssim|l[te]q?)|\blimited to|\bonly up to|\bupper limit(?: \w+){0,3}?)",
     re.I,
 )
-_AT_LEAST = re.compile(
+_AT_LEAST = compile_re(
     r"(?:\b(?:more|greater|larger|higher|faster|longer|older|further|bigger|thicker"
     r"|heavier|warmer|better) than|\babove|\bover(?! (?:the|a)\b)|\bat least"
     r"|\bexceed(?:s|ed|ing)?"
@@ -26,8 +27,8 @@ _AT_LEAST = re.compile(
     r"|\\(?:gtrsim|g[te]q?)|\bupwards of|\blower limit(?: \w+){0,3}?)",
     re.I,
 )
-_EXACTLY = re.compile(r"\b(?:exactly|precisely)", re.I)
-_ROUGHLY = re.compile(
+_EXACTLY = compile_re(r"\b(?:exactly|precisely)", re.I)
+_ROUGHLY = compile_re(
     r"(?:\b(?:about|approximately|approx\.?|around|roughly|nearly|almost|some|circa"
     r"|ca\.?)|[~\u2248])\W*$",
     re.I,
@@ -36,13 +37,13 @@ _BEFORE_NUMBER = (
     r"\W{0,3}(?:(?:about|approximately|approx\.?|around|roughly|of|an?|the|only|by|is|to"
     r"|at|some)\W+){0,2}$"
 )
-_NO = re.compile(r"\b(?:not|no|never|neither|without|cannot)\b|n[\u2019']t\b", re.I)
-_AFTER_AT_MOST = re.compile(r"\W{0,2}(?:at most|or less|or fewer|max(?:imum)?\b)", re.I)
-_AFTER_AT_LEAST = re.compile(r"\W{0,2}(?:at least|or more|min(?:imum)?\b)", re.I)
-_RANGE_START = re.compile(
+_NO = compile_re(r"\b(?:not|no|never|neither|without|cannot)\b|n[\u2019']t\b", re.I)
+_AFTER_AT_MOST = compile_re(r"\W{0,2}(?:at most|or less|or fewer|max(?:imum)?\b)", re.I)
+_AFTER_AT_LEAST = compile_re(r"\W{0,2}(?:at least|or more|min(?:imum)?\b)", re.I)
+_RANGE_START = compile_re(
     r"\b(?:between|from)\s[^.;]{0,20}$|$(?<=\W)(?:between)\s$", re.I
 )
-_LIMIT_WORD = re.compile(
+_LIMIT_WORD = compile_re(
     r"\b(?:less|lower|smaller|fewer|more|greater|larger|higher|below|under|above|over"
     r"|most|least|up to|exceed\w*|within|limit\w*|max(?:im\w+)?|min(?:im\w+)?|requir\w*"
     r"|must|should|shall|goal|target|specif\w*|threshold|bound|between|range\w*|to"

@@ -7,6 +7,8 @@ behind it.
 
 import re
 
+from dunegpt.text.patterns import compile_re
+
 MARK = (
     r"(?:\[\s?(?:(?:[Pp]assages?|[Ss]ources?|[Rr]efs?\.?|[Dd]oc(?:ument)?s?)\s?)?\^?#?\d{1,3}"
     r"(?:\s?(?:[,;&\u2013-]|and)\s?\#?(?:[Pp]assage\s)?\d{1,3})*\s?\]"
@@ -15,11 +17,11 @@ MARK = (
     r"|\((?:\[\d{1,3}\](?:,\s?)?)+\))"
 )
 """A pattern of one mark: in square or full-width brackets, or round, with a word."""
-_ROUND = re.compile(
+_ROUND = compile_re(
     r"(?<=[\w%)\u201d\"])\s?\((\d{1,2}(?:\s?,\s?\d{1,2})*)\)(?=\s*(?:[.!?;]|$))"
 )
-_MARK = re.compile(rf"\s*{MARK}")
-_NUMBERS = re.compile(r"(\d{1,3})(?:\s?[\u2013-]\s?(\d{1,3}))?")
+_MARK = compile_re(rf"\s*{MARK}")
+_NUMBERS = compile_re(r"(\d{1,3})(?:\s?[\u2013-]\s?(\d{1,3}))?")
 _MAX_RANGE = 9
 
 

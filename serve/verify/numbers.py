@@ -14,6 +14,7 @@ from itertools import combinations
 
 from dunegpt.serve.verify.dates import find_missing_date
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import (
     Quantity,
     backs,
@@ -24,12 +25,12 @@ from dunegpt.text.quantities import (
 )
 from dunegpt.text.units import parse_unit
 
-_RAISED = re.compile(
+_RAISED = compile_re(
     r"(?<![\w)\]}°%Ωµ\u207b\u207a⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉]+(?![A-Za-z⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])"
 )
 """Raised or lowered digits that are no power, no index and no isotope."""
 _PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
-_AND_A_HALF = re.compile(r"\b(?:an?|one)\s(\w+)\sand\sa\shalf\b", re.I)
+_AND_A_HALF = compile_re(r"\b(?:an?|one)\s(\w+)\sand\sa\shalf\b", re.I)
 _FRACTIONS = {
     "half": 1 / 2, "halves": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4,
     "quarters": 1 / 4, "fifth": 1 / 5, "fifths": 1 / 5, "tenth": 0.1, "tenths": 0.1,
@@ -40,13 +41,13 @@ _MULTIPLES = {
     "twofold": 2.0, "threefold": 3.0, "tenfold": 10.0, "quadrupled": 4.0,
 }  # fmt: skip
 _COUNT_WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}
-_FRACTION = re.compile(
+_FRACTION = compile_re(
     r"\b(?:(?P<count>a|one|two|three|four)[\s-])?(?P<part>half|halves|thirds?|quarters?"
     r"|fifths?|tenths?)\b(?:\s+an?\s+(?P<unit>\w+))?",
     re.I,
 )
-_MULTIPLE = re.compile(rf"\b(?P<word>{'|'.join(_MULTIPLES)})\b", re.I)
-_REDONE_BEFORE = re.compile(
+_MULTIPLE = compile_re(rf"\b(?P<word>{'|'.join(_MULTIPLES)})\b", re.I)
+_REDONE_BEFORE = compile_re(
     r"(?:\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that is|that means|makes?"
     r"|equals?|by|remaining|rest,?|difference (?:is|amounts to)|amounts? to|increase of"
     r"|total(?: of)?|in all|altogether|together(?: \w+){0,4}|times|were|was)|=|,)\W*"
@@ -54,43 +55,43 @@ _REDONE_BEFORE = re.compile(
     r"\s)*$",
     re.I,
 )
-_REDONE_BEHIND = re.compile(
+_REDONE_BEHIND = compile_re(
     r"\W*(?:\w+\s){0,2}?(?:more|fewer|less|higher|lower|longer|shorter|later|earlier"
     r"|older|newer|in total|in all|altogether|in reserve|apart|percentage points?"
     r"|therefore|thus)\b(?! than \d)",
     re.I,
 )
-_INFERS = re.compile(
+_INFERS = compile_re(
     r"\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that (?:is|means)|makes?"
     r"|total|in all|altogether|together|remaining|rest|difference|amounts? to|by"
     r"|increase|more"
     r"|fewer|less|higher|lower|twice|half|in reserve|i\.e)\b|=",
     re.I,
 )
-_RATIO = re.compile(
+_RATIO = compile_re(
     r"\b(?:times|factor|as (?:many|much|large|high)|each|per|ratio|fold|average)\b",
     re.I,
 )
-_LABEL = re.compile(
+_LABEL = compile_re(
     r"\b(?:week|crate|version|run|sensor|step|page|figure|table|section|module|channel"
     r"|chapter|number|no\.?|phase|type|day|passage|plane|side|board|item|note|release"
     r"|part|tank|pump|valve|crates|weeks|versions|runs|sensors|modules|pumps)\s$",
     re.I,
 )
 """Before a number: it is a name."""
-_IN_ALL = re.compile(r"\b(?:total|in all|altogether|together|makes|sum)\b", re.I)
-_REMAINS = re.compile(r"\b(?:remain\w*|rest|others?|left)\b", re.I)
-_CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
+_IN_ALL = compile_re(r"\b(?:total|in all|altogether|together|makes|sum)\b", re.I)
+_REMAINS = compile_re(r"\b(?:remain\w*|rest|others?|left)\b", re.I)
+_CLOCK = compile_re(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
 _MINUTES = {
     "hour": 60, "hours": 60, "h": 60, "minute": 1, "minutes": 1, "min": 1
 }  # fmt: skip
 _MAX_LISTED = 12
-_LIST = re.compile(
+_LIST = compile_re(
     r"(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},\s)+(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},?\s)?"
     r"(?:and|or)\s\w+|\b\w+(?:\s\w+)?\s(?:and|or)\s\w+"
 )
-_ITEM = re.compile(r"^\s*(?:[-*\u2022]|\d{1,2}[.)])\s", re.M)
-_ROW = re.compile(r"^\s*\|", re.M)
+_ITEM = compile_re(r"^\s*(?:[-*\u2022]|\d{1,2}[.)])\s", re.M)
+_ROW = compile_re(r"^\s*\|", re.M)
 
 
 def fold_digits(text: str) -> str:

@@ -12,17 +12,18 @@ from dunegpt.index.passage_text import format_metadata
 from dunegpt.serve.llm.messages import TRUNCATION_MARK
 from dunegpt.text import literals
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import find_dates, find_quantities
 from dunegpt.types import Hit
 
 _MIN_WORDS = 2
 _META_WORDS = frozenset(tokenize("answer question passage document source"))
 _UNDATED = tokenize("undated")
-_ASKS = re.compile(
+_ASKS = compile_re(
     r"\?\W*$|^\W*(?:where|who|whom|whose|why|how|which|what)\b(?!.*,)", re.IGNORECASE
 )
 _GIVEN = r"(?:passage|text|source|context)s?"
-_NO_STATEMENT = re.compile(
+_NO_STATEMENT = compile_re(
     rf"^#+\s|\bthe question\b|{TRUNCATION_MARK}$"
     rf"|^\W*(?:the|this|each) {_GIVEN} (?:also )?(?:is|are|was|were|\w+s|quoted"
     rf"|given)\b"
@@ -30,23 +31,23 @@ _NO_STATEMENT = re.compile(
     re.IGNORECASE,
 )
 """A heading, talk of the question or of the passages, or half a sentence."""
-_ABSENT = re.compile(
+_ABSENT = compile_re(
     r"\b(?:not|n[\u2019']t|no|nothing|neither|none|nor)\b(?:\W+\w+){0,4}?\W+(?:provid\w*"
     r"|giv\w+|gave|mention\w*|stat(?:e|es|ed)|specif\w+|describ\w+|discuss\w*|found"
     r"|available|includ\w+|said|says?|tell|told|contain\w*|hold|name[sd]?)\b",
     re.IGNORECASE,
 )
 """It says that something is not said."""
-_ABOUT_PASSAGES = re.compile(
+_ABOUT_PASSAGES = compile_re(
     rf"\b(?:the|this|any|these|other|both)\s(?:\w+\s)?(?:documents?|{_GIVEN}|notes?"
     r"|reports?|plans?|minutes|authors?|papers?)\b|\bnothing (?:else )?is said\b"
     r"|\bno (?:\w+ ){0,2}(?:is|are|was) (?:given|named|stated|mentioned)\b",
     re.IGNORECASE,
 )
-_NEWER = re.compile(
+_NEWER = compile_re(
     r"\b(?:newer|older|more recent|newest|oldest|later|earlier)\b", re.I
 )
-_NEITHER = re.compile(r"\b(?:neither|not|none|same)\b", re.I)
+_NEITHER = compile_re(r"\b(?:neither|not|none|same)\b", re.I)
 _DATE_WORDS = frozenset(
     tokenize(
         "newer older newest oldest more recent later earlier one two both neither none"
@@ -59,7 +60,7 @@ _MAX_DISTINCT_SHARE = 0.6
 of 813 true sentences the one that is so repeats its source word for word."""
 _MIN_REPETITION_WORDS = 10
 _MAX_GIVEN_SHARE = 0.6
-_OPEN_QUESTION = re.compile(
+_OPEN_QUESTION = compile_re(
     r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I
 )
 

@@ -4,7 +4,6 @@
 ``docs/answers.md`` says what they catch and what they cannot.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
@@ -17,6 +16,7 @@ from dunegpt.serve.verify import wording
 from dunegpt.serve.verify.claims import ClaimedText, expand_row, read_claims
 from dunegpt.serve.verify.rivals import ClaimedSource, Rival
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import Quantity
 from dunegpt.text.sentences import split_sentences
 from dunegpt.types import Hit
@@ -37,7 +37,7 @@ _CONFLICTS = {
 """What is a conflict if the rest of the sentence stands in the source word for word."""
 MIN_EXACT = 0.66
 _ALL_NEW = 0.9
-_PERSON = re.compile(r"[A-Z][a-z]+ [A-Z][a-z]+")
+_PERSON = compile_re(r"[A-Z][a-z]+ [A-Z][a-z]+")
 _WINDOW = 2
 _MAX_NEAREST = 4
 _BATCH = 4

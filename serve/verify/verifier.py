@@ -7,7 +7,6 @@ there is one, a judge. What fails is told with the reason, never silently passed
 ``docs/answers.md`` says what each check catches.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +24,7 @@ from dunegpt.serve.verify.marks import split_marks
 from dunegpt.serve.verify.support import SupportScorer, is_exact_conflict
 from dunegpt.text import literals
 from dunegpt.text.analyzer import tokenize
+from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import Quantity, find_quantities
 from dunegpt.types import Check, Citation, Sentence
 
@@ -35,7 +35,7 @@ _MIN_ABOUT = 0.6
 says otherwise, no other passage is asked for."""
 _MAX_ALTERNATIVES = 3
 _MIN_QUESTION_SHARE = 0.5
-_LONG_GAP = re.compile(r"\s{40,}")
+_LONG_GAP = compile_re(r"\s{40,}")
 """Without these, no pattern here takes longer than in proportion to a text."""
 _REASONS = {
     "denial": "one of it and its source says no where the other does not",

@@ -14,8 +14,9 @@ from dunegpt.serve.verify.claims import ClaimedText
 from dunegpt.serve.verify.rivals import ClaimedSource
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.english import MONTHS, WEEKDAYS
+from dunegpt.text.patterns import compile_re
 
-_PLANNED = re.compile(
+_PLANNED = compile_re(
     r"\b(?:will|would|shall|should|must|plan(?:s|ned|ning)?|propos\w+|intend\w*|foresee\w*"
     r"|foreseen|expect\w*|hope[sd]?|hoping|aim\w*|consider\w*|suggest\w*|recommend\w*"
     r"|advise\w*|desirable|desire[sd]?|option\w*|candidate\w*|alternative\w*|could|(?-i:may)"
@@ -27,37 +28,37 @@ _PLANNED = re.compile(
     r"|designed|phase)\b",
     re.I,
 )
-_DONE = re.compile(
+_DONE = compile_re(
     r"\b(?:(?:has|have|had)(?: \w+ly)? (?:been |already |now )?\w+(?:ed|n|t|d)\b"
     r"|(?:was|were)\b|(?<!\bis )(?<!\bare )(?<!\bbe )(?:decided|settled|proved|proven"
     r"|show(?:s|ed|n)|demonstrated"
     r"|achieved|reached|confirmed|installed|approved|completed|finished|started)\b)",
     re.I,
 )
-_DEMANDED = re.compile(
+_DEMANDED = compile_re(
     r"\b(?:should|must|shall|has to|have to|need(?:s|ed)? to|required|mandatory)\b",
     re.I,
 )
-_IS = re.compile(r"\b(?:is|are)\b", re.I)
-_MUST = re.compile(
+_IS = compile_re(r"\b(?:is|are)\b", re.I)
+_MUST = compile_re(
     r"\b(?:must|has to|have to|need(?:s|ed)? to|required?s?|only)\b", re.I
 )
-_MAY = re.compile(
+_MAY = compile_re(
     r"\b(?:(?-i:may)|can|could|might|optional\w*|recommend\w*|suggest\w*)\b", re.I
 )
-_CAUSE = re.compile(
+_CAUSE = compile_re(
     r"\b(?:because(?: of)?|since(?! (?:the )?(?:\d|[A-Z]|then|run|release|version"
     r"|last|late|early|begin\w*|start|middle|end))|due to|owing to|caused by"
     r"|as a result of"
     r"|in order to|thanks to|reason(?: \w+){0,2} (?:is|was) that)\b",
     re.I,
 )
-_CAUSAL = re.compile(
+_CAUSAL = compile_re(
     r"\b(?:because|since|due|owing|cause[ds]?|result\w*|reason\w*|so|as|therefore|thus"
     r"|hence|thanks|in order|for|lead\w*|led|allow\w*|avoid\w*|to)\b",
     re.I,
 )
-_UNIVERSAL = re.compile(
+_UNIVERSAL = compile_re(
     r"\b(?:all(?! (?:over|in|other))|every(?! (?:\d|second|minute|hour|day|week|month"
     r"|year|two|three|four))|always|never|any|only|entire(?:ly)?|complete(?:ly)?"
     r"|full(?:y)?"
@@ -65,7 +66,7 @@ _UNIVERSAL = re.compile(
     r"|proven|impossible|everywhere|anywhere)\b",
     re.I,
 )
-_WARRANT = re.compile(
+_WARRANT = compile_re(
     r"\b(?:all|every|each|always|never|any|only|entire(?:ly)?|complete(?:ly)?|full(?:y)?"
     r"|perfect(?:ly)?|exactly|no|none|without|neither|nor|not|both|whole|throughout"
     r"|everywhere|in total|total|alone|solely|sole|single|other\w*|everyone"
@@ -73,15 +74,15 @@ _WARRANT = re.compile(
     r"|n[\u2019']t\b|100\s?%",
     re.I,
 )
-_SUPERLATIVE = re.compile(
+_SUPERLATIVE = compile_re(
     r"\bthe (?:most|least|best|worst|\w{3,}est)\b|\b(?:more|less) \w+ than\b"
     r"|\b\w{3,}er than\b(?! \d)",
     re.I,
 )
-_NOT_COMPARED = re.compile(
+_NOT_COMPARED = compile_re(
     r"\b(?:rather|other|later|earlier|further|whether) than\b", re.I
 )
-_NEGATIONS = re.compile(
+_NEGATIONS = compile_re(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing|unable|lacks?"
     r"|lacking|absent|absence|fails?|failed|failure|un(?:likely|able|safe|stable|changed"
     r"|known|available|affected|necessary|supported|damaged|used)"
@@ -94,21 +95,21 @@ _NEGATIONS = re.compile(
     r"\b|n[\u2019']t\b|\bnon-",
     re.I,
 )
-_STRONG_NEGATIONS = re.compile(
+_STRONG_NEGATIONS = compile_re(
     r"\b(?:not|no|never|none|neither|cannot|without|no longer)\b|n[\u2019']t\b", re.I
 )
-_NEUTRAL_NEGATIONS = re.compile(
+_NEUTRAL_NEGATIONS = compile_re(
     r"\b(?:not|no|n't) (?:more|less|later|earlier|faster|slower|only|just|yet|fewer)\b"
     r"|\bnot (?:\w+ )?(?:but)\b|\bwhether or not\b|\bwith or without\b|\bneither is\b"
     r"|\bif not\b|\bno more\b",
     re.I,
 )
-_CLAUSE = re.compile(
+_CLAUSE = compile_re(
     r"[;:\u2014]\s|,\s(?:and|but|which|who|so|where|while|as|or)?\s?|\s(?:and|but|because"
     r"|while|whereas|which|so that|although|though)\s",
     re.I,
 )
-_TAIL = re.compile(
+_TAIL = compile_re(
     r"(?:,\s(?:and|which|who|so|where|because|as|while|since|that)?|\sand|\sbecause|\sso"
     r"|\swhich|\safter|\sdue to)\s(?P<tail>[^,;]{4,})$",
     re.I,
@@ -168,7 +169,7 @@ def weigh_cause(sentence: str, source: ClaimedSource) -> tuple[float, float]:
     return 1.0 - max(known), float(not causal)
 
 
-_CAUSAL_STRICT = re.compile(
+_CAUSAL_STRICT = compile_re(
     r"\b(?:because|since|due to|owing|caus\w*|result\w*|reason\w*|so\b|as|therefore"
     r"|thus"
     r"|hence|thanks|in order|lead\w* to|led to|for)\b",
@@ -286,7 +287,7 @@ _CALENDAR_STEMS = frozenset(
 )
 _BOTH_WAYS = 0.4
 _NEGATION_STEMS = frozenset(tokenize("not no never none without cannot fail failed"))
-_DENIALS = re.compile(
+_DENIALS = compile_re(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|fails?|failed|unable)\b"
     r"|n[\u2019']t\b",
     re.I,
