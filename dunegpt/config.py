@@ -34,6 +34,7 @@ from pydantic_settings import (
 )
 
 from dunegpt.access import PUBLIC, Access
+from dunegpt.account_settings import AccountSettings
 from dunegpt.datadir import DataDir
 from dunegpt.errors import ConfigError
 from dunegpt.server_settings import ServerSettings
@@ -321,6 +322,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     cli: CLISettings = CLISettings()
     server: ServerSettings = ServerSettings()
+    accounts: AccountSettings = AccountSettings()
     config_dir: Path = Path(".")
     contact: str = ""
 
@@ -394,6 +396,16 @@ class Settings(BaseSettings):
         table = self.llm[name]
         file = self.resolve_path(table.api_key_file) if table.api_key_file else None
         return read_secret(table.api_key_env, file)
+
+    def read_database_password(self) -> str:
+        """Return the password of the database of accounts; empty if it needs none.
+
+        Raises:
+            ConfigError: It cannot be read, or its file is readable by others.
+        """
+        table = self.accounts
+        file = self.resolve_path(table.password_file) if table.password_file else None
+        return read_secret(table.password_env, file)
 
     def get_reader(self) -> Access:
         """Return the principals of the reader on the command line."""
@@ -508,6 +520,15 @@ def forbid_hubs() -> None:
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the child processes that are started from now on share their metrics.
+
+    Args:
+        folder: Where each writes its figures; prometheus_client reads this variable.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def read_example() -> str:

@@ -8,11 +8,19 @@ face only renders them. See ``docs/python-api.md``.
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dunegpt.access import make_reader
 from dunegpt.config import Settings, load_settings
+from dunegpt.errors import (
+    SEARCH_UNAVAILABLE,
+    HostError,
+    IndexBrokenError,
+    IndexMismatchError,
+    IndexMissingError,
+)
 from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.live import LiveSearcher
 from dunegpt.index.search.searcher import Searcher
@@ -23,7 +31,42 @@ from dunegpt.serve.reader_assistant import Conversation, ReaderAssistant
 if TYPE_CHECKING:
     from dunegpt.index.build import Progress
 
-__all__ = ["AnswerStream", "Assistant", "Conversation", "Filters", "ReaderAssistant"]
+__all__ = [
+    "AnswerStream",
+    "Assistant",
+    "Conversation",
+    "Filters",
+    "IndexState",
+    "ReaderAssistant",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """Whether an index can be searched, under a fresh record of who may read what.
+
+    Attributes:
+        reason: Why not, empty if so: ``no_index``, ``index_damaged``,
+            ``index_of_other_version``, ``host_refused``, ``access_unknown`` (only
+            public documents are searched), ``access_stale`` (of some sources, only
+            public ones).
+        snapshot: Id of the snapshot that is searched; empty for none.
+        created_at: When it was made, ISO 8601; empty for none.
+        notice: What limits the search, for a reader; often empty.
+    """
+
+    reason: str = ""
+    snapshot: str = ""
+    created_at: str = ""
+    notice: str = ""
+
+
+_REASONS = {
+    IndexMissingError: "no_index",
+    IndexBrokenError: "index_damaged",
+    IndexMismatchError: "index_of_other_version",
+    HostError: "host_refused",
+}
 
 
 class Assistant:
@@ -151,6 +194,28 @@ class Assistant:
         elif not self._poll_interval_s:
             self._live.refresh()
         return self._live
+
+    def check_index(self) -> IndexState:
+        """Return whether the index can be searched; open it if it is not open yet.
+
+        Raises:
+            ConfigError: The settings name a rerank model that cannot be used.
+            RuntimeError: The assistant was closed.
+        """
+        try:
+            with self.searcher() as searcher:
+                stale = searcher.revocations.stale
+                reason = "access_unknown" if stale is None else ""
+                manifest = searcher.snapshot.manifest
+                return IndexState(
+                    reason or ("access_stale" if stale else ""),
+                    searcher.snapshot.id,
+                    manifest["created_at"],
+                    searcher.revocations.notice,
+                )
+        except SEARCH_UNAVAILABLE as error:
+            reasons = (r for kind, r in _REASONS.items() if isinstance(error, kind))
+            return IndexState(next(reasons))
 
     def take_notices(self) -> list[str]:
         """Return what the first answer is to say: files that could not be read."""

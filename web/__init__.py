@@ -1,1 +1,1 @@
-"""The web pages: templates and static files, without a build step; part 11."""
+"""The web pages: templates and static files, without a build step."""

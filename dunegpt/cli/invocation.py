@@ -7,4 +7,5 @@ class Invocation:
     """The settings file and verbosity of this run of the command line."""
 
     config: Path | None = None
+    verbose = False
     debug = False

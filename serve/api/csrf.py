@@ -1,0 +1,81 @@
+"""Requests that change something have to come from our own pages.
+
+A browser sends its cookies along with what another site makes it send. So a request by
+cookie that changes something needs a token that only our pages know: a keyed hash of
+the cookie itself, which another site can neither read nor set. Requests with an API
+token need none: no browser adds it by itself.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
+
+from dunegpt.serve.api.problems import ProblemError
+
+HEADER = "X-CSRF-Token"
+FIELD = "csrf_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def make_token(cookie: str) -> str:
+    """Return the token of the pages that are shown to who holds a cookie."""
+    return hmac.new(cookie.encode(), b"dunegpt csrf", hashlib.sha256).hexdigest()
+
+
+def check_origin(scope: Scope, public_url: str) -> None:
+    """Return if a request changes nothing, or no other site has caused it.
+
+    Browsers say so of themselves; what sends neither header is no browser.
+
+    Raises:
+        ProblemError: Another site has.
+    """
+    if scope["method"] in SAFE_METHODS:
+        return
+    headers = Headers(scope=scope)
+    own = {headers.get("host"), urlsplit(public_url).netloc or None}
+    origin = headers.get("origin")
+    is_other = origin is not None and urlsplit(origin).netloc not in own
+    site = headers.get("sec-fetch-site", "none")
+    if is_other or site not in {"same-origin", "none"}:
+        raise ProblemError("cross_site")
+
+
+async def check_token(
+    scope: Scope, receive: Receive, cookies: Collection[str]
+) -> Receive:
+    """Return what gives the body again if a request has a token of its cookies.
+
+    The token is looked for in a header, then in a form.
+
+    Raises:
+        ProblemError: It has not.
+    """
+    headers = Headers(scope=scope)
+    sent = headers.get(HEADER, "")
+    if not sent and headers.get("content-type", "").startswith(_FORM):
+        body = await Request(scope, receive).body()
+        fields = parse_qs(body.decode("utf-8", errors="replace"))
+        sent = fields.get(FIELD, [""])[0]
+        receive = _repeat(body, receive)
+    known = [make_token(cookie) for cookie in cookies if cookie]
+    if not any(hmac.compare_digest(sent.encode(), each.encode()) for each in known):
+        raise ProblemError("cross_site")
+    return receive
+
+
+def _repeat(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read, then whatever follows."""
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again

@@ -1,0 +1,103 @@
+"""What the routes of one process share: assistant, accounts, workers, metrics."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from dunegpt.config import Settings
+from dunegpt.serve.accounts.store import AccountStore
+from dunegpt.serve.api.metrics import Metrics
+from dunegpt.serve.api.shutdown import Shutdown
+from dunegpt.serve.api.workers import Workers
+from dunegpt.serve.assistant import Assistant, IndexState
+
+log = logging.getLogger(__name__)
+
+STARTING = IndexState("starting")
+_CHECK_EVERY_S = 1.0
+
+
+@dataclass
+class Services:
+    """The parts of a server, opened with it.
+
+    Attributes:
+        answer_workers: For answers and searches.
+        database_workers: For everything in ``serve.db``.
+        password_workers: For password hashes, which take memory and time.
+        index: What is known of the index, at most a second old.
+    """
+
+    settings: Settings
+    assistant: Assistant
+    accounts: AccountStore
+    metrics: Metrics
+    shutdown: Shutdown
+    answer_workers: Workers
+    database_workers: Workers
+    password_workers: Workers
+    index: IndexState = STARTING
+    _watcher: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(
+        cls, settings: Settings, metrics: Metrics, accounts: AccountStore
+    ) -> "Services":
+        """Open all parts; the index is opened by `start`, as that may take long."""
+        server = settings.server
+        return cls(
+            settings,
+            Assistant(settings, poll_interval_s=_CHECK_EVERY_S),
+            accounts,
+            metrics,
+            Shutdown(server.shutdown_timeout_s),
+            Workers(
+                "answer",
+                server.answers_at_once,
+                server.answers_waiting,
+                metrics.set_busy,
+            ),
+            Workers("database", 8, 256),
+            Workers("password", 2, 16),
+        )
+
+    def start(self) -> None:
+        """Open the index in a thread, and keep looking at its state."""
+        self._watcher = asyncio.create_task(self._watch_index())
+
+    async def close(self) -> None:
+        """Close all parts."""
+        if self._watcher:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        for workers in (
+            self.answer_workers,
+            self.database_workers,
+            self.password_workers,
+        ):
+            workers.close()
+        await asyncio.to_thread(self.assistant.close)
+        await asyncio.to_thread(self.accounts.close)
+
+    async def _watch_index(self) -> None:
+        while True:
+            try:
+                state = await asyncio.to_thread(self.assistant.check_index)
+            except Exception:  # nobody else would look at an index again
+                log.exception("the state of the index cannot be found out")
+                state = IndexState("index_unknown")
+            if state.reason != self.index.reason and state.reason:
+                log.warning("not ready: %s", state.reason)
+            self.index = state
+            self.metrics.set_ready(not state.reason)
+            await asyncio.sleep(_CHECK_EVERY_S)
+
+
+def get_services(scope: Scope) -> Services:
+    """Return the parts of the server that serves a request."""
+    services: Services = scope["app"].state.services
+    return services

@@ -1,0 +1,161 @@
+"""Pages for signing in and out, and for one's own sessions.
+
+The cookie of a session is made at each login anew; the one that the browser had before
+is worth nothing from then on.
+"""
+
+import secrets
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from dunegpt.errors import LoginRefusedError, TooManyAttemptsError
+from dunegpt.serve.api.csrf import make_token
+from dunegpt.serve.api.current_person import (
+    clear_cookies,
+    find_person,
+    get_form_cookie,
+    get_session_cookie,
+    set_form_cookie,
+    set_session_cookie,
+)
+from dunegpt.serve.api.guard import LOGIN, PUBLIC, SIGNED_IN, GuardedRouter
+from dunegpt.serve.api.problems import ProblemError
+from dunegpt.serve.api.record import get_record
+from dunegpt.serve.api.services import get_services
+from dunegpt.web.rendering import choose_next, render_page
+
+router = GuardedRouter()
+
+_MAX_PASSWORD = 1024
+"""Characters; hashing more would only take time."""
+
+
+@router.route("GET", "/login", PUBLIC)
+async def get_login(request: Request) -> Response:
+    """Show the form for name and password."""
+    return _render_login(request, request.query_params.get("next", ""))
+
+
+@router.route("POST", "/login", LOGIN)
+async def log_in(request: Request) -> Response:
+    """Start a session, or say that name or password are wrong."""
+    form = await request.form()
+    wanted = str(form.get("next", ""))
+    try:
+        secret = await _start_session(
+            request, str(form.get("name", "")), str(form.get("password", ""))
+        )
+    except TooManyAttemptsError as error:
+        page = _render_login(request, wanted, status=429, message=str(error))
+        page.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        return page
+    except LoginRefusedError:
+        message = "Name or password are wrong."
+        return _render_login(request, wanted, status=401, message=message)
+    response = RedirectResponse(choose_next(request, wanted), 303)
+    set_session_cookie(request.scope, response, secret)
+    return response
+
+
+async def _start_session(request: Request, name: str, password: str) -> str:
+    """Return the cookie's value of a new session.
+
+    Raises:
+        LoginRefusedError: Name or password are wrong, or that was tried too often.
+    """
+    services = get_services(request.scope)
+    address = get_record(request.scope).client
+    if len(password) > _MAX_PASSWORD:
+        raise LoginRefusedError("The password is too long.")
+    account = await services.password_workers.run(
+        lambda: services.accounts.local.log_in(name, password, address=address)
+    )
+    session = await services.database_workers.run(
+        lambda: services.accounts.sessions.create(
+            account.id,
+            address=address,
+            agent=request.headers.get("user-agent", ""),
+            replaces=get_session_cookie(request.scope),
+        )
+    )
+    return session.secret
+
+
+def _render_login(
+    request: Request, wanted: str, *, status: int = 200, message: str = ""
+) -> Response:
+    cookie = get_form_cookie(request.scope) or secrets.token_urlsafe(32)
+    page = render_page(
+        request,
+        "login.html",
+        status=status,
+        token=make_token(cookie),
+        wanted=wanted,
+        message=message,
+    )
+    set_form_cookie(request.scope, page, cookie)
+    return page
+
+
+@router.route("POST", "/logout", SIGNED_IN)
+async def log_out(request: Request) -> Response:
+    """End the session of this browser."""
+    services = get_services(request.scope)
+    person = await find_person(request.scope)
+    if person.session_id is not None:
+        session_id = person.session_id
+        await services.database_workers.run(
+            lambda: services.accounts.sessions.revoke(session_id)
+        )
+    response = RedirectResponse(f"{services.settings.server.base_path}/login", 303)
+    clear_cookies(request.scope, response)
+    return response
+
+
+@router.route("GET", "/account", SIGNED_IN)
+async def get_account(request: Request) -> Response:
+    """Show who one is here, and one's own sessions."""
+    services = get_services(request.scope)
+    account_id = await _get_account_id(request)
+    sessions = await services.database_workers.run(
+        lambda: services.accounts.sessions.list(account_id)
+    )
+    return render_page(request, "account.html", sessions=sessions)
+
+
+@router.route("POST", "/account/sessions/{session_id}/revoke", SIGNED_IN)
+async def revoke_session(request: Request, session_id: str) -> Response:
+    """End one of one's own sessions."""
+    services = get_services(request.scope)
+    account_id = await _get_account_id(request)
+    is_found = await services.database_workers.run(
+        lambda: services.accounts.sessions.revoke(session_id, account_id=account_id)
+    )
+    if not is_found:
+        raise ProblemError("not_found")
+    return RedirectResponse(f"{services.settings.server.base_path}/account", 303)
+
+
+@router.route("POST", "/account/sessions/revoke-others", SIGNED_IN)
+async def revoke_other_sessions(request: Request) -> Response:
+    """End all of one's own sessions but this one."""
+    services = get_services(request.scope)
+    account_id = await _get_account_id(request)
+    own = (await find_person(request.scope)).session_id or ""
+    await services.database_workers.run(
+        lambda: services.accounts.sessions.revoke_account(account_id, but=own)
+    )
+    return RedirectResponse(f"{services.settings.server.base_path}/account", 303)
+
+
+async def _get_account_id(request: Request) -> int:
+    """Return the account of who sent a request.
+
+    Raises:
+        ProblemError: They have none.
+    """
+    person = await find_person(request.scope)
+    if person.account_id is None:
+        raise ProblemError("forbidden")
+    return person.account_id
