@@ -1,6 +1,6 @@
 """Measures recovery from an Indico's own faults, on a real Indico.
 
-    python -m benchmarks.indico_faults [--events N] [--json OUT]
+    python -m benchmarks.indico_faults [--events N] [--only WORD] [--json OUT]
 
 The test Indico of `simulators/indico` (see `benchmarks.indico`), with N weekly meetings
 besides, goes wrong in several ways for some rounds: all protection is lost or some of
@@ -45,19 +45,31 @@ class Fault:
         begin: Steps of the clerk.
         end: Steps that repair it.
         revoked: Accounts whose tokens are not valid in the fault.
+        accounts_only: Whether only our accounts change: what a group may read stays.
     """
 
     name: str
     begin: tuple[str, ...] = ()
     end: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
+    accounts_only: bool = False
 
 
 FAULTS = (
     Fault("all protection lost", ("lose-protection",), ("restore-protection",)),
     Fault("some protection lost", ("lose-some-protection",), ("restore-protection",)),
-    Fault("both accounts of a group lost it", ("demote",), ("reinstate",)),
-    Fault("one account of a group lost it", ("demote-one",), ("reinstate",)),
+    Fault(
+        "both accounts of a group lost it",
+        ("demote",),
+        ("reinstate",),
+        accounts_only=True,
+    ),
+    Fault(
+        "one account of a group lost it",
+        ("demote-one",),
+        ("reinstate",),
+        accounts_only=True,
+    ),
     Fault(
         "both accounts of the board lost it", ("demote-board",), ("reinstate-board",)
     ),
@@ -85,6 +97,7 @@ class Recovery:
         missing_after: As well.
         requests: Of these crawls.
         messages: Of the first crawl in the fault.
+        pairs: What was leaked or missing in the fault.
     """
 
     fault: str
@@ -96,6 +109,7 @@ class Recovery:
     missing_after: int = 0
     requests: int = 0
     messages: list[str] = field(default_factory=list)
+    pairs: set[str] = field(default_factory=set)
 
 
 class World:
@@ -154,14 +168,17 @@ def measure_recovery(world: World, fault: Fault) -> Recovery:
     for step in fault.begin:
         world.clerk.step(step)
     with world.revoked(fault.revoked):
-        now = world.allowed()
+        now = truth if fault.accounts_only else world.allowed()
         for number in range(ROUNDS_OF_FAULT):
             messages, _ = world.crawl()
             if not number:
                 found.told, found.messages = bool(messages), messages
             shown = world.shown()
-            found.leaked = max(found.leaked, len(shown - (truth & now)))
-            found.missing = max(found.missing, len((truth & now) - shown))
+            leaked, missing = shown - (truth & now), (truth & now) - shown
+            found.leaked = max(found.leaked, len(leaked))
+            found.missing = max(found.missing, len(missing))
+            found.pairs |= {f"leaked: {n} to {who}" for n, who in leaked}
+            found.pairs |= {f"missing: {n} to {who}" for n, who in missing}
     for step in fault.end:
         world.clerk.step(step)
     _recover(world, truth, found)
@@ -196,7 +213,7 @@ def show(rows: list[Recovery], console: Console) -> None:
     console.print(table)
     for row in rows:
         for message in row.messages:
-            console.print(f"[bold]{row.fault}[/]: {message}", highlight=False)
+            console.print(f"{row.fault}: {message}", highlight=False, markup=False)
 
 
 def run(
@@ -226,13 +243,15 @@ def main() -> None:
     """Run the benchmark, print the results and write them if requested."""
     parser = argparse.ArgumentParser(description="Recovery from an Indico's faults.")
     parser.add_argument("--events", type=int, default=200, metavar="N")
+    parser.add_argument("--only", metavar="WORD", help="faults with this in their name")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args()
     console = Console(width=110)
-    rows = run(options.events, FAULTS, lambda name: console.print(f"... {name}"))
+    faults = tuple(f for f in FAULTS if (options.only or "") in f.name)
+    rows = run(options.events, faults, lambda name: console.print(f"... {name}"))
     show(rows, console)
     if options.json:
-        result = [asdict(row) for row in rows]
+        result = [asdict(row) | {"pairs": sorted(row.pairs)} for row in rows]
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     sys.exit(1 if any(row.leaked or row.rounds > MOST_ROUNDS for row in rows) else 0)
 

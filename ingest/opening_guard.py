@@ -3,7 +3,8 @@
 A site whose access table is broken shows everything to everybody. So access that is
 wider than what a run without an alarm found takes effect at the end of the run only,
 and if very many documents open at once, or the canary is shown to the public, only when
-a person confirms it. What closes, closes at once. Does not depend on any source.
+a person confirms it. Until then new documents, and new files of known ones, are not
+shown either. What closes, closes at once. Does not depend on any source.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from dunegpt.access import NOBODY, PUBLIC
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.catalog.openings import (
+    AccessByKey,
     Opening,
     count_gains,
     get_effective_access,
@@ -53,6 +55,7 @@ class OpeningGuard:
         # Until a first crawl is complete, what is stored is no measure of anything.
         self._has_baseline = bool(catalog.get_state(source, _BASELINE))
         self._new: set[str] = set()
+        self._with_new_files: dict[str, Opening] = {}
         self.is_alarmed = False
 
     def restrict(self, document: Document, known: Document | None) -> Document:
@@ -106,20 +109,28 @@ class OpeningGuard:
     def _update_opening(
         self, document: Document, known: Document | None
     ) -> Opening | None:
-        """Store how a document's access differs from the trusted one, if it does."""
+        """Store how a document's access differs from the trusted one, if it does.
+
+        New files of a document that does not open otherwise are remembered only, unless
+        there is an alarm or it is held already.
+        """
         before = self._catalog.get_opening(document.id)
+        trusted = get_effective_access(known) if known else None
         if before:
             trusted = before.trusted
-        else:
-            trusted = get_effective_access(known) if known else None
+        opening = _make_opening(document, trusted)
         if trusted is not None:
             effective = get_effective_access(document)
-            if all(trusted.get(k, trusted[""]) == a for k, a in effective.items()):
+            is_held = self.is_alarmed or before
+            if opening.new_files and not is_held:
+                self._with_new_files[document.id] = opening
+            if all(
+                trusted.get(k, NOBODY if is_held else trusted[""]) == a
+                for k, a in effective.items()
+            ):
                 if before:
                     self._catalog.delete_opening(document.id)
                 return None
-        wanted = {"": document.access} | {f.key: f.access for f in document.files}
-        opening = Opening(document.id, trusted, wanted)
         if opening != before:
             self._catalog.put_opening(self._source, opening)
         return opening
@@ -140,12 +151,12 @@ class OpeningGuard:
         """Show no document to more readers than before the run."""
         held = [opening for opening in openings if opening.is_held]
         stored = {opening.document_id for opening in openings}
-        for document_id in sorted(self._new - stored):
+        unknown = {name: None for name in sorted(self._new - stored)}
+        grown = {n: o.trusted for n, o in self._with_new_files.items()}
+        for document_id, trusted in {**unknown, **grown}.items():
             document = self._catalog.get(document_id)
-            if document and document.access:
-                wanted = {"": document.access}
-                wanted |= {file.key: file.access for file in document.files}
-                opening = Opening(document_id, None, wanted)
+            if document and document.access and document_id not in stored:
+                opening = _make_opening(document, trusted)
                 self._catalog.put_opening(self._source, opening)
                 held.append(opening)
         for opening in held:
@@ -158,3 +169,8 @@ class OpeningGuard:
             f"{len(held)} documents would open to more readers than before{why}; they"
             " stay as they were until you confirm it.",
         )
+
+
+def _make_opening(document: Document, trusted: AccessByKey | None) -> Opening:
+    wanted = {"": document.access} | {f.key: f.access for f in document.files}
+    return Opening(document.id, trusted, wanted)

@@ -52,8 +52,19 @@ class Opening:
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody would gain access by it."""
-        return self.trusted is None or bool(self.gained)
+        """Whether somebody would gain access by it, or it has a new file."""
+        return self.trusted is None or bool(self.gained) or bool(self.new_files)
+
+    @property
+    def new_files(self) -> list[str]:
+        """Keys of the files that somebody may read and that were not there before."""
+        return [
+            key
+            for key, access in self.wanted.items()
+            if self.trusted is not None
+            and key not in self.trusted
+            and intersect_access(self.wanted[""], access)
+        ]
 
 
 def get_effective_access(document: Document) -> AccessByKey:
@@ -67,15 +78,16 @@ def get_effective_access(document: Document) -> AccessByKey:
 def restrict_document(document: Document, trusted: AccessByKey) -> Document:
     """Return a document with no more readers than the trusted access names.
 
-    A file that is not in it has no more readers than the document.
+    A file that is not in it is new, and has none.
     """
     return replace(
         document,
         access=intersect_access(document.access, trusted[""]),
         files=tuple(
-            replace(file, access=intersect_access(file.access, trusted[file.key]))
-            if file.key in trusted
-            else file
+            replace(
+                file,
+                access=intersect_access(file.access, trusted.get(file.key, NOBODY)),
+            )
             for file in document.files
         ),
     )

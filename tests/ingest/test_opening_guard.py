@@ -174,6 +174,50 @@ def test_after_an_alarm_nothing_new_is_shown(
     assert readers(plain)["fake:after"] == PUBLIC
 
 
+def test_after_an_alarm_no_new_file_is_shown(
+    plain: Settings, members: FakeSource
+) -> None:
+    """What was for nobody at the source is not there before a fault shows it."""
+    with_new_file(members, 3)
+    with_new_file(members, 35)
+    members.items.insert(4, Alarm("The canary is public.", concern=Concern.OPENING))
+    for _ in range(2):
+        assert run(plain).held == 2
+        for name, access in (("fake:3", MEMBER), ("fake:35", BOARD)):
+            document = stored(plain)[name]
+            assert document.access == access
+            assert document.files[0].access == access
+            assert document.files[1].access == NOBODY
+    del members.items[4]
+    assert run(plain).error == ""
+    for name in ("fake:3", "fake:35"):
+        assert stored(plain)[name].files[1].access == PUBLIC
+        assert stored(plain)[name].files[1].sha256
+    assert openings(plain) == 0
+
+
+def test_a_new_file_of_the_fault_goes_with_it(
+    plain: Settings, members: FakeSource
+) -> None:
+    before = list(members.items)
+    with_new_file(members, 3)
+    restrict(members, range(MANY), PUBLIC)
+    assert run(plain).held == MANY
+    assert stored(plain)["fake:3"].files[1].access == NOBODY
+    members.items = before
+    assert run(plain).error == ""
+    assert openings(plain) == 0
+    assert readers(plain)["fake:3"] == MEMBER
+
+
+def with_new_file(source: FakeSource, number: int) -> None:
+    """Add a file for everybody to a document."""
+    item = source.items[number]
+    assert isinstance(item, Document)
+    new = FileRef("new", "n.txt", "text/plain", "https://fake.test/n", PUBLIC)
+    source.items[number] = replace(item, files=(*item.files, replace(new, body=b"c")))
+
+
 def test_a_first_crawl_with_an_alarm_shows_nothing(
     plain: Settings, source: FakeSource
 ) -> None:
