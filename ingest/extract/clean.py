@@ -22,6 +22,7 @@ _SPACES = re.compile(
 _THOUSANDS = re.compile(
     r"[\u00a0\u2007\u2009\u202f](?<=\d[\u00a0\u2007\u2009\u202f])(?=\d{3}(?!\d))"
 )
+_BLANK_LINES = re.compile(r"\n{3,}")
 _PLAIN_SPACES = re.compile(
     r"(?:[ \t\u00a0\u2000-\u200a]|(?<!\d)\u202f|\u202f(?!\d{3}(?!\d)))+"
 )
@@ -38,16 +39,22 @@ def clean_text(text: str, *, keep_layout: bool = False) -> str:
         keep_layout: Keep runs of spaces, as in a log or a space-aligned table.
     """
     text = _CONTROL.sub("", text)
-    if not text.isascii():
+    is_ascii = text.isascii()
+    if not is_ascii:
         text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
     text = unicodedata.normalize("NFC", text.replace("\x0b", "\n"))
     if keep_layout:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-    spaces = _SPACES
-    if _THOUSANDS.search(text):  # 180 000: one number, as its space tells
-        text, spaces = _THOUSANDS.sub("\u202f", text), _PLAIN_SPACES
-    lines = (spaces.sub(" ", line).strip() for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    if is_ascii and "  " not in text and "\t" not in text:
+        spaced = text
+    elif _THOUSANDS.search(text):  # 180 000: one number, as its space tells
+        spaced = _PLAIN_SPACES.sub(" ", _THOUSANDS.sub("\u202f", text))
+    else:
+        spaced = _SPACES.sub(" ", text)
+    joined = "\n".join(map(str.strip, spaced.split("\n")))
+    if "\n\n\n" in joined:
+        joined = _BLANK_LINES.sub("\n\n", joined)
+    return joined.strip()
 
 
 def to_one_line(text: str) -> str:

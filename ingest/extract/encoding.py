@@ -8,8 +8,6 @@ import re
 from collections import Counter
 from itertools import chain
 
-from charset_normalizer import from_bytes
-
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.legacy_encodings import guess_encoding
 
@@ -197,6 +195,8 @@ def _guess_script(content: bytes, european: str) -> str:
     _, score = guess_encoding(sample)
     if score > _GOOD_SCORE or high <= _OTHER_SCRIPT * (high + letters):
         return ""
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - searches import this module
+
     best = from_bytes(sample).best()
     if best is not None and best.coherence >= _MIN_COHERENCE:
         return "" if _is_one_byte(best.encoding) else best.encoding

@@ -78,6 +78,8 @@ def join_cut_words(text: str, vocabulary: Vocabulary) -> str:
             return "-\n"
         return "" if _is_one_word(match, text, vocabulary) else "-"
 
+    if "-\n" not in text and _PDF_HYPHEN not in text and _SOFT not in text:
+        return text
     return _CUT.sub(join, text).replace(_PDF_HYPHEN, "-")
 
 

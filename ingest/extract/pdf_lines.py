@@ -3,12 +3,13 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from statistics import median
 
-from dunegpt.ingest.extract.pdf_glyphs import PageGlyphs
+from dunegpt.ingest.extract.pdf_glyphs import GlyphBox, PageGlyphs
 
 _QUARTER = math.pi / 2
 _TOLERANCE = 0.05
@@ -16,8 +17,6 @@ _WORD_GAP = 0.18
 
 _NUMBER_FIRST = re.compile(r"\s*(\d{1,4})(?=\s|$)")
 _NUMBER_LAST = re.compile(r"(?<=\s)(\d{1,4})\s*$")
-_MAYBE_FIRST = re.compile(r"\n[ \0]*\d{1,4}(?=[\s\0]|$)")
-_MAYBE_LAST = re.compile(r"\d[ \0]*\n")
 _MIN_NUMBERS = 5
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
 _HYPHENS = "\ufffe"
@@ -35,18 +34,29 @@ _TOUCHING = 0.2
 _MAX_GAP = 1.0
 _SAME_SIZE = 0.05
 
+FindSizes = Callable[[], list[float]]
+
 
 def turn_sideways_lines(glyphs: PageGlyphs) -> None:
     """Give sideways characters upright places, and break them into lines."""
-    for begin, end in _iter_spans(glyphs.text):
-        if begin == end or _runs_right(glyphs, begin, end):
+    text = glyphs.text
+    spans = []
+    for begin, end in _iter_spans(text):
+        last = end - 1
+        while last > begin and text[last] in " \0":
+            last -= 1
+        if begin < end:
+            spans.append((begin, end, last))
+    glyphs.measure(at for begin, _, last in spans for at in (begin, last))
+    for begin, end, last in spans:
+        if _runs_right(glyphs.box(begin), glyphs.box(last)):
             continue
         middle = (begin + end) // 2
-        while middle > begin and glyphs.text[middle] in " \0\n":
+        while middle > begin and text[middle] in " \0\n":
             middle -= 1
         if not _quarter(glyphs.angle(middle)):
             continue
-        drawn = [at for at in range(begin, end) if glyphs.text[at] not in " \0"]
+        drawn = [at for at in range(begin, end) if text[at] not in " \0"]
         turned = []
         for at in drawn:
             if quarter := _quarter(glyphs.angle(at)):
@@ -55,12 +65,8 @@ def turn_sideways_lines(glyphs: PageGlyphs) -> None:
         _break_lines(glyphs, turned)
 
 
-def _runs_right(glyphs: PageGlyphs, begin: int, end: int) -> bool:
+def _runs_right(first: GlyphBox | None, final: GlyphBox | None) -> bool:
     """Return whether a line ends right of where it begins: it is not sideways."""
-    last = end - 1
-    while last > begin and glyphs.text[last] in " \0":
-        last -= 1
-    first, final = glyphs.box(begin), glyphs.box(last)
     if first is None or final is None:
         return False
     rises = abs(final.bottom - first.bottom)
@@ -110,12 +116,11 @@ def drop_line_numbers(glyphs: PageGlyphs) -> None:
     They count in even steps, stand below each other outside of the text, and are small,
     or the lines beside them go on in the middle of sentences: a numbered list does not.
     """
-    for is_first, pattern in ((True, _MAYBE_FIRST), (False, _MAYBE_LAST)):
-        if len(pattern.findall(f"\n{glyphs.text}\n")) < _MIN_NUMBERS:
-            continue
+    find_sizes = cache(lambda: _measure_body(glyphs))
+    for is_first in (True, False):
         numbers = list(_find_numbers(glyphs, is_first))
         for numbers_at_edge in _group_by_edge(numbers):
-            for number in _count_up(glyphs, numbers_at_edge, is_first):
+            for number in _count_up(glyphs, numbers_at_edge, is_first, find_sizes):
                 _drop(glyphs, number)
 
 
@@ -140,12 +145,16 @@ def _iter_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_numbers(glyphs: PageGlyphs, is_first: bool) -> Iterator[_Number]:
-    """Yield the numbers at the begin, or at the end, of lines."""
-    for begin, end in _iter_spans(glyphs.text):
-        line = glyphs.text[begin:end].replace("\0", " ")
-        found = (_NUMBER_FIRST.match if is_first else _NUMBER_LAST.search)(line)
-        if not found:
-            continue
+    """Yield the numbers at the begin, or at the end, of lines, if some count up."""
+    candidates = list(_match_numbers(glyphs.text, is_first))
+    if not _may_count_up([int(found[1]) for _, _, _, found in candidates]):
+        return
+    glyphs.measure(
+        begin + at
+        for begin, _, _, found in candidates
+        for at in (found.start(1), found.end(1) - 1)
+    )
+    for begin, end, line, found in candidates:
         first, last = begin + found.start(1), begin + found.end(1) - 1
         rest = line[found.end(1) :] if is_first else line[: found.start(1)]
         left, right = glyphs.box(first), glyphs.box(last)
@@ -156,6 +165,35 @@ def _find_numbers(glyphs: PageGlyphs, is_first: bool) -> Iterator[_Number]:
             int(found[1]), first, last + 1, left.left, right.right, left.size,
             rest.strip(), inner,
         )  # fmt: skip
+
+
+def _match_numbers(
+    text: str, is_first: bool
+) -> Iterator[tuple[int, int, str, re.Match[str]]]:
+    """Yield begin, end and text of each line with a number at its edge, and that."""
+    for begin, end in _iter_spans(text):
+        if begin == end:
+            continue
+        edge = text[begin if is_first else end - 1]
+        if edge == "\0" and not is_first and end - begin > 1:
+            edge = text[end - 2]
+        if not (edge.isdecimal() or edge.isspace() or edge == "\0"):
+            continue
+        line = text[begin:end].replace("\0", " ")
+        found = (_NUMBER_FIRST.match if is_first else _NUMBER_LAST.search)(line)
+        if found:
+            yield begin, end, line, found
+
+
+def _may_count_up(values: list[int]) -> bool:
+    """Return whether enough numbers are in steps, whatever stands between them."""
+    for step in _STEPS:
+        counts: dict[int, int] = {}
+        for value in values:
+            counts[value] = max(counts.get(value, 0), counts.get(value - step, 0) + 1)
+        if max(counts.values(), default=0) >= _MIN_NUMBERS:
+            return True
+    return False
 
 
 def _inner_edge(
@@ -170,9 +208,16 @@ def _inner_edge(
 
 
 def _count_up(
-    glyphs: PageGlyphs, numbers: list[_Number], is_first: bool
+    glyphs: PageGlyphs, numbers: list[_Number], is_first: bool, find_sizes: FindSizes
 ) -> list[_Number]:
-    """Return the line numbers in a column of numbers; empty if there are none."""
+    """Return the line numbers in a column of numbers; empty if there are none.
+
+    Args:
+        glyphs: The characters of the page.
+        numbers: The column, in drawing order.
+        is_first: Whether they stand at the begin of lines.
+        find_sizes: Returns the sizes of the long lines of the page.
+    """
     if len(numbers) < _MIN_NUMBERS or any(not number.value for number in numbers):
         return []
     for step in _STEPS:
@@ -181,27 +226,30 @@ def _count_up(
             if number.value - run[-1].value == step:
                 run.append(number)
         if len(run) >= max(_MIN_NUMBERS, 0.8 * len(numbers)):
-            if not _is_margin(glyphs, run, is_first):
+            if not _is_margin(glyphs, run, is_first, find_sizes):
                 return []
-            return run + _find_restarted(glyphs, numbers, run)
+            return run + _find_restarted(numbers, run, find_sizes)
     return []
 
 
 def _find_restarted(
-    glyphs: PageGlyphs, numbers: list[_Number], run: list[_Number]
+    numbers: list[_Number], run: list[_Number], find_sizes: FindSizes
 ) -> list[_Number]:
     """Return the numbers in the column of small line numbers that begin to count anew.
 
     TeX may start again at 1 on the last line of a page.
     """
     size = median(number.size for number in run)
-    if size > _SMALL * _body_size(glyphs, run):
+    if size > _SMALL * _body_size(find_sizes(), run):
         return []
     alike = abs(size) * _SAME_SIZE
-    return [n for n in numbers if n not in run and abs(n.size - size) < alike]
+    own = {number.begin for number in run}
+    return [n for n in numbers if n.begin not in own and abs(n.size - size) < alike]
 
 
-def _is_margin(glyphs: PageGlyphs, run: list[_Number], is_first: bool) -> bool:
+def _is_margin(
+    glyphs: PageGlyphs, run: list[_Number], is_first: bool, find_sizes: FindSizes
+) -> bool:
     """Return whether counting numbers stand outside of the text that they count."""
     size = median(number.size for number in run)
     edges = [number.right if is_first else number.left for number in run]
@@ -214,7 +262,7 @@ def _is_margin(glyphs: PageGlyphs, run: list[_Number], is_first: bool) -> bool:
     rests = [number.rest for number in run if number.rest]
     if len(rests) < 0.5 * len(run) and not _stand_beside(glyphs, run):
         return False
-    if size < _SMALL * _body_size(glyphs, run):
+    if size < _SMALL * _body_size(find_sizes(), run):
         return True
     if len(rests) < 0.5 * len(run):
         rests = _lines_inside(glyphs, run)
@@ -241,13 +289,19 @@ def _stand_beside(glyphs: PageGlyphs, run: list[_Number]) -> bool:
     return beside >= _BESIDE * len(run)
 
 
-def _body_size(glyphs: PageGlyphs, run: list[_Number]) -> float:
+def _measure_body(glyphs: PageGlyphs) -> list[float]:
+    """Return the sizes of the long lines of a page."""
+    middles = [
+        (match.start() + match.end()) // 2
+        for match in _LINE.finditer(glyphs.text)
+        if len(match[0]) > _BODY_LINE
+    ]
+    glyphs.measure(middles)
+    return [box.size for box in map(glyphs.box, middles) if box]
+
+
+def _body_size(sizes: list[float], run: list[_Number]) -> float:
     """Return the usual size of the text on a page beside line numbers."""
-    sizes = []
-    for match in _LINE.finditer(glyphs.text):
-        middle = (match.start() + match.end()) // 2
-        if len(match[0]) > _BODY_LINE and (box := glyphs.box(middle)):
-            sizes.append(box.size)
     return median(sizes) if len(sizes) >= len(run) / 2 else 0.0
 
 

@@ -70,15 +70,23 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
     quarter = find_quarter(glyphs)
     owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
     begin = 0
-    for number, line in enumerate("".join(glyphs.texts).split("\n")):
+    lines = []
+    for line in "".join(glyphs.texts).split("\n"):
         words = [
             (begin + match.start(), begin + match.end(), match[0])
             for match in _WORD.finditer(line)
         ]
         begin += len(line) + 1
+        lines.append((line, words))
+    ends = (pair for _, words in lines for pair in (words[:1] + words[-1:]))
+    glyphs.measure(owners[at] for begin, end, _ in ends for at in (begin, end - 1))
+    for number, (line, words) in enumerate(lines):
         if _is_one(glyphs, owners, line, words):
-            words = [(words[0][0], words[-1][1], " ".join(w[2] for w in words))]
-        pieces += _read_line(glyphs, owners, number, words, quarter)
+            joined = " ".join(word for _, _, word in words)
+            whole = [(words[0][0], words[-1][1], joined)]
+            pieces += _read_line(glyphs, owners, number, whole, quarter)
+        else:
+            pieces += _read_line(glyphs, owners, number, words, quarter)
     for piece in pieces:
         piece.is_prose = len(_LETTERS.findall(piece.text)) >= _PROSE_WORDS
     return pieces
@@ -113,6 +121,7 @@ def _read_line(
         page_quarter: That of `find_quarter`.
     """
     piece: Piece | None = None
+    glyphs.measure(owners[at] for begin, end, _ in words for at in (begin, end - 1))
     for begin, end, text in words:
         first, last = owners[begin], owners[end - 1]
         found = _measure(glyphs, first, last, page_quarter)

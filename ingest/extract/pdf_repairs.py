@@ -38,11 +38,13 @@ _CODE = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _CODED = re.compile(rf"(?P<left>[^\W\d_]{{0,20}}){_CODE.pattern}(?P<right>[^\W\d_]+)")
 _PRIVATE = re.compile("[\uf000-\uf0ff]")
 # Begins with a set of characters, as such a pattern is fast; for a text after a space.
-_MAYBE_SYMBOL = re.compile(
-    r"[\s\d\u00a3\u00b3\u00b7\u00a4\u00be\u00a5\u00bb\u00b9\u00ae](?:"
-    r"(?<=\s)(?:[B-HJ-Zb-z](?!\w)|(?<=\d )[AIa](?!\w)|[AIa](?= ?[=<>\u00b1\d(]))"
-    r"|(?<=\d)[ ]?[mW\u00a3\u00b3\u00b1\u00b0](?![A-LN-UWXYZa-ln-uw-z]{2})"
-    r"|(?<=[^\s\d]))"
+_MAYBE_LETTER = re.compile(
+    r"\s(?:[B-HJ-Zb-z](?!\w)|(?<=\d )[AIa](?!\w)|[AIa](?= ?[=<>\u00b1\d(]))"
+)
+_MAYBE_SIGN = re.compile(
+    r"[\d\u00a3\u00b3\u00b7\u00a4\u00be\u00a5\u00bb\u00b9\u00ae](?:"
+    r"(?<=\d)[ ]?[mW\u00a3\u00b3\u00b1\u00b0](?![A-LN-UWXYZa-ln-uw-z]{2})"
+    r"|(?<=[^\d]))"
 )
 _MAX_FONTS = 150
 
@@ -153,10 +155,14 @@ def decode_symbol_fonts(glyphs: PageGlyphs) -> None:
         decoded = decoded or _LIGATURES.get(glyphs.text[at], "")
         glyphs.texts[at] = decoded or UNKNOWN
         glyphs.unknown += not decoded
-    for count, match in enumerate(_MAYBE_SYMBOL.finditer(f" {glyphs.text}")):
-        if count > _MAX_FONTS:
-            return
-        _decode_run(glyphs, match.end() - 2)
+    text = f" {glyphs.text}"
+    ends = {
+        match.end()
+        for pattern in (_MAYBE_LETTER, _MAYBE_SIGN)
+        for match in pattern.finditer(text)
+    }
+    for end in sorted(ends)[: _MAX_FONTS + 1]:
+        _decode_run(glyphs, end - 2)
 
 
 def _decode_run(glyphs: PageGlyphs, at: int) -> None:

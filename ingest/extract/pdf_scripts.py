@@ -84,15 +84,34 @@ def mark_scripts(glyphs: PageGlyphs) -> None:
         _write(glyphs, script, notes)
 
 
+@dataclass(slots=True)
+class _Word:
+    """A word that may hold a script, and the characters that tell whether it does."""
+
+    begin: int
+    end: int
+    probes: list[int]
+
+
 def _find_scripts(glyphs: PageGlyphs) -> Iterator[_Script]:
-    measured = 0
+    words = list(_read_words(glyphs))
+    glyphs.measure(at for word in words for at in word.probes)
+    for word in words:
+        yield from _scripts_of_word(glyphs, word)
+
+
+def _read_words(glyphs: PageGlyphs) -> Iterator[_Word]:
+    text, measured = glyphs.text, 0
     for begin, end in _iter_words(glyphs):
         if end - begin > _MAX_WORD:
             continue
         measured += end - begin
         if measured > _MAX_MEASURED:
             return
-        yield from _scripts_of_word(glyphs, begin, end)
+        probes = [begin, end - 1]
+        if not text[begin:end].isdigit():
+            probes += [found.start() for found in _RUN.finditer(text, begin, end)]
+        yield _Word(begin, end, probes)
 
 
 def _iter_words(glyphs: PageGlyphs) -> Iterator[tuple[int, int]]:
@@ -125,12 +144,9 @@ def _joins_words(text: str, at: int) -> bool:
     return is_word and len(behind) == 2 and behind.isalpha() and behind.islower()
 
 
-def _scripts_of_word(glyphs: PageGlyphs, begin: int, end: int) -> Iterator[_Script]:
+def _scripts_of_word(glyphs: PageGlyphs, word: _Word) -> Iterator[_Script]:
     """Yield the scripts of a word, or of a whole word that is one."""
-    text = glyphs.text
-    probes = [begin, end - 1]
-    if not text[begin:end].isdigit():
-        probes += [found.start() for found in _RUN.finditer(text, begin, end)]
+    text, begin, end, probes = glyphs.text, word.begin, word.end, word.probes
     neighbor = _find_neighbor(glyphs, begin, end)
     if not _differs(glyphs, probes if neighbor is None else [*probes, neighbor]):
         return
@@ -175,14 +191,14 @@ def _runs_of_shift(
 
 def _differs(glyphs: PageGlyphs, probes: list[int]) -> bool:
     """Return whether characters are of two sizes, or at two heights."""
-    boxes = [box for box in map(glyphs.box, probes) if box]
-    if len(boxes) < 2:
-        return False
-    sizes = [box.top - box.bottom for box in boxes]
+    levels = {(box.top, box.bottom) for box in map(glyphs.box, probes) if box}
+    if len(levels) < 2:
+        return False  # nearly all
+    sizes = [top - bottom for top, bottom in levels]
     largest = max(sizes)
     if min(sizes) < _LARGEST_SCRIPT * largest:
         return True
-    bottoms = [box.bottom for box in boxes]
+    bottoms = [bottom for _, bottom in levels]
     return max(bottoms) - min(bottoms) > _LOWERED_AT_FULL_SIZE * largest
 
 

@@ -113,24 +113,25 @@ def _iter_lines(glyphs: PageGlyphs) -> Iterator[SegmentLine]:
     """Yield the segments of each line in drawing order, split at wide gaps."""
     line: SegmentLine = []
     owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
-    for match in _WORD_OR_END.finditer("".join(glyphs.texts)):
-        word = match[0]
+    words = [
+        (match[0], owners[match.start()], owners[match.end() - 1])
+        for match in _WORD_OR_END.finditer("".join(glyphs.texts))
+    ]
+    glyphs.measure(at for _, *ends in words for at in ends)
+    for word, begin, end in words:
         if word == "\n":
             if line:
                 yield line
             line = []
             continue
-        first = glyphs.box(owners[match.start()])
-        last = glyphs.box(owners[match.end() - 1])
+        first, last = glyphs.box(begin), glyphs.box(end)
         if first is None or last is None:
             continue
-        place = (
-            min(first.left, last.left),
-            max(first.right, last.right),
-            min(first.bottom, last.bottom),
-            max(first.top, last.top),
-        )
-        if not (line and line[-1].add(word, *place)):
-            line.append(TextSegment(word, *place))
+        left, top, right, bottom = first
+        if begin != end:
+            left, right = min(left, last[0]), max(right, last[2])
+            bottom, top = min(bottom, last[3]), max(top, last[1])
+        if not (line and line[-1].add(word, left, right, bottom, top)):
+            line.append(TextSegment(word, left, right, bottom, top))
     if line:
         yield line

@@ -9,6 +9,7 @@ process can only send text to its parent, the `sandbox`.
 """
 
 import base64
+import gc
 import json
 import sys
 import tempfile
@@ -27,6 +28,11 @@ from dunegpt.types import Box
 
 Request = dict[str, Any]
 
+_YOUNG_OBJECTS = 50_000
+"""Objects between two searches for unused cycles, instead of 700.
+
+Extraction makes very many small ones that are freed without a search.
+"""
 _MAX_RECURSION = 5000
 """Web pages nest a few hundred elements, with several calls for each."""
 
@@ -92,6 +98,7 @@ def main() -> None:
     sys.setrecursionlimit(_MAX_RECURSION)
     tempfile.tempdir = sys.argv[2]
     isolation.isolate(limits)
+    gc.set_threshold(_YOUNG_OBJECTS)
     for line in sys.stdin:
         isolation.allow_cpu(limits.file_timeout_s)
         for message in _handle_request(json.loads(line), limits):

@@ -46,6 +46,7 @@ _OCR_DPI = 300
 _OCR_PIXELS = 25_000_000
 _PAGES_AT_ONCE = 8
 _MIN_STEP_LINES = 2
+_MAX_IN_MEMORY = 32 << 20
 
 
 def read_pages(task: ExtractTask) -> Iterator[Page]:
@@ -150,7 +151,10 @@ def open_pdf(task: ExtractTask) -> pdfium.PdfDocument:
         ExtractError: The file is damaged, encrypted with a password, or has no pages.
     """
     try:
-        document = pdfium.PdfDocument(task.path)
+        # From memory, pdfium need not ask the system for each piece of the file.
+        is_small = task.path.stat().st_size <= _MAX_IN_MEMORY
+        content = task.path.read_bytes() if is_small else task.path
+        document = pdfium.PdfDocument(content)
     except pdfium.PdfiumError as error:
         raise ExtractError(_error_reason(error)) from error
     if len(document) == 0:
