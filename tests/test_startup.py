@@ -11,14 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 NEVER_TO_READ = {
-    "bs4", "docx", "langchain_core", "langchain_openai", "langchain_text_splitters",
-    "openai", "parsl", "pptx", "pypdfium2", "sentence_transformers",
+    "bs4", "charset_normalizer", "docx", "langchain_core", "langchain_openai", "langchain_text_splitters",
+    "lxml", "openai", "parsl", "pptx", "pypdfium2", "sentence_transformers",
     "sqlalchemy", "torch", "transformers",
 }  # fmt: skip
 """Of crawling, indexing and model servers."""
 HEAVY = {
-    "--help": NEVER_TO_READ
-    | {"faiss", "httpx", "lxml", "numpy", "onnxruntime", "pint"},
+    "--help": NEVER_TO_READ | {"faiss", "httpx", "numpy", "onnxruntime", "pint"},
     "ask": NEVER_TO_READ | {"httpx"},
     "search": NEVER_TO_READ | {"httpx", "pint"},
     "show": NEVER_TO_READ | {"httpx", "pint"},

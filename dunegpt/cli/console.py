@@ -6,16 +6,13 @@ Does not know what the commands print.
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape as escape_markup
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 out = Console(highlight=False, emoji=False, soft_wrap=True)
 
@@ -84,8 +81,14 @@ def show_count(name: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def _make_progress() -> Progress:
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    return Progress(
-        *columns, TimeElapsedColumn(), console=err, disable=not err.is_terminal
+def _make_progress() -> "Progress":
+    from rich import progress  # noqa: PLC0415 - start-up time
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        console=err,
+        disable=not err.is_terminal,
     )

@@ -63,18 +63,16 @@ def find_alternatives(question: str) -> dict[str, set[Alternative]]:
 
 
 def has_word(
-    word: str, present: Collection[str], alternatives: dict[str, set[Alternative]]
+    word: str, present: set[str], alternatives: dict[str, set[Alternative]]
 ) -> bool:
     """Return whether a text has a word, or an alternative of it.
 
     Args:
         word: A word of the question.
-        present: The words of the text, a set.
+        present: The words of the text.
         alternatives: Of the question.
     """
-    return word in present or any(
-        all(part in present for part in each) for each in alternatives.get(word, ())
-    )
+    return word in present or any(map(present.issuperset, alternatives.get(word, ())))
 
 
 def add_asked_words(

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lxml import etree
-
 from dunegpt.errors import SourceFormatError
 
 _ROOT_ELEMENTS = frozenset({"entry_list", "entries", "entry", "ecl", "elog", "logbook"})
@@ -136,6 +134,8 @@ def _parse_json(content: bytes, place: str) -> tuple[list[dict[str, Any]], int |
 
 
 def _parse_xml(content: bytes, place: str) -> tuple[list[dict[str, Any]], int | None]:
+    from lxml import etree  # noqa: PLC0415 - searches import this module, too
+
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
     )
