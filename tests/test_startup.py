@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 NEVER_TO_READ = {
-    "bs4", "charset_normalizer", "docx", "langchain_core", "langchain_openai", "langchain_text_splitters",
-    "lxml", "openai", "parsl", "pptx", "pypdfium2", "sentence_transformers",
-    "sqlalchemy", "torch", "transformers",
+    "bs4", "charset_normalizer", "docx", "langchain_core", "langchain_openai",
+    "langchain_text_splitters", "lxml", "openai", "parsl", "pptx", "pypdfium2",
+    "sentence_transformers", "sqlalchemy", "torch", "transformers",
 }  # fmt: skip
 """Of crawling, indexing and model servers."""
 HEAVY = {
