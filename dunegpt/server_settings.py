@@ -40,6 +40,9 @@ class ServerSettings(BaseModel):
         request_timeout_s: Time for a request that is not a question.
         answer_timeout_s: Time for an answer.
         answers_at_once: Answers and searches at a time in each process.
+        questions_per_minute: Questions of one person, or of one address that has not
+            signed in.
+        searches_per_minute: Searches and documents of one person or address.
         answers_waiting: Answers that may wait for their turn.
         shutdown_timeout_s: Time in which running answers may end at a shutdown.
     """
@@ -60,6 +63,8 @@ class ServerSettings(BaseModel):
     request_timeout_s: float = Field(30, gt=0)
     answer_timeout_s: float = Field(180, gt=0)
     answers_at_once: int = Field(4, ge=1)
+    questions_per_minute: int = Field(20, ge=1)
+    searches_per_minute: int = Field(120, ge=1)
     answers_waiting: int = Field(32, ge=0)
     shutdown_timeout_s: float = Field(20, ge=0)
 
@@ -81,6 +86,11 @@ class ServerSettings(BaseModel):
     def base_path(self) -> str:
         """Path of the public address, without a slash at its end; often empty."""
         return urlsplit(self.url).path
+
+    @property
+    def public_host(self) -> str:
+        """Host name of the public address; empty if there is none."""
+        return urlsplit(self.url).hostname or ""
 
     @property
     def is_https(self) -> bool:

@@ -34,7 +34,9 @@ _MAX_PASSWORD = 1024
 @router.route("GET", "/login", PUBLIC)
 async def get_login(request: Request) -> Response:
     """Show the form for name and password."""
-    return _render_login(request, request.query_params.get("next", ""))
+    query = request.query_params
+    notice = "You have signed out." if "signed_out" in query else ""
+    return _render_login(request, query.get("next", ""), notice=notice)
 
 
 @router.route("POST", "/login", LOGIN)
@@ -83,7 +85,12 @@ async def _start_session(request: Request, name: str, password: str) -> str:
 
 
 def _render_login(
-    request: Request, wanted: str, *, status: int = 200, message: str = ""
+    request: Request,
+    wanted: str,
+    *,
+    status: int = 200,
+    message: str = "",
+    notice: str = "",
 ) -> Response:
     cookie = get_form_cookie(request.scope) or secrets.token_urlsafe(32)
     page = render_page(
@@ -93,6 +100,7 @@ def _render_login(
         token=make_token(cookie),
         wanted=wanted,
         message=message,
+        notice=notice,
     )
     set_form_cookie(request.scope, page, cookie)
     return page
@@ -108,7 +116,9 @@ async def log_out(request: Request) -> Response:
         await services.database_workers.run(
             lambda: services.accounts.sessions.revoke(session_id)
         )
-    response = RedirectResponse(f"{services.settings.server.base_path}/login", 303)
+    response = RedirectResponse(
+        f"{services.settings.server.base_path}/login?signed_out=1", 303
+    )
     clear_cookies(request.scope, response)
     return response
 
