@@ -27,10 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.retrieval import index_corpus, interval, read_lines
-from dunegpt.config import AnswerSettings, LLMSettings, Settings
+from dunegpt.config import AnswerSettings, Settings
 from dunegpt.errors import ModelError
 from dunegpt.index.search.searcher import Searcher
 from dunegpt.index.synonyms import Synonyms
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.budget import BudgetedLLM
 from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.serve.question.expand import CANDIDATES

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.index.encoder.onnx import Encoder
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.answer.plain_text import clean_sentence, is_reference_list
 from dunegpt.serve.answer.prompt import REFUSAL, build_messages, build_repair
 from dunegpt.serve.answer.trace import AnswerTrace

@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from queue import Empty, SimpleQueue
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.messages import TRUNCATION_MARK, Messages
 from dunegpt.serve.llm.pool import LLMPool
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm import client
 
 _MAX_TOKENS = 256

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr
 
-from dunegpt.config import LLMSettings, forbid_hubs
+from dunegpt.config import forbid_hubs
 from dunegpt.errors import ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.errors import (
     InvalidResponseError,
     classify_errors,

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import httpx
 from pydantic import ValidationError
 
-from dunegpt.config import LLMSettings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.limits import AnswerTimeoutError
 from dunegpt.text.patterns import compile_re
 

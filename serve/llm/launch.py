@@ -8,8 +8,9 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dunegpt.config import LLMSettings, ServeSettings, Settings, make_child_environment
+from dunegpt.config import Settings, make_child_environment
 from dunegpt.errors import ConfigError
+from dunegpt.llm_settings import LLMSettings, ServeSettings
 from dunegpt.telemetry import OPT_OUTS
 
 _LLAMA_CPP = Path(__file__).with_name("llama_cpp.py")

@@ -1,7 +1,7 @@
 """Decides what may be sent to a model server, by the server's ``may_read``."""
 
 from dunegpt.access import PUBLIC
-from dunegpt.config import LLMSettings
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.types import Document, Hit
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.circuit_breaker import CircuitBreaker
 from dunegpt.serve.llm.fair_queue import FairQueue
 from dunegpt.serve.llm.messages import Messages, YesNo

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dunegpt.config import LLMSettings
 from dunegpt.errors import ModelError
 from dunegpt.index.search.query import parse_query
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.budget import BudgetedLLM
 from dunegpt.serve.question.follow_up import (
     is_follow_up,

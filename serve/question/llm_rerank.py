@@ -7,9 +7,9 @@ numbers of references do not change.
 import re
 from collections.abc import Sequence
 
-from dunegpt.config import LLMSettings
 from dunegpt.errors import ModelError, ModelFault
 from dunegpt.index.passage_text import make_context_line
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.budget import BudgetedLLM
 from dunegpt.serve.llm.permissions import may_send_hit
 from dunegpt.text.analyzer import tokenize

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from dunegpt.config import LLMSettings
 from dunegpt.index.passage_text import make_context_line
 from dunegpt.index.search.query import parse_query
 from dunegpt.index.synonyms import Synonyms
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.budget import BudgetedLLM
 from dunegpt.serve.llm.permissions import may_send_hit
 from dunegpt.text import literals

@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.messages import Messages, YesNo
 from dunegpt.serve.llm.permissions import may_send_hit
 from dunegpt.serve.llm.pool import AskYesNoFunction

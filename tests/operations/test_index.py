@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.config import ExtractSettings, LLMSettings, Settings, SourceSettings
+from dunegpt.config import ExtractSettings, Settings, SourceSettings
 from dunegpt.index.search.open import open_searcher
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import crawl
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.operations.forget import forget
 from dunegpt.operations.index import build_index
 from dunegpt.schemas.reading import HitResponse

@@ -12,13 +12,13 @@ from unittest.mock import patch
 
 import pytest
 
-from dunegpt.config import LLMSettings
 from dunegpt.errors import ConfigError
 from dunegpt.index.build import build
 from dunegpt.ingest import change_notices
 from dunegpt.ingest.access_check import ShownDocument
 from dunegpt.ingest.confirm import AccessConfirmer
 from dunegpt.ingest.revoked_now import read_revoked
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.operations.forget import forget
 from dunegpt.schemas.reading import AskResponse
 from dunegpt.serve.assistant import Assistant

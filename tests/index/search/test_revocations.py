@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dunegpt.access import NOBODY, Access
-from dunegpt.config import AccessSettings, LLMSettings, Settings
+from dunegpt.config import AccessSettings, Settings
 from dunegpt.errors import IndexBrokenError
 from dunegpt.index.build import build
 from dunegpt.index.search import reader_view
@@ -20,6 +20,7 @@ from dunegpt.index.search.ranking import Ranking
 from dunegpt.index.search.revocations import read_revocations
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import crawl
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.types import Finished, Notice, Outcome, Sentence
 from tests.made_once import MakeOnce
 from tests.serve.asking import answer

@@ -10,10 +10,11 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from dunegpt.access import Access
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ConfigError, UsageError
 from dunegpt.index.build import build
 from dunegpt.ingest.crawl import crawl
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.server_settings import ServerSettings
 from dunegpt.types import (
     AnswerEvent,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dunegpt.access import PUBLIC, Access
-from dunegpt.config import LLMSettings
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.answer.prompt import REFUSAL, build_messages
 from dunegpt.serve.llm.permissions import may_send_hit
 from dunegpt.types import FileRef

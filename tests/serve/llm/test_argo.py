@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm import client as llm
 from dunegpt.serve.llm.check import Element, ServerCheck
 from dunegpt.serve.llm.limits import RequestTimer

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm import client
 from dunegpt.serve.llm.check import Element, ServerCheck
 from simulators.llm import openai_server

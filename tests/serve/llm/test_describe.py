@@ -3,7 +3,8 @@
 import pytest
 
 from dunegpt.access import make_access_set
-from dunegpt.config import ExtractSettings, LLMSettings, Settings
+from dunegpt.config import ExtractSettings, Settings
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.describe import ModelDescriber
 from tests.index.corpus import document
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dunegpt.access import Access
-from dunegpt.config import EmbedSettings, LLMSettings, Settings
+from dunegpt.config import EmbedSettings, Settings
 from dunegpt.index.build import build
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.circuit_breaker import MAX_FAILURES
 from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.types import AnswerEvent, Finished, Mode, Notice, Outcome, Sentence

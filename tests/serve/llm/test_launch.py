@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import LLMSettings, ServeSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ConfigError
+from dunegpt.llm_settings import LLMSettings, ServeSettings
 from dunegpt.serve.llm.launch import build_command, find_reasoning_parser
 from dunegpt.telemetry import OPT_OUTS
 

@@ -10,8 +10,8 @@ from itertools import repeat
 
 import pytest
 
-from dunegpt.config import LLMSettings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm import client
 from dunegpt.serve.llm.check import Element
 from dunegpt.serve.llm.limits import TokenLimit

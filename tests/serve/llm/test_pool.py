@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import ConfigError, ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.circuit_breaker import MAX_FAILURES, PAUSE_S
 from dunegpt.serve.llm.pool import LLMPool
 from simulators.llm.openai_server import fake_model

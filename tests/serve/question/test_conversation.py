@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dunegpt.access import Access
-from dunegpt.config import AnswerSettings, EmbedSettings, LLMSettings, Settings
+from dunegpt.config import AnswerSettings, EmbedSettings, Settings
 from dunegpt.index.build import build
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.serve.question.conversation import AnswerSentence, Turn, check_rewrite
 from dunegpt.types import (

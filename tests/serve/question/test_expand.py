@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dunegpt.access import Access
-from dunegpt.config import AnswerSettings, EmbedSettings, LLMSettings, Settings
+from dunegpt.config import AnswerSettings, EmbedSettings, Settings
 from dunegpt.index.build import build
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.question.rewrite import merge_hits
 from dunegpt.types import AnswerEvent, Finished, Notice, Outcome, References, Sentence
 from simulators.llm.openai_server import FakeModel, fake_model

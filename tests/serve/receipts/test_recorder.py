@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from dunegpt.access import Access
-from dunegpt.config import LLMSettings, ReceiptsSettings, Settings
+from dunegpt.config import ReceiptsSettings, Settings
 from dunegpt.errors import ConfigError, UsageError
 from dunegpt.index.build import build
 from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.ingest.catalog import overlay
 from dunegpt.ingest.catalog.database import Catalog
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.schemas.receipts import Ended, ReceiptResponse
 from dunegpt.serve.answer.request import AnswerRequest
 from dunegpt.serve.answer.trace import AnswerTrace

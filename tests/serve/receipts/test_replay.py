@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from dunegpt.access import Access
-from dunegpt.config import LLMSettings, Settings
+from dunegpt.config import Settings
 from dunegpt.errors import StorageError, UsageError
 from dunegpt.index.build import build
 from dunegpt.index.snapshot.publish import publish
 from dunegpt.ingest.catalog import overlay
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import crawl
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.schemas.receipts import (
     CountsResponse,
     Ended,

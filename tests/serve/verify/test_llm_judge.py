@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from dunegpt.config import AnswerSettings, LLMSettings, Settings
+from dunegpt.config import AnswerSettings, Settings
 from dunegpt.errors import ModelError, ModelFault
+from dunegpt.llm_settings import LLMSettings
 from dunegpt.serve.llm.messages import Messages, YesNo
 from dunegpt.serve.verify.llm_judge import LLMJudge
 from dunegpt.types import Check, Notice, Sentence
