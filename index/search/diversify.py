@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dunegpt.index.snapshot.lexical import Rows, Scores
+from dunegpt.index.snapshot.vectors import Rows, Scores
 
 MAX_CONSECUTIVE = 3
 """Passages of one document in a row before others with a near score come first."""

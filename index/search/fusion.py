@@ -12,7 +12,7 @@ with its better part alone (docs/decisions/0025-fusion.md).
 
 import numpy as np
 
-from dunegpt.index.snapshot.lexical import Rows, Scores
+from dunegpt.index.snapshot.vectors import Rows, Scores
 
 LEXICAL_WEIGHT = 0.6
 RECORD_WEIGHT = 0.5

@@ -12,8 +12,8 @@ from dunegpt.index.search.duplicates import SeenTexts
 from dunegpt.index.search.lookup import DocumentLookup
 from dunegpt.index.search.reader_view import ReaderView
 from dunegpt.index.snapshot.document_store import StoredDocument
-from dunegpt.index.snapshot.lexical import Rows, Scores
 from dunegpt.index.snapshot.snapshot import Snapshot
+from dunegpt.index.snapshot.vectors import Rows, Scores
 from dunegpt.types import FoundBy, Hit, Passage
 
 _MIN_OLD_VERSION_RATIO = 0.85

@@ -17,7 +17,7 @@ from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.revocations import Revocations
 from dunegpt.index.snapshot.dense import Mask
 from dunegpt.index.snapshot.document_store import StoredDocument
-from dunegpt.index.snapshot.lexical import LexicalFilter
+from dunegpt.index.snapshot.lexical_filter import LexicalFilter
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.types import Document
 

@@ -1,9 +1,7 @@
 """Lexical search (BM25) with tantivy; access filters are part of the query.
 
-One scored field holds the tokens of context line and passage, as split by `tokenize`;
-access set, source, kind, status, day, document and row are filter fields. Scores are
-divided by the highest score that any passage could have (0..1). Does not depend on
-vectors.
+Scores are divided by the highest score that any passage could have (0..1). Does not
+depend on vectors.
 """
 
 import json
@@ -15,7 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,86 +22,26 @@ import numpy.typing as npt
 import tantivy
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.files import damaged, link
+from dunegpt.files import damaged
+from dunegpt.index.snapshot.lexical_filter import LexicalFilter, build_filter_queries
+from dunegpt.index.snapshot.lexical_writer import build_schema, register_tokenizer
 from dunegpt.index.snapshot.vectors import Rows, Scores
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.variants import Alternative, find_alternatives
 
-__all__ = [
-    "LexicalFilter",
-    "LexicalIndex",
-    "LexicalWriter",
-    "PassageFields",
-    "Rows",
-    "Scores",
-]
-
 _Doubles = npt.NDArray[np.float64]
 
 _K1 = 1.2
-_WRITER_BYTES = 64 << 20
 _MAX_WORDS = 64
 _CACHED_CLAUSES = 64
 _CACHED_WORDS = 50_000
 _CACHED_QUERIES = 1_000
-_LAST_DAY = 4_000_000
 _MAX_SCORE = 1.001
 _PANIC = "PanicException"
 _SAMPLE = 32
 _MIN_IDF = 1e-6
 _MIN_SAMPLED_SHARE = 0.03
 _MIN_SHARE = 0.2
-_FIELDS = ("document", "access", "source", "kind", "status", "day")
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalFilter:
-    """The filter that a passage must pass to be found; numbers, not names.
-
-    Attributes:
-        access: Access sets that the reader may read.
-        documents: Documents to search in; None for all.
-        public: Access sets that are public.
-        stale: Sources whose access data is too old; only their public passages pass.
-        without: Rows to exclude.
-        without_documents: Documents to exclude.
-        sources: Sources to search in; None for all. Likewise ``kinds`` and
-            ``statuses``.
-        since: First day, as an ordinal; ``until`` likewise the last day. Undated
-            documents pass neither.
-        visible: Number of rows that pass the filter.
-        rows: The same filter as a mask over rows; None if it was not computed.
-    """
-
-    access: tuple[int, ...]
-    documents: tuple[int, ...] | None = None
-    public: tuple[int, ...] = ()
-    stale: tuple[int, ...] = ()
-    without: tuple[int, ...] = ()
-    without_documents: tuple[int, ...] = ()
-    sources: tuple[int, ...] | None = None
-    kinds: tuple[int, ...] | None = None
-    statuses: tuple[int, ...] | None = None
-    since: int | None = None
-    until: int | None = None
-    visible: int = 0
-    rows: npt.NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PassageFields:
-    """The values of the filter fields of a passage, as numbers.
-
-    Attributes:
-        day: Ordinal of the document's date; 0 if it has none.
-    """
-
-    document: int
-    access: int
-    source: int = 0
-    kind: int = 0
-    status: int = 0
-    day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,58 +60,6 @@ class _AskedWord:
     forms: tuple[Alternative, ...]
 
 
-class LexicalWriter:
-    """Writes the lexical index of a new snapshot; rows are added in order."""
-
-    def __init__(self, folder: Path, base: Path | None = None) -> None:
-        """Create the index.
-
-        Args:
-            folder: Folder to write; must not exist.
-            base: Existing index to start from. Its files never change, so they are
-                hard-linked.
-        """
-        folder.mkdir(parents=True)
-        if base is None:
-            index = tantivy.Index(_build_schema(), path=str(folder))
-        else:
-            for path in base.iterdir():
-                if path.suffix != ".lock":
-                    link(path, folder / path.name)
-            index = tantivy.Index.open(str(folder))
-        _register_tokenizer(index)
-        # One thread, so that equal input gives equal index files.
-        self._writer = index.writer(_WRITER_BYTES, 1)
-        self._is_closed = False
-
-    def add(self, row: int, tokens: Iterable[str], fields: PassageFields) -> None:
-        """Add a passage: the tokens to index and the values of the filter fields."""
-        entry = tantivy.Document()
-        entry.add_unsigned("row", row)
-        for name in _FIELDS:
-            entry.add_unsigned(name, getattr(fields, name))
-        entry.add_text("body", " ".join(tokens))
-        self._writer.add_document(entry)
-
-    def remove(self, document: int) -> None:
-        """Remove the passages of a document."""
-        query = tantivy.Query.term_set_query(_build_schema(), "document", [document])
-        self._writer.delete_documents_by_query(query)
-
-    def close(self) -> None:
-        """Commit the changes, and wait until they are on disk."""
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-        self._is_closed = True
-
-    def discard(self) -> None:
-        """Stop writing, so that the folder can be removed."""
-        if not self._is_closed:
-            self._writer.rollback()
-            self._writer.wait_merging_threads()
-            self._is_closed = True
-
-
 class LexicalIndex:
     """The lexical index of a snapshot, opened for reading."""
 
@@ -189,14 +75,14 @@ class LexicalIndex:
         self._folder = folder
         with self._translate_errors():
             index = tantivy.Index.open(str(folder))
-            _register_tokenizer(index)
+            register_tokenizer(index)
             index.reload()
             self._searcher = index.searcher()
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             self._total_documents = sum(
                 segment["max_doc"] for segment in meta["segments"]
             )
-        self._schema = _build_schema()
+        self._schema = build_schema()
         self._cached_filters = lru_cache(_CACHED_CLAUSES)(self._build_filters)
         self._is_known_word = lru_cache(_CACHED_WORDS)(self._has_word)
         self._select_known = lru_cache(_CACHED_QUERIES)(self._find_known_among)
@@ -503,42 +389,7 @@ class LexicalIndex:
         )
 
     def _build_filters(self, clause: LexicalFilter) -> list[tantivy.Query]:
-        if clause.visible == len(self):
-            return []
-        must = [self._match_any("access", clause.access)]
-        for name, values in (
-            ("document", clause.documents),
-            ("source", clause.sources),
-            ("kind", clause.kinds),
-            ("status", clause.statuses),
-        ):
-            if values is not None:
-                must.append(self._match_any(name, values))
-        if clause.since is not None or clause.until is not None:
-            kind = tantivy.FieldType.Unsigned
-            first, last = clause.since or 1, clause.until or _LAST_DAY
-            days = tantivy.Query.range_query(self._schema, "day", kind, first, last)
-            must.append(days)
-        if clause.stale:
-            current = self._exclude(self._match_any("source", clause.stale))
-            public = self._match_any("access", clause.public)
-            should = [(tantivy.Occur.Should, query) for query in (public, current)]
-            must.append(tantivy.Query.boolean_query(should))
-        if clause.without:
-            must.append(self._exclude(self._match_any("row", clause.without)))
-        if clause.without_documents:
-            excluded = self._match_any("document", clause.without_documents)
-            must.append(self._exclude(excluded))
-        return must
-
-    def _match_any(self, field: str, values: tuple[int, ...]) -> tantivy.Query:
-        return tantivy.Query.term_set_query(self._schema, field, list(values))
-
-    def _exclude(self, query: tantivy.Query) -> tantivy.Query:
-        everything = tantivy.Query.all_query()
-        return tantivy.Query.boolean_query(
-            [(tantivy.Occur.Must, everything), (tantivy.Occur.MustNot, query)]
-        )
+        return [] if clause.visible == len(self) else build_filter_queries(clause)
 
 
 def _link_files(folder: Path) -> Path:
@@ -551,21 +402,6 @@ def _link_files(folder: Path) -> Path:
         if path.suffix != ".lock":
             (links / path.name).symlink_to(path.resolve())
     return links
-
-
-def _build_schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", indexed=True, fast=True)
-    for name in _FIELDS:
-        builder.add_unsigned_field(name, indexed=True, fast=name == "day")
-    builder.add_text_field("body", tokenizer_name="words", index_option="freq")
-    return builder.build()
-
-
-def _register_tokenizer(index: tantivy.Index) -> None:
-    """Register a tokenizer that splits at white space, after `tokenize`."""
-    plain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
-    index.register_tokenizer("words", plain)
 
 
 def _flatten(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from dunegpt.index.snapshot.content_id import (
     serialize_passage,
 )
 from dunegpt.index.snapshot.document_writer import DocumentStoreWriter
-from dunegpt.index.snapshot.lexical import LexicalWriter, PassageFields
+from dunegpt.index.snapshot.lexical_writer import LexicalWriter, PassageFields
 from dunegpt.index.snapshot.manifest import FORMAT, compute_digest, read_manifest
 from dunegpt.index.snapshot.merge import count_to_merge, merge_segments
 from dunegpt.index.snapshot.segment import SegmentRange, SegmentTexts, SegmentWriter

@@ -25,7 +25,7 @@ from dunegpt.index.search.filters import Filters
 from dunegpt.index.search.ranking import Ranking
 from dunegpt.index.search.reader_index import SearchResult
 from dunegpt.index.search.searcher import Searcher
-from dunegpt.index.snapshot.lexical import LexicalFilter
+from dunegpt.index.snapshot.lexical_filter import LexicalFilter
 from dunegpt.types import Document, FoundBy
 from tests.index.corpus import PUBLIC, document, pack, readers
 

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from dunegpt.errors import IndexBrokenError
-from dunegpt.index.snapshot.lexical import (
-    LexicalFilter,
-    LexicalIndex,
-    LexicalWriter,
-    PassageFields,
-)
+from dunegpt.index.snapshot.lexical import LexicalIndex
+from dunegpt.index.snapshot.lexical_filter import LexicalFilter
+from dunegpt.index.snapshot.lexical_writer import LexicalWriter, PassageFields
 from dunegpt.text.analyzer import tokenize
 
 TEXTS = [  # row: document, access, text
