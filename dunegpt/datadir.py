@@ -58,6 +58,11 @@ class DataDir:
         return self.root / "receipts.db"
 
     @property
+    def accounts(self) -> Path:
+        """The accounts, sessions and audit of a server, unless PostgreSQL has them."""
+        return self.root / "serve.db"
+
+    @property
     def blobs(self) -> Path:
         """The fetched files, named by their sha256."""
         return self.root / "blobs"
@@ -188,7 +193,8 @@ class DataDir:
     def _protect_content(self) -> None:
         """Give all files and folders the permissions of the root."""
         names = {name for name in os.listdir(self.root) if self._is_own(name)}
-        private = {name for name in names if name.startswith(self.receipts.name)}
+        own = (self.receipts.name, self.accounts.name)
+        private = {name for name in names if name.startswith(own)}
         protect_entries(self.root, names - private)
         protect_entries(self.root, private, is_private=True)
 

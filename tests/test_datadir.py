@@ -10,6 +10,7 @@ from dunegpt.datadir import DataDir
 from dunegpt.errors import StorageError
 
 NAMES = {
+    "accounts": "serve.db",
     "catalog": "catalog.db",
     "forgotten": "forgotten.json",
     "overlay": "overlay.db",

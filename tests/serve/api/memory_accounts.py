@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dunegpt.errors import LoginRefusedError, TooManyAttemptsError
-from dunegpt.serve.accounts.local import Account
+from dunegpt.serve.accounts.directory import Account
 from dunegpt.serve.accounts.person import SCOPES_OF_ROLE, Person, Role, Scope
 from dunegpt.serve.accounts.rate_limits import RateLimit
 from dunegpt.serve.accounts.sessions import NewSession, SessionRecord
@@ -101,7 +101,10 @@ class _Local(_Part):
             raise TooManyAttemptsError("Too many logins have failed.", retry_after_s=7)
         if (name, password) != ("ada", PASSWORD):
             raise LoginRefusedError("Name or password are wrong.")
-        return Account(3, name)
+        public = frozenset({"public"})
+        return Account(
+            3, name, "local", Role.READER, public, frozenset(), _NOW, None, None
+        )
 
 
 class _Sessions(_Part):

@@ -1,0 +1,104 @@
+"""Persons who log in through an OIDC provider, known by its issuer and their subject.
+
+Does not know the protocol: what calls this has verified the claims.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from dunegpt.errors import LoginRefusedError
+from dunegpt.serve.accounts.clock import utc_now
+from dunegpt.serve.accounts.database import Database
+from dunegpt.serve.accounts.directory import LOCAL, Account, Directory
+from dunegpt.serve.accounts.events import Event, add_event
+from dunegpt.serve.accounts.names import clean_text, make_name_key
+from dunegpt.serve.accounts.person import Role
+from dunegpt.serve.accounts.personal_data import hash_identity
+from dunegpt.serve.accounts.tables import AccountRow, SessionRow
+
+
+class Identities:
+    """The accounts of providers in serve.db. All methods block: use a thread."""
+
+    def __init__(self, database: Database, directory: Directory) -> None:
+        """Use a database."""
+        self._database = database
+        self._directory = directory
+
+    def log_in(
+        self, claims: Mapping[str, Any], *, name: str, email: str = ""
+    ) -> Account:
+        """Return the account of verified claims, which is made at the first login.
+
+        Args:
+            claims: Verified claims; ``iss`` and ``sub`` name the person, and all that
+                the rules for principals look at is stored.
+            name: Name to show, and for the commands of operators.
+            email: Address, if the provider gives one.
+
+        Raises:
+            LoginRefusedError: The account is disabled, or was when it was erased.
+        """
+        issuer, subject = str(claims.get("iss", "")), str(claims.get("sub", ""))
+        if not issuer or not subject or issuer == LOCAL:
+            raise LoginRefusedError("The provider did not name the person.")
+        closed = hash_identity(issuer, subject)
+        shown = clean_text(name).strip() or "unnamed"
+        with self._database.write() as db:
+            rows = db.scalars(
+                sa.select(AccountRow)
+                .where(
+                    AccountRow.issuer == issuer,
+                    AccountRow.subject.in_([subject, closed]),
+                )
+                .with_for_update()
+            ).all()
+            if any(row.disabled_at or row.erased_at for row in rows):
+                raise LoginRefusedError("The account is closed.")
+            row = rows[0] if rows else AccountRow(issuer=issuer, subject=subject)
+            if not rows:
+                row.role, row.principals, row.created_at = (
+                    Role.READER.value,
+                    [],
+                    utc_now(),
+                )
+                db.add(row)
+            row.name, row.name_key = shown, make_name_key(shown)
+            row.email, row.claims = clean_text(email), dict(claims)
+            row.last_login_at = utc_now()
+            db.flush()
+            if not rows:
+                add_event(db, row.id, Event.ADDED, row.role)
+            add_event(db, row.id, Event.LOGIN, "oidc")
+            return self._directory.describe(row)
+
+    def refresh(
+        self,
+        session_id: str,
+        claims: Mapping[str, Any],
+        *,
+        refresh_token: str = "",
+        id_token: str = "",
+    ) -> bool:
+        """Store refreshed claims; return whether the session is still there.
+
+        Args:
+            session_id: The session whose refresh token was used.
+            claims: Verified claims, which replace the stored ones.
+            refresh_token: The new one; empty if the provider gave none, and the old one
+                stays.
+            id_token: The new one; likewise.
+        """
+        with self._database.write() as db:
+            row = db.get(SessionRow, session_id, with_for_update=True)
+            if row is None:
+                return False
+            row.refresh_token = refresh_token or row.refresh_token
+            row.id_token = id_token or row.id_token
+            row.groups_refreshed_at = utc_now()
+            own = AccountRow.id == row.account_id
+            values = {"claims": dict(claims)}
+            db.execute(sa.update(AccountRow).where(own).values(values))
+            return True

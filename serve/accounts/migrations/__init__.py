@@ -1,0 +1,1 @@
+"""The migrations of serve.db, by Alembic. See ``docs/accounts.md``."""

@@ -1,0 +1,185 @@
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from dunegpt.access import PUBLIC
+from dunegpt.errors import LoginRefusedError
+from dunegpt.serve.accounts.person import ANONYMOUS, Role, Scope
+from dunegpt.serve.accounts.sessions import ProviderSession
+from dunegpt.serve.accounts.store import AccountStore
+from dunegpt.serve.accounts.tables import SessionRow
+from tests.serve.accounts.opened import ADDRESS, PASSWORD
+
+START = dt.datetime(2030, 3, 1, 12, tzinfo=dt.UTC)
+ISSUER = "https://login.example.org"
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(START, tick=False) as traveller:
+        yield traveller
+
+
+def add(store: AccountStore, name: str = "Ada", **values: object) -> int:
+    return store.local.add(name, PASSWORD, **values).id  # type: ignore[arg-type]
+
+
+def test_a_session_is_found_as_its_person(store: AccountStore) -> None:
+    number = add(store, principals=["docdb:DUNE"])
+    made = store.sessions.create(number, address=ADDRESS, agent="Firefox\n")
+    person = store.sessions.find(made.secret)
+    assert person is not None
+    assert (person.name, person.kind, person.account_id) == ("Ada", "local", number)
+    assert person.principals == {PUBLIC, "docdb:DUNE"}
+    assert person.session_id == made.id
+    assert Scope.OPERATE not in person.scopes
+    [listed] = store.sessions.list(number)
+    assert (listed.network, listed.agent) == (ADDRESS, "Firefox")
+
+
+def test_only_a_hash_of_the_cookie_is_stored(store: AccountStore) -> None:
+    made = store.sessions.create(add(store))
+    with store.database.read() as db:
+        [row] = db.execute(sa.select(SessionRow.__table__)).mappings()
+    assert row["secret_hash"] == hashlib.sha256(made.secret.encode()).hexdigest()
+    assert made.secret not in map(str, row.values())
+
+
+@pytest.mark.parametrize("secret", ["", "x", "é\x00\udcff", "a" * 100_000])
+def test_an_unknown_cookie_is_nobodys(store: AccountStore, secret: str) -> None:
+    store.sessions.create(add(store))
+    assert store.sessions.find(secret) is None
+
+
+def test_a_login_replaces_the_session_before(store: AccountStore) -> None:
+    number = add(store)
+    first = store.sessions.create(number)
+    second = store.sessions.create(number, replaces=first.secret)
+    assert store.sessions.find(first.secret) is None
+    assert store.sessions.find(second.secret) is not None
+
+
+def test_a_session_ends_when_idle(
+    store: AccountStore, clock: time_machine.Traveller
+) -> None:
+    made = store.sessions.create(add(store))
+    for _ in range(3):
+        clock.shift(dt.timedelta(hours=11))
+        assert store.sessions.find(made.secret) is not None
+    clock.shift(dt.timedelta(hours=12))
+    assert store.sessions.find(made.secret) is None
+
+
+def test_a_session_ends_at_its_absolute_age(
+    store: AccountStore, clock: time_machine.Traveller
+) -> None:
+    made = store.sessions.create(add(store))
+    assert made.expires_at == START + dt.timedelta(days=7)
+    for _ in range(7 * 24 - 1):
+        clock.shift(dt.timedelta(hours=1))
+        assert store.sessions.find(made.secret) is not None
+    clock.shift(dt.timedelta(hours=1))
+    assert store.sessions.find(made.secret) is None
+
+
+@pytest.mark.parametrize(("back", "is_found"), [(4, True), (6, False)])
+def test_a_session_of_the_future_is_over(
+    store: AccountStore, clock: time_machine.Traveller, back: int, is_found: bool
+) -> None:
+    made = store.sessions.create(add(store))
+    clock.shift(-dt.timedelta(minutes=back))
+    assert (store.sessions.find(made.secret) is not None) == is_found
+
+
+def test_sessions_are_revoked(store: AccountStore) -> None:
+    ada, bob = add(store), add(store, "Bob")
+    first, second, third = (store.sessions.create(ada) for _ in range(3))
+    others = store.sessions.create(bob)
+    assert not store.sessions.revoke(first.id, account_id=bob)
+    assert store.sessions.revoke(first.id, account_id=ada)
+    assert store.sessions.find(first.secret) is None
+    assert store.sessions.revoke_account(ada, but=second.id) == 1
+    assert store.sessions.find(third.secret) is None
+    assert store.sessions.find(second.secret) is not None
+    assert store.sessions.find(others.secret) is not None
+
+
+def test_a_disabled_account_has_no_sessions(store: AccountStore) -> None:
+    number = add(store)
+    made = store.sessions.create(number)
+    store.directory.disable(number)
+    assert store.sessions.find(made.secret) is None
+    with pytest.raises(LoginRefusedError):
+        store.sessions.create(number)
+    store.directory.enable(number)
+    assert store.sessions.find(made.secret) is None
+
+
+def test_a_role_holds_at_once(store: AccountStore) -> None:
+    number = add(store)
+    made = store.sessions.create(number)
+    store.directory.set_role(number, Role.OPERATOR)
+    person = store.sessions.find(made.secret)
+    assert person is not None
+    assert person.is_operator
+    assert not ANONYMOUS.is_operator
+
+
+def log_in_through_provider(
+    store: AccountStore, sub: str, sid: str = "", issuer: str = ISSUER
+) -> str:
+    claims = {"iss": issuer, "sub": sub}
+    account = store.identities.log_in(claims, name=sub)
+    provider = ProviderSession(sid=sid, id_token="x.y.z", refresh_token="r")
+    return store.sessions.create(account.id, provider=provider).secret
+
+
+@pytest.mark.parametrize(
+    ("logout", "ended"),
+    [
+        ({"sid": "s1"}, {"one"}),
+        ({"sub": "ada"}, {"one", "two"}),
+        ({"sid": "s1", "sub": "ada"}, {"one"}),
+        ({"sid": "s1", "sub": "bob"}, set()),
+        ({"sid": "s9"}, set()),
+        ({}, set()),
+    ],
+)
+def test_a_provider_ends_its_sessions(
+    store: AccountStore, logout: dict[str, str], ended: set[str]
+) -> None:
+    secrets = {
+        "one": log_in_through_provider(store, "ada", "s1"),
+        "two": log_in_through_provider(store, "ada", "s2"),
+        "bobs": log_in_through_provider(store, "bob"),
+        "elsewhere": log_in_through_provider(
+            store, "ada", "s1", "https://other.example.org"
+        ),
+    }
+    assert store.sessions.revoke_by_provider(ISSUER, **logout) == len(ended)
+    gone = {name for name, s in secrets.items() if store.sessions.find(s) is None}
+    assert gone == ended
+
+
+def test_looking_a_session_up_writes_nothing(
+    store: AccountStore, clock: time_machine.Traveller
+) -> None:
+    made = store.sessions.create(add(store))
+    statements: list[str] = []
+
+    def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith("begin"):
+            statements.append(statement.split(maxsplit=1)[0])
+
+    sa.event.listen(store.database.engine, "before_cursor_execute", note)
+    for _ in range(5):
+        store.sessions.find(made.secret)
+    assert statements == ["SELECT"] * 5
+    clock.shift(dt.timedelta(minutes=6))
+    store.sessions.find(made.secret)
+    store.sessions.find(made.secret)
+    assert statements[5:] == ["SELECT", "UPDATE", "SELECT"]
