@@ -13,6 +13,7 @@ _LIGATURES = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"
 }  # fmt: skip
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
+_ODD_SPACE = re.compile("[\t\u00a0\u2000-\u200a\u202f]")
 # Single plain spaces, nearly all of a text's, are left alone.
 _SPACES = re.compile(
     r" [ \t\u00a0\u2000-\u200a\u202f]+|[\t\u00a0\u2000-\u200a\u202f]"
@@ -39,14 +40,13 @@ def clean_text(text: str, *, keep_layout: bool = False) -> str:
         keep_layout: Keep runs of spaces, as in a log or a space-aligned table.
     """
     text = _CONTROL.sub("", text)
-    is_ascii = text.isascii()
-    if not is_ascii:
+    if not text.isascii():
         text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
     text = unicodedata.normalize("NFC", text.replace("\x0b", "\n"))
     if keep_layout:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-    if is_ascii and "  " not in text and "\t" not in text:
-        spaced = text
+    if "  " not in text and not _ODD_SPACE.search(text):
+        spaced = text  # most texts
     elif _THOUSANDS.search(text):  # 180 000: one number, as its space tells
         spaced = _PLAIN_SPACES.sub(" ", _THOUSANDS.sub("\u202f", text))
     else:

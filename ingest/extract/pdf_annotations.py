@@ -39,6 +39,7 @@ _MAX_LABEL = 60
 _LABEL_DISTANCE = 260
 _LABEL_HEIGHT = 16
 _MAX_ANNOTATIONS = 2_000
+_MAX_LINKS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def iter_annotations(
 ) -> Iterator[AnnotationText]:
     """Yield fields and comments of a page, in the order of the file."""
     count = raw.FPDFPage_GetAnnotCount(page.raw)
+    if count <= _MAX_LINKS and _are_links(page, count):
+        return
     for index in range(min(count, _MAX_ANNOTATIONS)):
         annotation = raw.FPDFPage_GetAnnot(page.raw, index)
         if not annotation:
@@ -66,6 +69,16 @@ def iter_annotations(
                 yield AnnotationText(text, *_rectangle(annotation))
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _are_links(page: Any, count: int) -> bool:
+    """Return whether all annotations of a page are links, which is soon told."""
+    position, link = ctypes.c_int(), raw.FPDF_LINK()
+    for number in range(1, count + 1):
+        raw.FPDFLink_Enumerate(page.raw, position, link)
+        if position.value != number:
+            return False  # it went on to the next link, or found none
+    return True
 
 
 def _read_annotation(

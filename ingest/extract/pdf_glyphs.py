@@ -18,6 +18,7 @@ _FONT_NAME_BYTES = 128
 _NOTHING = re.compile("\0")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LINE_END = re.compile("\n")
+_SPAN_END = re.compile("\n|\ufffe(?!\0?\n)")
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
 _SPACES = re.compile(r"[\t \u00a0]*\r[\r\t \u00a0]+|[\t \u00a0]+\r")
 _ALTERNATIVES = re.compile(
@@ -137,11 +138,23 @@ class PageGlyphs:
     _name: Any = field(
         default_factory=lambda: ctypes.create_string_buffer(_FONT_NAME_BYTES)
     )
+    _spans: list[tuple[int, int]] = field(default_factory=list)
     _baselines: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._boxes = _GlyphBoxes(self.layer, self.quarters)
         self.box = self._boxes.__getitem__
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Begin and end of each line; pdfium has a mark for a hyphen at its end."""
+        if not self._spans:
+            begin = 0
+            for match in _SPAN_END.finditer(self.text):
+                self._spans.append((begin, match.start()))
+                begin = match.end()
+            self._spans.append((begin, len(self.text)))
+        return self._spans
 
     def measure(self, characters: Iterable[int]) -> None:
         """Ask for the places of many characters at once; `box` has them then."""
@@ -267,15 +280,6 @@ def _leave_out_hidden(glyphs: PageGlyphs) -> None:
     is visible.
     """
     left, bottom, right, top = glyphs.layer.page.get_bbox()
-
-    def is_hidden(box: GlyphBox | None) -> bool:
-        return box is not None and not (
-            box.left < right
-            and box.right > left
-            and box.bottom < top
-            and box.top > bottom
-        )
-
     glyphs.measure((0, len(glyphs.text) - 1))
     lefts, tops, rights, bottoms = zip(*glyphs.measured(), strict=True)
     if (
@@ -285,6 +289,15 @@ def _leave_out_hidden(glyphs: PageGlyphs) -> None:
         and min(tops) > bottom
     ):
         return
+
+    def is_hidden(box: GlyphBox | None) -> bool:
+        return box is not None and not (
+            box.left < right
+            and box.right > left
+            and box.bottom < top
+            and box.top > bottom
+        )
+
     lines = [
         line
         for line in _LINE.finditer(glyphs.text)

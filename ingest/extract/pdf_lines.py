@@ -17,10 +17,10 @@ _WORD_GAP = 0.18
 
 _NUMBER_FIRST = re.compile(r"\s*(\d{1,4})(?=\s|$)")
 _NUMBER_LAST = re.compile(r"(?<=\s)(\d{1,4})\s*$")
+_MAYBE_FIRST = re.compile(r"\n[ \0]*\d{1,4}(?=[\s\0]|$)")
 _MIN_NUMBERS = 5
 _LINE = re.compile(r"[^\s\0](?:[^\n\0]*[^\s\0])?")
 _HYPHENS = "\ufffe"
-_LINE_END = re.compile(rf"\n|[{_HYPHENS}](?!\0?\n)")
 _EDGE = 2.0
 _MARGIN_GAP = 0.35
 _SMALL = 0.85
@@ -41,7 +41,7 @@ def turn_sideways_lines(glyphs: PageGlyphs) -> None:
     """Give sideways characters upright places, and break them into lines."""
     text = glyphs.text
     spans = []
-    for begin, end in _iter_spans(text):
+    for begin, end in glyphs.spans:
         last = end - 1
         while last > begin and text[last] in " \0":
             last -= 1
@@ -118,10 +118,22 @@ def drop_line_numbers(glyphs: PageGlyphs) -> None:
     """
     find_sizes = cache(lambda: _measure_body(glyphs))
     for is_first in (True, False):
+        if not _may_have_numbers(glyphs.text, is_first):
+            continue
         numbers = list(_find_numbers(glyphs, is_first))
         for numbers_at_edge in _group_by_edge(numbers):
             for number in _count_up(glyphs, numbers_at_edge, is_first, find_sizes):
                 _drop(glyphs, number)
+
+
+def _may_have_numbers(text: str, is_first: bool) -> bool:
+    """Return whether enough lines begin, or end, with a digit."""
+    if is_first:
+        count = len(_MAYBE_FIRST.findall(f"\n{text}\n"))
+    else:
+        ends = (line.rstrip(" \0")[-1:] for line in text.split("\n"))
+        count = sum(map(str.isdecimal, ends))
+    return count >= _MIN_NUMBERS
 
 
 def _group_by_edge(numbers: list[_Number]) -> Iterator[list[_Number]]:
@@ -135,18 +147,9 @@ def _group_by_edge(numbers: list[_Number]) -> Iterator[list[_Number]]:
             yield sorted(near, key=lambda number: number.begin)
 
 
-def _iter_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each line; pdfium has a mark for a hyphen at its end."""
-    begin = 0
-    for match in _LINE_END.finditer(text):
-        yield begin, match.start()
-        begin = match.end()
-    yield begin, len(text)
-
-
 def _find_numbers(glyphs: PageGlyphs, is_first: bool) -> Iterator[_Number]:
     """Yield the numbers at the begin, or at the end, of lines, if some count up."""
-    candidates = list(_match_numbers(glyphs.text, is_first))
+    candidates = list(_match_numbers(glyphs, is_first))
     if not _may_count_up([int(found[1]) for _, _, _, found in candidates]):
         return
     glyphs.measure(
@@ -168,10 +171,11 @@ def _find_numbers(glyphs: PageGlyphs, is_first: bool) -> Iterator[_Number]:
 
 
 def _match_numbers(
-    text: str, is_first: bool
+    glyphs: PageGlyphs, is_first: bool
 ) -> Iterator[tuple[int, int, str, re.Match[str]]]:
     """Yield begin, end and text of each line with a number at its edge, and that."""
-    for begin, end in _iter_spans(text):
+    text = glyphs.text
+    for begin, end in glyphs.spans:
         if begin == end:
             continue
         edge = text[begin if is_first else end - 1]

@@ -26,6 +26,8 @@ _MAX_CLIPPED = 500
 _CLIPPED_SHARE = 0.001
 _RECTANGLE_SEGMENTS = 5
 _MAX_POINTS = 200
+_bounds = [ctypes.c_float() for _ in range(4)]
+"""Where pdfium writes the place of an object, until it is read."""
 _MATRIX = ("a", "b", "c", "d", "e", "f")
 
 Sides = tuple[float, float, float, float]
@@ -280,10 +282,9 @@ def _transform(matrix: tuple[float, ...], sides: Sides) -> Sides:
 
 def _measure(item: Any) -> Sides | None:
     """Return the place of an object; None if it has none."""
-    sides = [ctypes.c_float() for _ in range(4)]
-    if not raw.FPDFPageObj_GetBounds(item, *sides):
+    if not raw.FPDFPageObj_GetBounds(item, *_bounds):
         return None
-    left, bottom, right, top = (side.value for side in sides)
+    left, bottom, right, top = (side.value for side in _bounds)
     return (left, bottom, right, top) if left <= right and bottom <= top else None
 
 

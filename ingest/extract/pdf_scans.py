@@ -61,9 +61,12 @@ def _iter_pictures(
 
     A page may draw tens of thousands of lines, and pypdfium2 makes an object of each.
     """
+    find_kind = raw.FPDFPageObj_GetType
     for index in range(count(holder)):
         handle = get(holder, index)
-        kind = raw.FPDFPageObj_GetType(handle)
+        kind = find_kind(handle)
+        if kind == raw.FPDF_PAGEOBJ_PATH:
+            continue  # nearly all
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
             yield handle
         elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH - 1:

@@ -29,18 +29,19 @@ class TextSegment:
         Returns:
             Whether it was appended.
         """
-        height = max(top - bottom, 1.0)
-        gap = left - self.right
-        if gap < -0.5 * height or gap > _TEXT_GAP * height:
+        height = top - bottom if top - bottom > 1.0 else 1.0
+        last, text = self.right, self.text
+        gap = left - last
+        if not -0.5 * height <= gap <= _TEXT_GAP * height:
             return False
         if abs(bottom - self.bottom) >= 0.7 * height:
             return False
-        text = self.text
         if gap > _NUMBER_GAP * height and word[0].isdigit() and text[-1].isdigit():
             return False
         self.text = f"{text} {word}"
-        self.word_rights.append(self.right)
-        self.right = max(self.right, right)
+        self.word_rights.append(last)
+        if right > last:
+            self.right = right
         self.bottom = min(self.bottom, bottom)
         self.top = max(self.top, top)
         return True

@@ -53,7 +53,8 @@ def _run_task(task: ExtractTask, request: Request) -> Iterator[list[Any]]:
         yield ["picture", base64.b64encode(content).decode()]
         return
     for page in extract(task, request["media_type"]):
-        yield ["page", *astuple(page)]
+        own = (page.number, page.heading, page.text, page.label, page.line)
+        yield ["page", *own, [astuple(figure) for figure in page.figures]]
 
 
 def _handle_request(request: Request, limits: ExtractSettings) -> Iterator[list[Any]]:

@@ -38,6 +38,7 @@ _HEADING = re.compile(
 _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)|FIG(?:URE|\.)|Table|TABLE)\s+[\dA-Z.-]+\s*[:.|]\s"
 )
+_CAPTION_STARTS = ("Fig", "FIG", "Tab", "TAB")
 _SENTENCE_ENDS = (".", ":", "!", "?", ")")
 _HEADING_STARTS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _MIN_LEADERS = 3
@@ -254,17 +255,20 @@ def _split_paragraphs(text: str) -> str:
     long lines and the next one starts like a sentence.
     """
     lines = text.split("\n")
-    long, headings = _long_length(lines), _mark_headings(lines)
+    full = _SHORT_LINE_SHARE * _long_length(lines)
+    headings = [*_mark_headings(lines), False]
     parts = []
     for at, (line, following) in enumerate(pairwise([*lines, ""])):
-        short = len(line) < _SHORT_LINE_SHARE * long and not line.endswith((",", "-"))
-        heading = any(headings[at : at + 2])
-        starts_sentence = following[:1].isupper() or following[:1].isdigit()
-        rows = " | " in line and " | " in following
-        # A caption, unless a sentence goes on with "Figure 4. It has a lid".
-        is_open = not short and not line.endswith(_SENTENCE_ENDS)
-        heading = heading or (bool(_CAPTION.match(following)) and not is_open)
-        ends_block = ((short and starts_sentence) or heading) and not rows
+        short = len(line) < full and not line.endswith((",", "-"))
+        ends_block = headings[at] or headings[at + 1]
+        if short and not ends_block:
+            ends_block = following[:1].isupper() or following[:1].isdigit()
+        if not ends_block and following.startswith(_CAPTION_STARTS):
+            # A caption, unless a sentence goes on with "Figure 4. It has a lid".
+            is_open = not short and not line.endswith(_SENTENCE_ENDS)
+            ends_block = not is_open and bool(_CAPTION.match(following))
+        if ends_block and " | " in line and " | " in following:
+            ends_block = False
         parts.append(f"{line}\n" if ends_block else line)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
 
