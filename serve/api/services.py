@@ -1,15 +1,16 @@
 """What the routes of one process share: assistant, accounts, workers, metrics."""
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
 from dunegpt.config import Settings
+from dunegpt.errors import StorageError
 from dunegpt.serve.accounts.store import AccountStore
 from dunegpt.serve.api.metrics import Metrics
+from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.shutdown import Shutdown
 from dunegpt.serve.api.workers import Workers
 from dunegpt.serve.assistant import Assistant, IndexState
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 STARTING = IndexState("starting")
 _CHECK_EVERY_S = 1.0
+_CHECK_AGAIN_S = 5.0
+"""While there is no index: opening one begins with its models."""
+_PRUNE_EVERY_S = 3600.0
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Services:
     database_workers: Workers
     password_workers: Workers
     index: IndexState = STARTING
-    _watcher: asyncio.Task[None] | None = field(default=None, repr=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(
@@ -65,15 +69,17 @@ class Services:
         )
 
     def start(self) -> None:
-        """Open the index in a thread, and keep looking at its state."""
-        self._watcher = asyncio.create_task(self._watch_index())
+        """Open the index in a thread, look at its state, and remove old records."""
+        self._tasks += [
+            asyncio.create_task(self._watch_index()),
+            asyncio.create_task(self._prune_accounts()),
+        ]
 
     async def close(self) -> None:
         """Close all parts."""
-        if self._watcher:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for workers in (
             self.answer_workers,
             self.database_workers,
@@ -94,7 +100,15 @@ class Services:
                 log.warning("not ready: %s", state.reason)
             self.index = state
             self.metrics.set_ready(not state.reason)
-            await asyncio.sleep(_CHECK_EVERY_S)
+            await asyncio.sleep(_CHECK_EVERY_S if state.snapshot else _CHECK_AGAIN_S)
+
+    async def _prune_accounts(self) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_EVERY_S)
+            try:
+                await self.database_workers.run(self.accounts.prune)
+            except (StorageError, ProblemError) as error:
+                log.warning("old records could not be removed: %s", error)
 
 
 def get_services(scope: Scope) -> Services:
