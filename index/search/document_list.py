@@ -142,9 +142,7 @@ class DocumentLister:
 
     def count_authors(self) -> Counter[str]:
         """Return how many of the newest documents of the view each author has."""
-        inside = np.zeros(len(self.snapshot.documents), bool)
-        inside[self.snapshot.row_document[self.view.rows]] = True
-        inside &= ~self._find_superseded()
+        inside = self.view.find_documents_with_rows() & ~self._find_superseded()
         numbers = self._sort(np.flatnonzero(inside).tolist())[:_MAX_READ]
         documents = self.lookup.get_documents(numbers)
         return Counter(
@@ -158,9 +156,7 @@ class DocumentLister:
             field: ``kind``, ``source`` or ``status``.
             names: Name of the list of values in the manifest.
         """
-        inside = np.zeros(len(self.snapshot.documents), bool)
-        inside[self.snapshot.row_document[self.view.rows]] = True
-        inside &= ~self._find_superseded()
+        inside = self.view.find_documents_with_rows() & ~self._find_superseded()
         numbers = self.snapshot.documents[field][inside].tolist()
         values = self.snapshot.manifest[names]
         return Counter(values[number] for number in numbers if values[number])

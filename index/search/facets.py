@@ -15,8 +15,7 @@ class Facets:
 
     def __init__(self, snapshot: Snapshot, view: ReaderView) -> None:
         self._snapshot = snapshot
-        self._visible = np.zeros(len(snapshot.documents), bool)
-        self._visible[snapshot.row_document[view.rows]] = True
+        self._visible = view.find_documents_with_rows()
 
     @property
     def sources(self) -> list[str]:

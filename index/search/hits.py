@@ -44,6 +44,29 @@ class RankedRows:
         return FoundBy.RERANKED if row in self.reranked else self.found_by
 
 
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The result of a search.
+
+    Attributes:
+        hits: The hits, best first.
+        unknown: Names in the question that look like document identifiers, but name no
+            document that the reader may open.
+        asked: The question without the names of documents that were found; empty if
+            nothing else is asked.
+        named: Ids of the documents that the question names.
+        question: The question without its typed filters; empty if it has only those.
+        notes: Messages for the reader about how the search was done.
+    """
+
+    hits: tuple[Hit, ...] = ()
+    unknown: tuple[str, ...] = ()
+    asked: str = ""
+    named: tuple[str, ...] = ()
+    question: str = ""
+    notes: tuple[str, ...] = ()
+
+
 class HitBuilder:
     """Builds the hits of one search."""
 

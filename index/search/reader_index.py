@@ -9,7 +9,7 @@ searched for again without it.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -22,16 +22,22 @@ from dunegpt.index.passage_text import make_context_line
 from dunegpt.index.search.citation_links import CitationLinks
 from dunegpt.index.search.document_list import DocumentList, DocumentLister
 from dunegpt.index.search.facets import Facets
+from dunegpt.index.search.filter_names import resolve_filters
 from dunegpt.index.search.filters import Filters
-from dunegpt.index.search.hits import HitBuilder, RankedRows, find_first_rows
-from dunegpt.index.search.lookup import DocumentLookup
+from dunegpt.index.search.hits import (
+    HitBuilder,
+    RankedRows,
+    SearchResult,
+    find_first_rows,
+)
+from dunegpt.index.search.lookup import DocumentLookup, NamedDocuments
 from dunegpt.index.search.query import parse_query
 from dunegpt.index.search.ranking import CANDIDATES, Ranker, Ranking
 from dunegpt.index.search.reader_view import MaskCache, ReaderView
 from dunegpt.index.search.run_table import RunTable
+from dunegpt.index.search.shown_documents import list_of_documents, list_of_hits
 from dunegpt.index.search.spelling import Correction, find_corrections
 from dunegpt.index.search.withdrawals import Confirmation, apply_withdrawals
-from dunegpt.index.snapshot.vectors import Mask
 from dunegpt.ingest.access_check import ShownDocument
 from dunegpt.ingest.revoked_now import RevokedAccess
 from dunegpt.text.analyzer import tokenize
@@ -51,29 +57,6 @@ _MAX_CONFIRM_ROUNDS = 4
 """Searches, each without what the ones before found closed at its source."""
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """The result of a search.
-
-    Attributes:
-        hits: The hits, best first.
-        unknown: Names in the question that look like document identifiers, but name no
-            document that the reader may open.
-        asked: The question without the names of documents that were found; empty if
-            nothing else is asked.
-        named: Ids of the documents that the question names.
-        question: The question without its typed filters; empty if it has only those.
-        notes: Messages for the reader about how the search was done.
-    """
-
-    hits: tuple[Hit, ...] = ()
-    unknown: tuple[str, ...] = ()
-    asked: str = ""
-    named: tuple[str, ...] = ()
-    question: str = ""
-    notes: tuple[str, ...] = ()
 
 
 class ReaderIndex:
@@ -182,7 +165,7 @@ class ReaderIndex:
         view, lookup = self._view.copy(), self._lookup
         every = [filters] if isinstance(filters, Filters) else list(filters or ())
         every.append(query.filters)
-        resolved = [self._resolve_filters(one, view) for one in every]
+        resolved = [resolve_filters(one, self.snapshot, view, lookup) for one in every]
         unknown = tuple(name for _, names in resolved for name in names)
         if unknown:
             return SearchResult(unknown=unknown, asked=query.text, question=query.text)
@@ -217,7 +200,7 @@ class ReaderIndex:
         Raises:
             UsageError: The question is empty or too long, or a filter is invalid.
         """
-        named = self._lookup.find_named(parse_query(_check_question(question)).text)
+        named = self._find_named(question)
         return bool(named.numbers or named.unknown)
 
     def has_matches(self, *filters: Filters) -> bool:
@@ -226,13 +209,8 @@ class ReaderIndex:
         Raises:
             UsageError: A source is not among those that the reader may see.
         """
-        view = self._view.copy()
-        for one in filters:
-            resolved, unknown = self._resolve_filters(one, view)
-            if unknown:
-                return False
-            view.apply_filters(resolved)
-        return bool(view.rows.any())
+        view = self._narrow_view(filters)
+        return view is not None and bool(view.rows.any())
 
     def find_newest(self, text: str, kind: str) -> Hit | None:
         """Return the newest passage in documents of one kind that has all words.
@@ -282,15 +260,9 @@ class ReaderIndex:
                 for stored in lookup.lookup_all_versions(name)
             ]
 
-        def list_shown(found: list[tuple[Document, str]]) -> list[ShownDocument]:
-            documents = [document for document, _ in found]
-            named = [n for d in documents for n in (d.supersedes, d.parent)]
-            return [
-                *(_show_whole(document) for document in documents),
-                *self._show_named(*(newest for _, newest in found), *named),
-            ]
-
-        return self._show_confirmed(find, list_shown)
+        return self._show_confirmed(
+            find, lambda found: list_of_documents(found, self._lookup)
+        )
 
     def find_related(
         self, document_id: str
@@ -349,12 +321,9 @@ class ReaderIndex:
         Raises:
             IndexBrokenError: A part of the index cannot be read.
         """
-
-        def find() -> tuple[Hit, ...]:
-            lister = DocumentLister(self.snapshot, self._view, self._lookup)
-            return lister.read_passages(document_id)
-
-        return self._show_confirmed(find, self._list_shown)
+        return self._show_confirmed(
+            lambda: self._lister.read_passages(document_id), self._list_shown
+        )
 
     def find_named_documents(self, question: str) -> tuple[str, ...]:
         """Return the ids of the documents that a question names.
@@ -362,7 +331,7 @@ class ReaderIndex:
         Raises:
             UsageError: The question is empty or too long, or a filter is invalid.
         """
-        named = self._lookup.find_named(parse_query(_check_question(question)).text)
+        named = self._find_named(question)
         return tuple(s.document.id for s in self._lookup.get_documents(named.numbers))
 
     def find_unknown_names(self, question: str) -> tuple[str, ...]:
@@ -373,7 +342,7 @@ class ReaderIndex:
         Raises:
             UsageError: The question is empty or too long, or a filter is invalid.
         """
-        named = self._lookup.find_named(parse_query(_check_question(question)).text)
+        named = self._find_named(question)
         return () if named.numbers else named.unknown
 
     def find_mentions(self, name: str) -> tuple[Hit, ...]:
@@ -382,12 +351,9 @@ class ReaderIndex:
         Raises:
             IndexBrokenError: A part of the index cannot be read.
         """
-
-        def find() -> tuple[Hit, ...]:
-            lister = DocumentLister(self.snapshot, self._view, self._lookup)
-            return lister.find_mentions(name)
-
-        return self._show_confirmed(find, self._list_shown)
+        return self._show_confirmed(
+            lambda: self._lister.find_mentions(name), self._list_shown
+        )
 
     def correct_words(self, text: str) -> tuple[str, list[Correction]]:
         """Return a text with the typing errors of its rare words mended, and these.
@@ -407,13 +373,9 @@ class ReaderIndex:
         Raises:
             IndexBrokenError: A part of the index cannot be read.
         """
-
-        def find() -> list[tuple[Hit, Definition]]:
-            lister = DocumentLister(self.snapshot, self._view, self._lookup)
-            return lister.find_definitions(short)
-
         return self._show_confirmed(
-            find, lambda found: self._list_shown([hit for hit, _ in found])
+            lambda: self._lister.find_definitions(short),
+            lambda found: self._list_shown([hit for hit, _ in found]),
         )
 
     def count_values(self, field: str, filters: Sequence[Filters] = ()) -> Counter[str]:
@@ -481,33 +443,7 @@ class ReaderIndex:
             self.__dict__.pop(name, None)
 
     def _list_shown(self, hits: Sequence[Hit]) -> list[ShownDocument]:
-        """Return the documents that hits show: their own, then those they name."""
-        own: dict[str, ShownDocument] = {}
-        for hit in hits:
-            name, key = hit.document.id, hit.passage.file_key
-            keys = own[name].keys if name in own else frozenset()
-            own[name] = ShownDocument(hit.document, keys | {key})
-        names = [
-            name
-            for hit in hits
-            for name in (
-                hit.superseded_by,
-                hit.document.supersedes,
-                hit.document.parent,
-                *hit.also_in,
-            )
-            if name and name not in own
-        ]
-        return [*own.values(), *self._show_named(*names)]
-
-    def _show_named(self, *ids: str) -> list[ShownDocument]:
-        """Return documents of which only the id is shown."""
-        return [
-            ShownDocument(self._lookup.redact_document(stored))
-            for name in dict.fromkeys(filter(None, ids))
-            for stored in self._lookup.lookup_all_versions(name)
-            if stored.document.id == name
-        ]
+        return list_of_hits(hits, self._lookup)
 
     def _may_show(self, hit: Hit) -> bool:
         """Return whether the reader may still open the file of a hit."""
@@ -516,75 +452,46 @@ class ReaderIndex:
                 return self._view.may_open(stored, hit.passage.file_key)
         return False
 
+    @property
+    def _lister(self) -> DocumentLister:
+        """A lister of all that the reader may find, by the present view."""
+        return DocumentLister(self.snapshot, self._view, self._lookup)
+
     def _make_lister(self, filters: Sequence[Filters]) -> DocumentLister | None:
         """Return a lister of what passes filters; None if a document is unknown."""
-        view = self._view.copy()
-        for one in filters:
-            resolved, unknown = self._resolve_filters(one, view)
-            if unknown:
-                return None
-            view.apply_filters(resolved)
-        return DocumentLister(self.snapshot, view, self._lookup)
+        view = self._narrow_view(filters)
+        return DocumentLister(self.snapshot, view, self._lookup) if view else None
 
-    # ── filters ───────────────────────────────────────────────────────────────────
-
-    def _resolve_filters(
-        self, filters: Filters, view: ReaderView
-    ) -> tuple[Filters, list[str]]:
-        """Return filters with full source names and ids, and unknown document names.
+    def _narrow_view(self, filters: Sequence[Filters]) -> ReaderView | None:
+        """Return the view of what passes filters; None if a document is unknown.
 
         Raises:
             UsageError: A source is not among those that the reader may see.
         """
-        sources = (
-            self._resolve_sources(filters.sources, view) if filters.sources else ()
-        )
-        ids: list[str] = []
-        unknown = []
-        for name in filters.documents:
-            numbers = self._lookup.lookup(name)
-            ids += [s.document.id for s in self._lookup.get_documents(numbers)]
-            unknown += [] if numbers else [name]
-        return replace(filters, sources=tuple(sources), documents=tuple(ids)), unknown
+        view = self._view.copy()
+        for one in filters:
+            resolved, unknown = resolve_filters(one, self.snapshot, view, self._lookup)
+            if unknown:
+                return None
+            view.apply_filters(resolved)
+        return view
 
-    def _resolve_sources(self, asked: tuple[str, ...], view: ReaderView) -> list[str]:
-        """Return the full names of sources that the reader may see.
+    def _find_named(self, question: str) -> NamedDocuments:
+        """Return the documents that a question names.
 
-        The first parts of a dotted name are enough: ``indico``.
+        Raises:
+            UsageError: The question is empty or too long, or a filter is invalid.
         """
-        names = self.snapshot.manifest["sources"]
-        visible = self.snapshot.documents["source"][self._find_visible_documents(view)]
-        known = sorted(names[number] for number in np.unique(visible).tolist())
-        resolved: list[str] = []
-        for name in asked:
-            fold = name.casefold()
-            equal = [s for s in known if s.casefold() == fold]
-            matches = equal or [s for s in known if s.casefold().startswith(f"{fold}.")]
-            if not matches:
-                there = f"there are: {', '.join(known)}" if known else "there is none"
-                raise UsageError(f"No source is called {name!r}; {there}.")
-            resolved += matches
-        return resolved
+        return self._lookup.find_named(parse_query(_check_question(question)).text)
 
     def _list_newest(
         self, documents: list[int], view: ReaderView, most: int
     ) -> RankedRows:
         """Return the first visible row of up to ``most`` documents, in order."""
-        inside = self._find_visible_documents(view)
+        inside = view.find_documents_with_rows()
         numbers = [number for number in documents if inside[number]]
         rows = np.array(find_first_rows(self.snapshot, view, numbers[:most]), np.int64)
         return RankedRows(rows, np.zeros(len(rows), np.float32), FoundBy.FILTER)
-
-    def _find_visible_documents(self, view: ReaderView) -> Mask:
-        """Return for each document whether the reader may find any row of it."""
-        inside = np.zeros(len(self.snapshot.documents), bool)
-        inside[self.snapshot.row_document[view.rows]] = True
-        return inside
-
-
-def _show_whole(document: Document) -> ShownDocument:
-    """Return a document of which all readable files are shown."""
-    return ShownDocument(document, frozenset(file.key for file in document.files))
 
 
 def _check_question(question: str) -> str:

@@ -103,6 +103,12 @@ class ReaderView:
         """For each document, whether the reader may see it; filters do not matter."""
         return self._masks.get_documents(self.principals)
 
+    def find_documents_with_rows(self) -> Mask:
+        """Return for each document whether any row of it is in the view."""
+        inside = np.zeros(len(self._snapshot.documents), bool)
+        inside[self._snapshot.row_document[self.rows]] = True
+        return inside
+
     def may_see(self, stored: StoredDocument) -> bool:
         """Return whether the reader may open a document."""
         return self._may_open(

@@ -141,7 +141,7 @@ class RunTable:
         kinds = self._snapshot.manifest["kinds"]
         if KIND not in kinds:
             return
-        visible = np.unique(self._snapshot.row_document[self._view.rows])
+        visible = np.flatnonzero(self._view.find_documents_with_rows())
         is_table = self._snapshot.documents["kind"][visible] == kinds.index(KIND)
         yield from (int(number) for number in visible[is_table])
 

@@ -13,7 +13,8 @@ from functools import cached_property
 
 from dunegpt.document_status import format_status
 from dunegpt.errors import ModelError
-from dunegpt.index.search.reader_index import ReaderIndex, SearchResult
+from dunegpt.index.search.hits import SearchResult
+from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.serve.answer.candidates import Candidate, format_answer
 from dunegpt.serve.answer.citations import make_citation
 from dunegpt.serve.answer.conflicts import find_conflicts

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from dunegpt.errors import ModelError
-from dunegpt.index.search.reader_index import SearchResult
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.snapshot.snapshot import Snapshot
 from dunegpt.serve.answer.request import AnswerRequest
 from dunegpt.serve.llm.messages import Messages

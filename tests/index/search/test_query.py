@@ -7,8 +7,8 @@ import pytest
 
 from dunegpt.errors import UsageError
 from dunegpt.index.search.filters import Filters
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.search.query import parse_query
-from dunegpt.index.search.reader_index import SearchResult
 from dunegpt.index.search.searcher import Searcher
 from dunegpt.types import FoundBy
 from tests.index.corpus import PUBLIC, document, pack, readers

@@ -22,8 +22,8 @@ from dunegpt.access import PUBLIC as PUBLIC_NAME
 from dunegpt.access import Access, intersect_access, make_access_set
 from dunegpt.errors import UsageError
 from dunegpt.index.search.filters import Filters
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.search.ranking import Ranking
-from dunegpt.index.search.reader_index import SearchResult
 from dunegpt.index.search.searcher import Searcher
 from dunegpt.index.snapshot.lexical_filter import LexicalFilter
 from dunegpt.types import Document, FoundBy

@@ -10,8 +10,8 @@ import pytest
 
 from dunegpt.config import AnswerSettings, Settings
 from dunegpt.errors import ModelError
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.search.open import open_searcher
-from dunegpt.index.search.reader_index import SearchResult
 from dunegpt.serve.answer import pipeline
 from dunegpt.serve.answer.pipeline import answer
 from dunegpt.serve.answer.request import AnswerRequest
