@@ -19,6 +19,7 @@ from dunegpt.errors import UsageError
 from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.passage_text import make_embedding_text, make_record_texts
 from dunegpt.index.search.filters import Filters
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.search.ranking import Ranking
 from dunegpt.index.search.revocations import Revocations
 from dunegpt.index.search.searcher import Searcher
@@ -33,6 +34,9 @@ WORDS = (
     "argon purity cathode field lifetime photon cryostat valve monitor xenon trigger"
     " budget review drift anode wire plane chip cold pump"
 ).split()
+Text = tuple[str, str, str]
+"""Id of a document, key of a file, text of a passage."""
+
 _MOST = 1000
 _AT_FIRST = 25
 
@@ -236,61 +240,75 @@ def ask(searcher: Searcher, then: World, now: World, count: int) -> Iterator[str
     today = {(r.document.id, r.key): r.access for r in rows(now)}
     for _ in range(count):
         reader = frozenset(rng.sample(GROUPS, rng.randint(0, 3)))
-        filters = Filters(
-            sources=tuple(rng.sample("ab", rng.choice([0, 0, 1]))),
-            since=dt.date(2024, 1, 10) if rng.random() < 0.2 else None,
-            until=dt.date(2024, 1, 20) if rng.random() < 0.2 else None,
-            author=rng.choice(["", "", "", "okonjo", "lee", "nobody"]),
-        )
+        filters = _draw_filters(rng)
         question = " ".join(rng.sample(WORDS, rng.randint(1, 4)))
         known = reader | {"public"}
-
-        def may_see(row: Row, known: Access = known) -> bool:
-            own = intersect_access(
+        readable = [
+            row
+            for row in packed
+            if known
+            & intersect_access(
                 row.access, today.get((row.document.id, row.key), frozenset())
             )
-            return bool(own & known)
-
-        visible = {
-            (r.document.id, r.key, r.text)
-            for r in packed
-            if may_see(r) and passes(r.document, filters)
-        }
-        ids = {r.document.id for r in packed if may_see(r)}
-        asked = set(tokenize(question))
+        ]
         ranking = rng.choice(list(Ranking)[:3])
         try:
             result = searcher.as_reader(reader).search(
                 question, filters, _MOST, ranking
             )
         except UsageError:  # the reader may see no source of that name
-            sources = {r.document.source for r in packed if may_see(r)}
+            sources = {row.document.source for row in readable}
             if sources & set(filters.sources):
                 yield f"missing: source: {filters.sources}"
             continue
-        found = {
-            (h.document.id, h.passage.file_key, h.passage.text) for h in result.hits
+        visible = {
+            (row.document.id, row.key, row.text)
+            for row in readable
+            if passes(row.document, filters)
         }
         context = f"{question!r} {ranking} {sorted(reader)} {filters}"
-        if found - visible:
-            yield f"leak: {context}: {sorted(found - visible)}"
+        yield from _find_leaks(result, visible, filters, context)
         for hit in result.hits:
-            open_keys = {k for i, k, _ in visible if i == hit.document.id}
-            if {f.key for f in hit.document.files} - open_keys and passes(
-                hit.document, filters
-            ):
-                yield f"file leak: {context}: {hit.document.id}"
             revealed = {hit.superseded_by, hit.document.supersedes} - {""}
             if revealed - {i for i in now.documents if _may_know(i, then, now, known)}:
                 yield f"name leak: {context}: {revealed}"
-        texts = {
+        asked = set(tokenize(question))
+        expected = {
             (i, k, t)
             for i, k, t in visible
             if ranking is not Ranking.LEXICAL
             or asked & set(tokenize(f"{then.documents[i].title}\n{t}"))
         }
-        if {t for *_, t in texts} - {t for *_, t in found} - _folded(texts, ids):
-            yield f"missing: {context}: {sorted(texts - found)}"
+        found = _list_texts(result)
+        ids = {row.document.id for row in readable}
+        if {t for *_, t in expected} - {t for *_, t in found} - _folded(expected, ids):
+            yield f"missing: {context}: {sorted(expected - found)}"
+
+
+def _draw_filters(rng: random.Random) -> Filters:
+    return Filters(
+        sources=tuple(rng.sample("ab", rng.choice([0, 0, 1]))),
+        since=dt.date(2024, 1, 10) if rng.random() < 0.2 else None,
+        until=dt.date(2024, 1, 20) if rng.random() < 0.2 else None,
+        author=rng.choice(["", "", "", "okonjo", "lee", "nobody"]),
+    )
+
+
+def _list_texts(result: SearchResult) -> set[Text]:
+    return {(h.document.id, h.passage.file_key, h.passage.text) for h in result.hits}
+
+
+def _find_leaks(
+    result: SearchResult, visible: set[Text], filters: Filters, context: str
+) -> Iterator[str]:
+    """Yield descriptions of texts and files in a result that are not visible."""
+    if leaked := _list_texts(result) - visible:
+        yield f"leak: {context}: {sorted(leaked)}"
+    for hit in result.hits:
+        open_keys = {key for i, key, _ in visible if i == hit.document.id}
+        hidden_keys = {file.key for file in hit.document.files} - open_keys
+        if hidden_keys and passes(hit.document, filters):
+            yield f"file leak: {context}: {hit.document.id}"
 
 
 def _may_know(identity: str, then: World, now: World, known: Access) -> bool:
@@ -298,7 +316,7 @@ def _may_know(identity: str, then: World, now: World, known: Access) -> bool:
     return bool(old and new and intersect_access(old.access, new.access) & known)
 
 
-def _folded(texts: set[tuple[str, str, str]], ids: set[str]) -> set[str]:
+def _folded(texts: set[Text], ids: set[str]) -> set[str]:
     """Return texts of versions that a newer version visible to the reader replaces."""
     newest: dict[str, int] = {}
     for identity in ids:

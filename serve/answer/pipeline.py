@@ -8,7 +8,7 @@ nothing answers the question, the outcome says so. Stores nothing; see
 `dunegpt.serve.receipts`.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,8 +16,10 @@ from functools import partial
 from dunegpt.config import Settings
 from dunegpt.datadir import CURRENT
 from dunegpt.errors import SEARCH_UNAVAILABLE, UsageError
+from dunegpt.index.search.hits import SearchResult
 from dunegpt.index.search.open import open_searcher
 from dunegpt.index.search.query import parse_query
+from dunegpt.index.search.reader_index import ReaderIndex
 from dunegpt.index.search.searcher import Searcher
 from dunegpt.serve.answer.by_intent import answer_by_intent
 from dunegpt.serve.answer.composer import AnswerComposer
@@ -29,12 +31,21 @@ from dunegpt.serve.llm.budget import BudgetedLLM
 from dunegpt.serve.llm.pool import LLMPool
 from dunegpt.serve.question.expand import make_expander
 from dunegpt.serve.question.interpret import (
+    InterpretedQuestion,
     add_filter_hint,
     correct_words,
     interpret_question,
     make_standalone,
 )
-from dunegpt.types import AnswerEvent, Finished, Mode, Notice, Outcome, Sentence
+from dunegpt.types import (
+    AnswerEvent,
+    Finished,
+    Mode,
+    Notice,
+    Outcome,
+    QuestionEvent,
+    Sentence,
+)
 
 __all__ = ["answer", "open_searcher"]
 
@@ -108,23 +119,7 @@ def _answer(
                 yield from map(Notice, notes)
                 yield from withdraw_closed(shaped, index, trace)
                 return
-            interpreted = interpret_question(
-                asked,
-                index,
-                filters,
-                without=request.without,
-                as_asked=request.as_asked,
-                today=request.today,
-            )
-            interpreted = correct_words(interpreted, index)
-            found = index.search(interpreted.text, interpreted.filters, request.k)
-            trace.note_search(found)
-            found = replace(found, notes=(*notes, *interpreted.notes, *found.notes))
-            if not found.question and not found.unknown:
-                raise UsageError(
-                    "The question has filters only.",
-                    hint="Ask something, or list documents with 'dunegpt search'.",
-                )
+            interpreted, found = _search(asked, notes, index, trace)
             composer = AnswerComposer(
                 found.question,
                 parse_query(interpreted.asked.question).text,
@@ -142,6 +137,42 @@ def _answer(
     except SEARCH_UNAVAILABLE as error:
         yield Notice(f"{error} {error.hint}")
         yield Finished(Outcome.SEARCH_UNAVAILABLE, Mode.EXTRACTIVE, ())
+
+
+def _search(
+    asked: QuestionEvent, notes: Sequence[str], index: ReaderIndex, trace: AnswerTrace
+) -> tuple[InterpretedQuestion, SearchResult]:
+    """Return the interpreted question, and what is found for it.
+
+    Args:
+        asked: The question, rewritten to stand alone.
+        notes: Notes on the rewriting; they come before those of the search.
+        index: Index of the person who asks.
+        trace: Trace of the request.
+
+    Raises:
+        UsageError: The question has filters only, or a filter is invalid.
+        IndexBrokenError: The index cannot be read.
+    """
+    request = trace.request
+    interpreted = interpret_question(
+        asked,
+        index,
+        request.filters,
+        without=request.without,
+        as_asked=request.as_asked,
+        today=request.today,
+    )
+    interpreted = correct_words(interpreted, index)
+    found = index.search(interpreted.text, interpreted.filters, request.k)
+    trace.note_search(found)
+    if not found.question and not found.unknown:
+        raise UsageError(
+            "The question has filters only.",
+            hint="Ask something, or list documents with 'dunegpt search'.",
+        )
+    found = replace(found, notes=(*notes, *interpreted.notes, *found.notes))
+    return interpreted, found
 
 
 @contextmanager
