@@ -53,6 +53,8 @@ COMMANDS = {
     "forget": "Remove a document from the catalog, files, pages and snapshots.",
     "notice": "Report changed documents: the next crawl looks at them first.",
     "principals": "Show which principals a person with these login claims has.",
+    "user": "Manage who may use the server: accounts, roles, sessions.",
+    "audit": "Show which documents a person was shown, or who was shown a document.",
     "snapshot": "Manage the snapshots of the index: what a server searches.",
     "serve": "Serve the web pages and the API, until interrupted.",
     "llm": "Start and check the model servers that write the answers.",

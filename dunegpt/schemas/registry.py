@@ -1,4 +1,4 @@
-"""The response models of all commands with JSON output.
+"""The response models of all commands with JSON output, and of the server.
 
 Their JSON Schemas are in ``docs/schemas/``; a test keeps them in step.
 """
@@ -7,6 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dunegpt.schemas.accounts import (
+    AuditResponse,
+    ErasedResponse,
+    RevokedResponse,
+    UserExportResponse,
+    UserResponse,
+    UsersResponse,
+)
 from dunegpt.schemas.operations import (
     AccessResponse,
     CrawlResponse,
@@ -28,10 +36,12 @@ from dunegpt.schemas.reading import (
     ShowResponse,
 )
 from dunegpt.schemas.receipts import ReceiptsResponse, ReplayResponse
+from dunegpt.schemas.serving import ProblemResponse, ReaderStatusResponse
 
 RESPONSES: dict[str, type[BaseModel]] = {
     "access": AccessResponse,
     "ask": AskResponse,
+    "audit": AuditResponse,
     "chat-error": ChatErrorResponse,
     "crawl": CrawlResponse,
     "forget": ForgetResponse,
@@ -39,6 +49,8 @@ RESPONSES: dict[str, type[BaseModel]] = {
     "index": IndexRunResponse,
     "llm-check": LLMCheckResponse,
     "principals": PersonResponse,
+    "problem": ProblemResponse,
+    "reader-status": ReaderStatusResponse,
     "receipts": ReceiptsResponse,
     "replay": ReplayResponse,
     "runs": RunsResponse,
@@ -48,6 +60,11 @@ RESPONSES: dict[str, type[BaseModel]] = {
     "snapshot-list": SnapshotsResponse,
     "snapshot-verify": VerifyResponse,
     "status": StatusResponse,
+    "user": UserResponse,
+    "user-erase": ErasedResponse,
+    "user-export": UserExportResponse,
+    "user-list": UsersResponse,
+    "user-revoke": RevokedResponse,
 }
 
 

@@ -97,12 +97,7 @@ class Tokens:
             held = self._membership.resolve(account.claims, account.principals)
             if lacking := wanted - held:
                 raise UsageError(f"You do not have {', '.join(sorted(lacking))}.")
-            own = sa.select(sa.func.count()).where(
-                TokenRow.account_id == account_id,
-                TokenRow.revoked_at.is_(None),
-                TokenRow.expires_at > now,
-            )
-            if (db.scalar(own) or 0) >= _MAX_TOKENS:
+            if (db.scalar(_count_valid(account_id, now)) or 0) >= _MAX_TOKENS:
                 raise UsageError(
                     f"An account has at most {_MAX_TOKENS} tokens.",
                     hint="Revoke one that is not needed any more.",
@@ -166,6 +161,11 @@ class Tokens:
                 for row in db.scalars(query)
             ]
 
+    def count_valid(self, account_id: int) -> int:
+        """Return the number of tokens of an account that are not over."""
+        with self._database.read() as db:
+            return db.scalar(_count_valid(account_id, utc_now())) or 0
+
     def revoke(self, token_id: int, *, account_id: int | None = None) -> bool:
         """End a token (of this account, if given); return whether there was one."""
         whose = () if account_id is None else (TokenRow.account_id == account_id,)
@@ -180,6 +180,14 @@ class Tokens:
                 return False
             add_event(db, revoked[0], Event.REVOKED, f"token {token_id}")
             return True
+
+
+def _count_valid(account_id: int, now: datetime) -> sa.Select[int]:
+    return sa.select(sa.func.count(TokenRow.id)).where(
+        TokenRow.account_id == account_id,
+        TokenRow.revoked_at.is_(None),
+        TokenRow.expires_at > now,
+    )
 
 
 def _is_valid(row: TokenRow, now: datetime) -> bool:
