@@ -8,7 +8,7 @@ runs in this interpreter, in the child process that extracts files. In turns wit
 other one it reads all files of a format, after one reading that does not count. What
 counts is the median of a file's CPU seconds in that process over the rounds, of files
 in which both find pages. Pictures are not recognized. A mail is also read as a copy
-with its plain text only, as a commit may have begun to read attachments.
+with its plain text only (`plain-mail`), as attachments were not always read.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from benchmarks.extraction import folder_of
 
 _WORKER = "dunegpt.ingest.extract.worker"
 _ALL_THREADS = 2
-_PLAIN_MAIL = "mail, plain text only"
+_PLAIN_MAIL = "plain-mail"
 _FAMILIES = {"eml": "mail", "mbox": "mail", "htm": "html", "yml": "yaml"}
 
 Figures = dict[str, dict[str, Any]]

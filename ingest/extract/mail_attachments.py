@@ -39,7 +39,9 @@ def read_attachments(
     What cannot be read is remarked. Small pictures within the text, the logos of
     signatures, are left out, and so are pictures without text.
     """
-    if attachments and task.depth > _MAX_DEPTH:
+    if not attachments:
+        return
+    if task.depth > _MAX_DEPTH:
         names = ", ".join(each.name for each in attachments)
         task.remark(f"{names}: attached to a mail within a mail, not read.")
         return

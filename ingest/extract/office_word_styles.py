@@ -40,12 +40,17 @@ class Style:
 
 
 class Styles:
-    """The styles of ``word/styles.xml``, each with what it is based on."""
+    """The styles of ``word/styles.xml``, each with what it is based on.
+
+    Attributes:
+        may_shift: Whether any of them raises or lowers text.
+    """
 
     def __init__(self, root: Any | None = None) -> None:
         found = [] if root is None else root.iterchildren("{*}style")
         self._nodes = {get_attribute(node, "styleId"): node for node in found}
         self._built: dict[str, Style] = {}
+        self.may_shift = root is not None and has_shifted_runs(root)
 
     def get(self, ident: str) -> Style:
         """Return a style; one of plain text if there is none of that id."""
@@ -109,8 +114,14 @@ def update_run(base: RunFormat, properties: Any) -> RunFormat:
             changed = replace(changed, is_hidden=is_on(node))
         elif name == "rFonts":
             font = get_attribute(node, "ascii") or get_attribute(node, "hAnsi")
-            changed = replace(changed, font=font or changed.font)
+            if font and font != changed.font:
+                changed = replace(changed, font=font)
     return changed
+
+
+def has_shifted_runs(root: Any) -> bool:
+    """Return whether run properties anywhere in a part raise or lower text."""
+    return next(root.iter("{*}vertAlign", "{*}position"), None) is not None
 
 
 def _read_position(node: Any) -> Shift:

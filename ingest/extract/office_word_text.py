@@ -17,6 +17,7 @@ from dunegpt.ingest.extract.office_word_styles import (
     RunFormat,
     Style,
     Styles,
+    has_shifted_runs,
     update_run,
 )
 from dunegpt.ingest.extract.office_xml import get_attribute, is_on, local_name
@@ -97,6 +98,8 @@ class WordText:
 
     def find_note_marks(self, body: Any) -> None:
         """Find the marks of typed notes: raised marks with which paragraphs begin."""
+        if not (self.styles.may_shift or has_shifted_runs(body)):
+            return
         found = set[str]()
         for paragraph in body.iter("{*}p"):
             runs = islice(paragraph.iterchildren("{*}r"), _RUNS_OF_MARK)

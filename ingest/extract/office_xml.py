@@ -6,6 +6,7 @@ Knows the packaging only, not what the parts say.
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any
 
 from lxml import etree
@@ -17,12 +18,21 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SPEAKING = {"t", "oMath", "chart", "relIds", "sym", "oleObj", "OLEObject", "textpath"}
 
 
-def parse_xml(content: bytes) -> Any:
-    """Return a part as XML, without resolving entities or network addresses."""
-    parser = etree.XMLParser(
+@cache
+def _make_parser() -> etree.XMLParser:
+    return etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, collect_ids=False
     )
-    return etree.fromstring(content, parser)
+
+
+@lru_cache(maxsize=4096)
+def _cut_namespace(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def parse_xml(content: bytes) -> Any:
+    """Return a part as XML, without resolving entities or network addresses."""
+    return etree.fromstring(content, _make_parser())
 
 
 def read_bytes(package: zipfile.ZipFile, name: str) -> bytes:
@@ -89,7 +99,8 @@ def _says_anything(branch: Any) -> bool:
 
 def local_name(node: Any) -> str:
     """Return an element's name without its namespace; empty for a comment."""
-    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
+    tag = node.tag
+    return _cut_namespace(tag) if isinstance(tag, str) else ""
 
 
 def get_attribute(node: Any, name: str, default: str = "") -> str:

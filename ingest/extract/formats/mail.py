@@ -31,13 +31,14 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
         if not isinstance(message, EmailMessage):
             raise ExtractError("The message is damaged.")
         body, attachments = read_message(message, task.remark)
-        headers = [f"{n}: {v}" for n in _FIELDS if (v := get_header(message, n))]
+        values = {name: get_header(message, name) for name in _FIELDS}
+        headers = [f"{name}: {value}" for name, value in values.items() if value]
         if attachments:
             headers.append(f"Attached: {', '.join(each.name for each in attachments)}")
         number += 1
         text = "\n".join([*headers, "", body]).strip()
         label = f"message {position}" if is_box else ""
-        yield Page(number, get_header(message, "Subject"), text, label)
+        yield Page(number, values["Subject"], text, label)
         for page in read_attachments(task, attachments, number):
             number = page.number
             yield page
