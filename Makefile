@@ -1,4 +1,6 @@
 # make demo       set up .venv, index the example documents, answer three questions
+# make serve      the same documents on http://127.0.0.1:8000, with a first account;
+#                 SERVE_ARGS="--port 8080" takes another port
 # make test       all tests; real services that are not installed are listed as skipped
 # make check      what each commit must pass: ruff, mypy, the layers, the fast tests
 # make check-clock  the fast tests at another moment, in another time zone
@@ -23,6 +25,7 @@ LLM ?= vllm
 BIN := .venv/bin
 DEMO := $(BIN)/dunegpt --config examples/dunegpt.toml
 SUITES ?=
+SERVE_ARGS ?=
 READER_ARGS ?=
 REAL := $(BIN)/python -m tests.real.run
 UNIT := $(BIN)/pytest -q -rs -n 2 --ignore=tests/real --ignore=tests/acceptance
@@ -30,7 +33,7 @@ FAST := $(UNIT) -m "not slow" --hypothesis-profile=check
 CLOCK ?= 2028-02-29T20:00
 ZONE ?= Pacific/Pago_Pago
 
-.PHONY: demo install test unit real test-real test-real-full packages acceptance check \
+.PHONY: demo serve index install test unit real test-real test-real-full packages acceptance check \
   check-clock lint llm reader schemas clean
 
 install: .venv/installed
@@ -43,10 +46,7 @@ install: .venv/installed
 	  ./packages/dunegpt-reader
 	@touch $@
 
-demo: install
-	@$(BIN)/python examples/make_documents.py demo/documents
-	@$(DEMO) crawl
-	@$(DEMO) index
+demo: index
 	@echo; echo '$$ dunegpt ask "What is LTS-0007 about?"'
 	@$(DEMO) ask "What is LTS-0007 about?"
 	@echo; echo '$$ dunegpt ask "How much argon evaporates each hour when Larch loses electrical power?"'
@@ -54,6 +54,14 @@ demo: install
 	@echo; echo '$$ dunegpt ask "What is the radon concentration in the liquid argon of Larch?"'
 	@$(DEMO) ask "What is the radon concentration in the liquid argon of Larch?"; test $$? -eq 3
 	@echo; echo 'To go on:  export DUNEGPT_CONFIG=examples/dunegpt.toml PATH="$$PWD/$(BIN):$$PATH"'
+
+index: install
+	@$(BIN)/python examples/make_documents.py demo/documents
+	@$(DEMO) crawl
+	@$(DEMO) index
+
+serve: index
+	@$(DEMO) serve --first-account admin $(SERVE_ARGS)
 
 test: install unit
 	$(MAKE) --jobs=2 --output-sync=target acceptance real

@@ -23,6 +23,7 @@ from dunegpt.serve.api.guard import LOGIN, PUBLIC, SIGNED_IN, GuardedRouter
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.record import get_record
 from dunegpt.serve.api.services import get_services
+from dunegpt.web.forms import read_form
 from dunegpt.web.rendering import choose_next, render_page
 
 router = GuardedRouter()
@@ -42,11 +43,11 @@ async def get_login(request: Request) -> Response:
 @router.route("POST", "/login", LOGIN)
 async def log_in(request: Request) -> Response:
     """Start a session, or say that name or password are wrong."""
-    form = await request.form()
-    wanted = str(form.get("next", ""))
+    form = await read_form(request)
+    wanted = form.get("next", "")
     try:
         secret = await _start_session(
-            request, str(form.get("name", "")), str(form.get("password", ""))
+            request, form.get("name", ""), form.get("password", "")
         )
     except TooManyAttemptsError as error:
         page = _render_login(request, wanted, status=429, message=str(error))

@@ -14,6 +14,7 @@ from dunegpt.serve.api.answers import run_answer
 from dunegpt.serve.api.guard import GuardedRouter, readers_with
 from dunegpt.serve.api.reading import as_reader, record_shown, show_documents
 from dunegpt.serve.api.services import get_services
+from dunegpt.web.forms import read_form
 from dunegpt.web.rendering import render_page
 
 router = GuardedRouter()
@@ -28,8 +29,8 @@ async def get_start(request: Request) -> Response:
 @router.route("POST", "/", readers_with(Scope.ASK), is_answer=True)
 async def ask(request: Request) -> Response:
     """Show the answer to a question."""
-    form = await request.form()
-    question = str(form.get("question", ""))
+    form = await read_form(request)
+    question = form.get("question", "")
     reader = await as_reader(request, "ask")
     try:
         answer = await run_answer(request, reader.stream(question))

@@ -28,12 +28,29 @@ def _prepare_accounts(settings: config.Settings, first: str) -> None:
     Raises:
         StorageError: The database cannot be opened.
     """
+    from dunegpt.serve.accounts.passwords import (  # noqa: PLC0415 - start-up time
+        generate_password,
+    )
+    from dunegpt.serve.accounts.person import Role  # noqa: PLC0415 - start-up time
     from dunegpt.serve.accounts.store import (  # noqa: PLC0415 - start-up time
         AccountStore,
     )
 
-    with AccountStore(settings):
-        pass
+    with AccountStore(settings) as accounts:
+        if accounts.directory.list():
+            return
+        if not first:
+            console.print_message(
+                "Nobody can sign in: there is no account yet. Add one with"
+                " 'dunegpt user add NAME'."
+            )
+            return
+        password = generate_password()
+        account = accounts.local.add(first, password, role=Role.OPERATOR)
+    console.out.print(
+        f"Added the account [bold]{console.escape(account.name)}[/bold] with the"
+        f" password [bold]{console.escape(password)}[/bold]. It is not shown again."
+    )
 
 
 def serve(
@@ -48,7 +65,7 @@ def serve(
         str,
         typer.Option(
             metavar="NAME",
-            help="If there is no account yet, add this one, and print its password.",
+            help="If there is no account yet, add this operator, and print the password.",
         ),
     ] = "",
 ) -> None:

@@ -62,13 +62,20 @@ async def check_token(
     sent = headers.get(HEADER, "")
     if not sent and headers.get("content-type", "").startswith(_FORM):
         body = await Request(scope, receive).body()
-        fields = parse_qs(body.decode("utf-8", errors="replace"))
-        sent = fields.get(FIELD, [""])[0]
+        sent = _find_field(body.decode("utf-8", errors="replace"))
         receive = _repeat(body, receive)
     known = [make_token(cookie) for cookie in cookies if cookie]
     if not any(hmac.compare_digest(sent.encode(), each.encode()) for each in known):
         raise ProblemError("cross_site")
     return receive
+
+
+def _find_field(form: str) -> str:
+    """Return the token in a form; empty if it has none, or too many fields."""
+    try:
+        return parse_qs(form, max_num_fields=50).get(FIELD, [""])[0]
+    except ValueError:
+        return ""
 
 
 def _repeat(body: bytes, receive: Receive) -> Receive:

@@ -73,6 +73,7 @@ class Services:
         self._tasks += [
             asyncio.create_task(self._watch_index()),
             asyncio.create_task(self._prune_accounts()),
+            asyncio.create_task(self.password_workers.run(self.accounts.local.prepare)),
         ]
 
     async def close(self) -> None:

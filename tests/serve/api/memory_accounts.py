@@ -96,6 +96,9 @@ class _Part:
 
 
 class _Local(_Part):
+    def prepare(self) -> None:
+        """Do nothing."""
+
     def log_in(self, name: str, password: str, *, address: str) -> Account:
         if name == "throttled":
             raise TooManyAttemptsError("Too many logins have failed.", retry_after_s=7)

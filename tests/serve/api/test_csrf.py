@@ -1,12 +1,14 @@
 """Requests that change something: only from our own pages, or with an API token."""
 
+from typing import Any
+
 import pytest
 
 from dunegpt.config import Settings
 from dunegpt.serve.api.csrf import FIELD, make_token
 from tests.serve.api.world import QUESTION, World, serving
 
-ASK = {"json": {"question": QUESTION}}
+ASK: dict[str, Any] = {"json": {"question": QUESTION}}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,8 @@ def test_the_token_in_a_form(world: World) -> None:
     form = {"question": QUESTION, FIELD: token}
     assert world.call("POST", "/", data=form).status_code == 200
     assert world.call("POST", "/", data={"question": QUESTION}).status_code == 403
+    sent = {"X-CSRF-Token": token}
+    assert world.call("POST", "/", json=form, headers=sent).status_code == 415
     # In an address it would be in logs and histories, so it counts for nothing there.
     path = f"/?{FIELD}={token}"
     assert world.call("POST", path, data={"question": QUESTION}).status_code == 403

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def broken(indexed: Settings) -> Iterator[World]:
     ],
 )
 def test_problems(
-    world: World, method: str, path: str, more: dict[str, object], code: str
+    world: World, method: str, path: str, more: dict[str, Any], code: str
 ) -> None:
     more["headers"] = world.csrf("reader")
     response = world.call(method, path, **more)
@@ -72,12 +73,13 @@ def test_an_unexpected_error_is_in_the_log_under_its_id(
 ) -> None:
     broken.accounts.fails["audit"] = ValueError(SECRET)
     monkeypatch.setattr(logging.getLogger("dunegpt"), "propagate", True)
+    is_page = accept == "text/html"
+    body: dict[str, Any] = {"data" if is_page else "json": {"question": QUESTION}}
     with caplog.at_level(logging.ERROR):
         response = broken.call(
             "POST",
-            "/" if accept == "text/html" else "/api/v1/ask",
-            json={"question": QUESTION},
-            data={"question": QUESTION} if accept == "text/html" else None,
+            "/" if is_page else "/api/v1/ask",
+            **body,
             headers={"Accept": accept, **broken.csrf("reader")},
         )
     assert response.status_code == 500

@@ -56,7 +56,7 @@ def list_routes(world: World) -> set[str]:
         if isinstance(route, GuardedMount):
             found.add(f"GET {path}/{{path}}")
         else:
-            found |= {f"{method} {path}" for method in route.methods}
+            found |= {f"{method} {path}" for method in route.methods or ()}
     return found
 
 
