@@ -90,6 +90,7 @@ class AccessConfirmer:
         self._prepared = {name: threading.Event() for name in self._sources}
         self._revoked: tuple[tuple[int, int], list[RevokedAccess]] = (0, 0), []
         self._threads: set[threading.Thread] = set()
+        self._threads_lock = threading.Lock()
         self._start_thread(self._open)
 
     @classmethod
@@ -109,9 +110,11 @@ class AccessConfirmer:
 
     def close(self) -> None:
         """Stop asking, and close all connections; late answers are dropped."""
-        self._is_closed.set()
         deadline = time.monotonic() + _CLOSE_WAIT_S
-        for thread in list(self._threads):
+        with self._threads_lock:
+            self._is_closed.set()
+            running = list(self._threads)
+        for thread in running:
             thread.join(max(deadline - time.monotonic(), 0))
         if self._is_ready.is_set():  # else the thread that opens them does it
             self._release()
@@ -175,15 +178,20 @@ class AccessConfirmer:
     # ── in threads ────────────────────────────────────────────────────────────────
 
     def _start_thread(self, target: Callable[[], None]) -> None:
+        """Run a function in a thread, which `close` waits for; not after that."""
+
         def run() -> None:
             try:
                 target()
             finally:
-                self._threads.discard(thread)
+                with self._threads_lock:
+                    self._threads.discard(thread)
 
         thread = threading.Thread(target=run, name="confirm-access", daemon=True)
-        self._threads.add(thread)
-        thread.start()
+        with self._threads_lock:  # `close` joins only what has been started
+            if not self._is_closed.is_set():
+                self._threads.add(thread)
+                thread.start()
 
     def _open(self) -> None:
         """Open the sources, and ask what their checkers need to know."""

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -551,6 +552,29 @@ def test_a_secret_that_is_missing_is_an_error_of_the_settings(
     world.configure(doors=[basic | {"url": door["url"]}])
     with world.open() as assistant, pytest.raises(ConfigError, match="NOT_SET"):
         assistant.as_reader({BOARD}).search(QUESTION)
+
+
+def test_closing_while_sources_are_opened(
+    world: DocDBWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that is about to start is neither joined before nor left behind."""
+    starting: list[threading.Thread] = []
+    is_starting = threading.Event()
+    start = threading.Thread.start
+
+    def start_slowly(thread: threading.Thread) -> None:
+        if thread.name == "confirm-access":
+            starting.append(thread)
+            if len(starting) == 2:  # by the first
+                is_starting.set()
+                time.sleep(0.05)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    confirmer = AccessConfirmer(world.settings)
+    assert is_starting.wait(5)
+    confirmer.close()
+    assert not any(thread.is_alive() for thread in starting)
 
 
 def test_no_option_no_confirmer(world: DocDBWorld) -> None:
