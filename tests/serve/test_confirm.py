@@ -554,27 +554,30 @@ def test_a_secret_that_is_missing_is_an_error_of_the_settings(
         assistant.as_reader({BOARD}).search(QUESTION)
 
 
-def test_closing_while_sources_are_opened(
+def test_closing_while_a_question_begins_to_ask(
     world: DocDBWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that is about to start is neither joined before nor left behind."""
-    starting: list[threading.Thread] = []
-    is_starting = threading.Event()
+    """A thread that is about to start is not joined before it has."""
+    starting = threading.Event()
     start = threading.Thread.start
 
     def start_slowly(thread: threading.Thread) -> None:
         if thread.name == "confirm-access":
-            starting.append(thread)
-            if len(starting) == 2:  # by the first
-                is_starting.set()
-                time.sleep(0.05)
+            starting.set()
+            time.sleep(0.05)
         start(thread)
 
-    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    world.set_access(confirm_budget_ms=200)
     confirmer = AccessConfirmer(world.settings)
-    assert is_starting.wait(5)
+    assert confirmer.wait_until_open(time.monotonic() + 5)
+    wait_until(lambda: "confirm-access" not in {t.name for t in threading.enumerate()})
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    session = confirmer.start(frozenset({PUBLIC}))
+    asking = threading.Thread(target=session.find_closed, args=([show("docdb:1:1")],))
+    asking.start()
+    assert starting.wait(5)
     confirmer.close()
-    assert not any(thread.is_alive() for thread in starting)
+    asking.join()
 
 
 def test_no_option_no_confirmer(world: DocDBWorld) -> None:
