@@ -1,6 +1,7 @@
 """An Indico with its seed for tests, and the process that changes it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from simulators.indico.server import (
 from tests.real.conftest import REQUIRED, absent
 
 pytest.register_assert_rewrite("simulators.indico.site")
+
+from simulators.indico.site import Site, site  # noqa: E402 - rewritten by pytest
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,14 @@ def clerk(indico: IndicoServer) -> Iterator[Clerk]:
     """Give who changes that Indico, and tells its truth; to start it takes seconds."""
     with Clerk(indico) as clerk:
         yield clerk
+
+
+@pytest.fixture
+def larch(
+    indico: IndicoServer,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Site:
+    """Return a data folder for that Indico, of which nothing has been crawled yet."""
+    return site(indico, tmp_path, tiny_encoder, monkeypatch)

@@ -31,13 +31,8 @@ pytestmark = pytest.mark.indico
 
 @pytest.mark.smoke
 def test_every_view_is_that_of_indico(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, indico: IndicoServer, clerk: Clerk
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     first = larch.crawl()
     assert (first.error, first.failed, first.mode) == ("", 0, "full")
     truth = clerk.objects()
@@ -88,14 +83,9 @@ def test_one_account_shows_what_it_is_shown_and_does_not_manage(
 
 
 def test_a_stranger_is_not_admitted_by_name(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, indico: IndicoServer, clerk: Clerk
 ) -> None:
     """A notice of an event outside of the categories, of none, or that is closed."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
     before, made = larch.documents(), indico.seed["made"]
     strangers = ["outside", "unlisted", "sealed", "keyed", "annex-talk"]
@@ -110,14 +100,7 @@ def test_a_stranger_is_not_admitted_by_name(
     larch.assert_equal(clerk.objects())
 
 
-def test_a_dry_run_and_a_limit(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
+def test_a_dry_run_and_a_limit(larch: Site, clerk: Clerk) -> None:
     assert larch.crawl(dry_run=True).new > 90
     data = larch.settings.data
     assert not data.exists() or not list(data.iterdir())
@@ -141,12 +124,8 @@ def contents(data: Path) -> dict[Path, bytes]:
 
 
 def test_every_fact_can_be_asked_for_by_its_readers_only(
-    indico: IndicoServer,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, indico: IndicoServer
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
     report = build(larch.settings)
     reasons = {f.message for f in report.failures if "tesseract" not in f.message}
@@ -166,15 +145,8 @@ def test_every_fact_can_be_asked_for_by_its_readers_only(
             }
 
 
-def test_no_reader_finds_what_is_closed_to_him(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_no_reader_finds_what_is_closed_to_him(larch: Site, clerk: Clerk) -> None:
     """The title of each object, and the names of its files, asked by each account."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
     build(larch.settings)
     truth = clerk.objects()
@@ -231,14 +203,12 @@ def readable(larch: Site) -> dict[str, Document]:
     ],
 )
 def test_a_refused_token_says_why_and_changes_nothing(
+    larch: Site,
     indico: IndicoServer,
-    tmp_path: Path,
-    tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
     token: str,
     reason: str,
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     larch.crawl()
     before, told = readable(larch), larch.overlay()
     for variable in ("LARCH_MEMBER", "LARCH_MEMBER2", "LARCH_BOARD2"):

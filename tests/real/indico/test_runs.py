@@ -141,15 +141,8 @@ def test_a_crawl_that_is_killed_again_and_again(
     assert shell.site.documents() == again.documents()
 
 
-def test_half_an_event_is_completed_at_once(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_half_an_event_is_completed_at_once(larch: Site, clerk: Clerk) -> None:
     """A run that ended in the middle of a new event; the next one reads the rest."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     clerk.step("add-events")
     for limit in (1, 2, 7):

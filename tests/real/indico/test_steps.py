@@ -82,13 +82,13 @@ def few_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_change_is_followed(
+    larch: Site,
     indico: IndicoServer,
     clerk: Clerk,
     tmp_path: Path,
     tiny_encoder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     assert len(slices(larch)) == len(MARKS) + 1
     for names in LOOKED_OVER:
@@ -134,14 +134,8 @@ def slices(larch: Site) -> list[list[str | int]]:
 
 @pytest.mark.parametrize("way", ["full", "in a month"])
 def test_what_lies_deeper_is_seen_without_a_notice(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    way: str,
+    larch: Site, clerk: Clerk, way: str
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     for name in ("close-session", "edit-session", "add-part", "open-session"):
         clerk.step(name)
@@ -154,15 +148,8 @@ def test_what_lies_deeper_is_seen_without_a_notice(
 
 
 @pytest.mark.smoke
-def test_new_events_are_found_at_once(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_new_events_are_found_at_once(larch: Site, clerk: Clerk) -> None:
     """Of any year, in any category, whoever may read them; nothing is aged."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     clerk.step("add-events")
     report = larch.crawl()
@@ -171,16 +158,8 @@ def test_new_events_are_found_at_once(
 
 
 @pytest.mark.parametrize("step", ["demote", "demote-one"])
-def test_an_account_that_leaves_its_group(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    step: str,
-) -> None:
+def test_an_account_that_leaves_its_group(larch: Site, clerk: Clerk, step: str) -> None:
     """An alarm; nothing is purged; all is closed to the group, and comes back."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     before = larch.documents()
     try:

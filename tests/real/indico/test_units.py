@@ -72,15 +72,9 @@ def test_a_category_that_is_closed_to_one_account(
 
 
 def test_a_network_that_opens_attachments(
-    indico: IndicoServer,
-    clerk: Clerk,
-    undo: Undo,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, indico: IndicoServer, clerk: Clerk, undo: Undo
 ) -> None:
     """And one that an access list names: nothing leaks, and all of it comes back."""
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     before = larch.documents()
     clerk.step("network-on")
@@ -119,13 +113,8 @@ def test_a_network_that_opens_attachments(
 
 
 def test_what_only_the_api_tells(
-    indico: IndicoServer,
-    clerk: Clerk,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, indico: IndicoServer, clerk: Clerk
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     doors, talk = clerk.step("tell-more")["key"], indico.seed["made"]["door-open"]
     cancelled = clerk.step("cancel")["key"]
@@ -158,14 +147,8 @@ def test_what_only_the_api_tells(
 
 
 def test_the_hourly_look_closes_and_opens_what_is_far(
-    indico: IndicoServer,
-    clerk: Clerk,
-    undo: Undo,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    larch: Site, clerk: Clerk, undo: Undo
 ) -> None:
-    larch = site(indico, tmp_path, tiny_encoder, monkeypatch)
     assert larch.crawl().error == ""
     catalog = Catalog(larch.settings.paths.catalog)
     [[*_, read_at, looked_at, events]] = [
