@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,12 +68,7 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property

@@ -1,6 +1,5 @@
 """All that serve.db holds, opened at once: what the faces use."""
 
-from types import TracebackType
 from typing import Any, Self
 
 from dunegpt.config import Settings
@@ -95,10 +94,5 @@ class AccountStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()

@@ -5,7 +5,6 @@ Each separate call of seed.py takes Indico's start-up time; `serve` takes it onc
 
 import json
 import subprocess
-from types import TracebackType
 from typing import Any
 
 from simulators.indico.server import IndicoServer, seed_script
@@ -31,12 +30,7 @@ class Clerk:
     def __enter__(self) -> "Clerk":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def ask(self, *words: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from dunegpt.config import EmbedSettings, Settings, SourceSettings
@@ -98,13 +97,8 @@ class DocDBWorld:
         self.server.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.server.__exit__(kind, error, trace)
+    def __exit__(self, *exception: object) -> None:
+        self.server.__exit__(*exception)
 
 
 class IndicoWorld:

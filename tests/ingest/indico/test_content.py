@@ -1,10 +1,7 @@
 """What the API tells of an event is what can be found: nothing of it is left out."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +10,11 @@ from dunegpt.access import PUBLIC
 from dunegpt.ingest.blobs import BlobStore
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.extract.formats.html import read_html
-from dunegpt.ingest.http import PoliteClient
 from dunegpt.ingest.indico.rendering import render_markdown
 from dunegpt.ingest.indico.times import format_span, local_date
 from dunegpt.types import Document
 from simulators.indico.model import Event, File, Session, Talk
-from tests.ingest.indico.test_model import (
-    ACCOUNTS,
+from tests.ingest.indico.site import (
     GROUP,
     MEMBER,
     NEAR,
@@ -28,21 +23,9 @@ from tests.ingest.indico.test_model import (
     many_events,
 )
 
+pytestmark = pytest.mark.usefixtures("accounts")
+
 CHICAGO = {"timezone": "America/Chicago"}
-
-
-@pytest.fixture(autouse=True)
-def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = partial(PoliteClient, attempts=1, sleep=lambda seconds: None)
-    monkeypatch.setattr("dunegpt.ingest.sync.PoliteClient", client)
-    for name in ACCOUNTS:
-        monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Site(tmp_path / "data") as found:
-        yield found
 
 
 def document(site: Site, name: str) -> Document:

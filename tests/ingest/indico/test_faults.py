@@ -12,7 +12,7 @@ from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.http import PoliteClient
 from simulators.http_server import Reply, Request
 from simulators.indico.model import File, Talk
-from tests.ingest.indico.test_model import ACCOUNTS, NEAR, Site, assert_true, view_of
+from tests.ingest.indico.site import ACCOUNTS, NEAR, Site, assert_true, view_of
 
 LASTING = [
     "slow",

@@ -1,17 +1,11 @@
 """What is shown because of the crawler's network is for nobody, whoever sees it."""
 
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
-
 import pytest
 
 from dunegpt.access import PUBLIC
-from dunegpt.ingest.http import PoliteClient
 from simulators.http_server import Reply, Request
 from simulators.indico.model import Event, File, Talk
-from tests.ingest.indico.test_model import (
-    ACCOUNTS,
+from tests.ingest.indico.site import (
     BOARD,
     GROUP,
     MEMBER,
@@ -22,21 +16,9 @@ from tests.ingest.indico.test_model import (
     view_of,
 )
 
+pytestmark = pytest.mark.usefixtures("accounts")
+
 ONE = frozenset({"mia"})
-
-
-@pytest.fixture(autouse=True)
-def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = partial(PoliteClient, attempts=1, sleep=lambda seconds: None)
-    monkeypatch.setattr("dunegpt.ingest.sync.PoliteClient", client)
-    for name in ACCOUNTS:
-        monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Site(tmp_path / "data") as found:
-        yield found
 
 
 def shown(site: Site, event: Event) -> dict[str, frozenset[str]]:

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,9 @@ from dunegpt.access import PUBLIC
 from dunegpt.config import SourceSettings
 from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.crawl import CrawlReport, crawl
-from dunegpt.ingest.http import PoliteClient
 from simulators.http_server import Reply, Request
 from simulators.indico.model import Event, Talk
-from tests.ingest.indico.test_model import (
-    ACCOUNTS,
+from tests.ingest.indico.site import (
     AHEAD,
     GROUP,
     MEMBER,
@@ -33,16 +30,10 @@ from tests.ingest.indico.test_model import (
     view_of,
 )
 
+pytestmark = pytest.mark.usefixtures("accounts")
+
 OTTO = frozenset({"otto"})
 OLD = "2011-12-31"
-
-
-@pytest.fixture(autouse=True)
-def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = partial(PoliteClient, attempts=1, sleep=lambda seconds: None)
-    monkeypatch.setattr("dunegpt.ingest.sync.PoliteClient", client)
-    for name in ACCOUNTS:
-        monkeypatch.setenv(f"TOKEN_{name.upper()}", name)
 
 
 @pytest.fixture
