@@ -79,6 +79,9 @@ def mark_struck(text: str) -> str:
 
 
 def join_row(cells: Iterable[str]) -> str:
-    """Return the cells of a table row joined by bars; empty if all cells are empty."""
-    texts = [to_one_line(cell) for cell in cells]
+    """Return the cells of a table row joined by bars; empty if all cells are empty.
+
+    A bar within a cell has no spaces around it, so that it divides no cells.
+    """
+    texts = [to_one_line(cell).replace(" | ", "|") for cell in cells]
     return " | ".join(texts).rstrip() if any(texts) else ""

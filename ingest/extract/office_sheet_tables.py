@@ -6,7 +6,7 @@ titles; the head, of one row or more, is repeated on every page, with the units 
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from dunegpt.ingest.extract.clean import join_row, to_one_line
@@ -175,6 +175,9 @@ def _part_table(
 ) -> tuple[list[tuple[int, str]], _Head | None, list[Row]]:
     """Return the titles of a table with their row numbers, its head, and its rows."""
     rows, titles = table.rows, list[tuple[int, str]]()
+    if hidden_columns.issuperset(range(table.left, table.left + len(rows[0].cells))):
+        rows = [_mark_hidden(row) for row in rows]
+        return titles, None, rows
     if any(_count_filled(row) > 1 for row in rows):
         while _count_filled(rows[0]) == 1 and len(rows) > 1:
             titles.append((rows[0].number, _filled_text(rows[0])))
@@ -190,6 +193,15 @@ def _part_table(
         if name and table.left + at in hidden_columns:
             names[at] = f"{name} {_HIDDEN_COLUMN}"
     return titles, _Head(head, names), rows[count:]
+
+
+def _mark_hidden(row: Row) -> Row:
+    """Return a row of hidden columns with that said of each cell."""
+    cells = [
+        replace(cell, text=f"{cell.text} {_HIDDEN_COLUMN}") if cell.text else cell
+        for cell in row.cells
+    ]
+    return Row(row.number, cells, row.is_hidden)
 
 
 def _has_units(row: Row, below: Row) -> bool:

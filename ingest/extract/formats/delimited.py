@@ -50,7 +50,8 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
 def _iter_rows(task: ExtractTask, text: str) -> Iterator[tuple[int, str]]:
     """Yield the line number and the text of each row that is not empty."""
     csv.field_size_limit(10_000_000)
-    reader = csv.reader(text.split("\n"), delimiter=_detect_delimiter(task, text))
+    lines = (f"{line}\n" for line in text.split("\n"))
+    reader = csv.reader(lines, delimiter=_detect_delimiter(task, text))
     line = 1
     for cells in reader:
         if joined := join_row(cells):

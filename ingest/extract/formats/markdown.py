@@ -39,6 +39,8 @@ _PICTURE = re.compile(
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!<>~^|$-])")
 _RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*$")
 
+_BAR_IN_CELL = "\x1f"
+
 
 def read_pages(task: ExtractTask) -> Iterator[Page]:
     """Yield the sections of a Markdown file."""
@@ -118,7 +120,8 @@ def _iter_lines(lines: list[str]) -> Iterator[SectionLine]:
         elif "|" not in line:
             yield SectionLine(set_inline(line.rstrip()), 0, number)
         elif not _RULE.fullmatch(line):
-            yield SectionLine(_strip_pipes(set_inline(line)), 0, number)
+            escaped = line.replace("\\|", _BAR_IN_CELL)
+            yield SectionLine(_strip_pipes(set_inline(escaped)), 0, number)
 
 
 def _is_underlined(lines: list[str], number: int, line: str, following: str) -> bool:
@@ -131,6 +134,7 @@ def _is_underlined(lines: list[str], number: int, line: str, following: str) -> 
 def _strip_pipes(line: str) -> str:
     """Return a row of a pipe table without outer pipes and padding."""
     if not line.lstrip().startswith("|"):
-        return line.rstrip()
-    cells = line.strip().strip("|").split("|")
-    return " | ".join(cell.strip() for cell in cells)
+        return line.rstrip().replace(_BAR_IN_CELL, "|")
+    cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
+    own = (re.sub(rf"\s*{_BAR_IN_CELL}\s*", "|", cell) for cell in cells)
+    return " | ".join(own)

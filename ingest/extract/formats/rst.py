@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.encoding import decode
 from dunegpt.ingest.extract.latex_math import set_formula
+from dunegpt.ingest.extract.rst_tables import read_table
 from dunegpt.ingest.extract.sections import SectionLine, split_sections
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.text.typography import to_subscript, to_superscript
@@ -57,8 +58,16 @@ def _iter_lines(lines: list[str]) -> Iterator[SectionLine]:
         if _SKIPPED_DIRECTIVES.match(lines[at]) or _COMMENT.match(lines[at]):
             at = _find_block_end(lines, at)
             continue
+        end, rows = read_table(lines, at)
+        if rows:
+            yield SectionLine("", 0, at + 1)
+            for row in rows:
+                yield SectionLine(_strip_markup(row), 0, at + 1)
+            yield SectionLine("", 0, end)
+            at = end
+            continue
         if not _TABLE_RULE.match(lines[at]):
-            yield SectionLine(_split_row(_strip_markup(lines[at])), 0, at + 1)
+            yield SectionLine(_strip_markup(lines[at]).rstrip(), 0, at + 1)
         at += 1
 
 
@@ -94,10 +103,3 @@ def _set_script(role: str, text: str) -> str:
     if role == "math":
         return set_formula(text, text)
     return to_superscript(text) if role.startswith("sup") else to_subscript(text)
-
-
-def _split_row(line: str) -> str:
-    """Return a row of a grid table with its cells separated by single bars."""
-    if not line.lstrip().startswith("|") or not line.rstrip().endswith("|"):
-        return line.rstrip()
-    return " | ".join(cell.strip() for cell in line.strip().strip("|").split("|"))

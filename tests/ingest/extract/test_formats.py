@@ -94,6 +94,11 @@ def test_a_sheet_that_is_too_long_is_cut_off_and_says_so(read: Reader) -> None:
     assert "of 6000: over 1,000,000 characters" in remark
 
 
+def test_a_cell_with_line_ends_or_bars_is_one_cell(read: Reader) -> None:
+    [page] = read(b'pump,flow\n"P1 | spare","2\n3 l/s"\n', "a.csv")
+    assert page.text == "pump | flow\nP1|spare | 2 3 l/s"
+
+
 def test_long_rows_say_what_each_cell_is(read: Reader) -> None:
     rows = "Name,Text,Value\n" + f"HV,{'word ' * 120},475\n" * 3
     with pytest.raises(ExtractError):

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - the signs are the subject
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -27,6 +28,7 @@ def read(tmp_path: Path) -> Reader:
         ("a<b, c>d, <ada@x.test>, $m_1<m_2$", "a<b, c>d, <ada@x.test>, m₁<m₂"),
         ("7 V <!-- OLD 9 V --> <span hidden>OLD</span>now", "7 V  now"),
         ("![The hall](h.png) <b>bold</b>", "[image: The hall] bold"),
+        ("| pad \\| pin | `V` |", "pad|pin | `V`"),
         ("HV_CATHODE_01 and __init__ in x_1", "HV_CATHODE_01 and __init__ in x_1"),
     ],
 )
@@ -55,6 +57,76 @@ def test_rst(read: Reader) -> None:
     )
     [page] = read(source.encode(), "a.rst")
     assert page.text == "At 180 kV, 10⁻⁹ bar, H₂O and 10⁻³."
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (
+            """
+            +-------+-------------+
+            | Rack  | Current [A] |
+            |       +------+------+
+            |       | min  | max  |
+            +=======+======+======+
+            | R4,   | 1.5  | 22   |
+            | north +------+------+
+            |       | 0.4  | 9    |
+            +-------+------+------+
+            """,
+            [
+                "Rack | Current [A] min | Current [A] max",
+                "R4, north | 1.5 | 22",
+                "R4, north | 0.4 | 9",
+            ],
+        ),
+        (
+            """
+            =====  ====  =====
+            Valve   Pressure
+            -----  -----------
+            Name   low   high
+            =====  ====  =====
+            V1     1.1   1.3
+            V2           1.4
+                         bar
+            =====  ====  =====
+            """,
+            [
+                "Valve Name | Pressure low | Pressure high",
+                "V1 | 1.1 | 1.3",
+                "V2 |  | 1.4 bar",
+            ],
+        ),
+        (
+            """
+            .. csv-table:: Leaks
+               :header: "Flange", "Rate, mbar l/s"
+
+               "F1", 2e-9
+               "F2", "3e-9"
+            """,
+            ["Leaks", "Flange | Rate, mbar l/s", "F1 | 2e-9", "F2 | 3e-9"],
+        ),
+        (
+            """
+            .. list-table::
+               :header-rows: 1
+
+               * - Pump
+                 - Flow
+               * - P1
+                 - 4 l/s,
+                   at most
+            """,
+            ["Pump | Flow", "P1 | 4 l/s, at most"],
+        ),
+        ("+------+\n| open |\n", ["| open |"]),
+    ],
+)
+def test_rst_tables(read: Reader, table: str, rows: list[str]) -> None:
+    [page] = read(dedent(table).encode(), "a.rst")
+    assert page.text.split("\n") == rows
 
 
 @pytest.mark.parametrize(

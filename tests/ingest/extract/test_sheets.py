@@ -249,6 +249,8 @@ def test_hidden_rows_columns_and_sheets_are_said(read: Reader) -> None:
         sheet.write_row(2, 0, [4, 5, 6])
         sheet.set_row(2, None, None, {"hidden": True})
         sheet.set_column(1, 1, None, None, {"hidden": True})
+        sheet.write(1, 5, "spare")
+        sheet.set_column(5, 5, None, None, {"hidden": True})
         other = book.add_worksheet("Backup")
         other.write(0, 0, "old")
         other.hide()
@@ -257,7 +259,8 @@ def test_hidden_rows_columns_and_sheets_are_said(read: Reader) -> None:
     assert pages[0].text.split("\n") == [
         "Run | Old (hidden column) | New", "1 | 2 | 3", "4 | 5 | 6 | (hidden row)",
     ]  # fmt: skip
-    assert pages[1].label == "Backup!1:1 (hidden)"
+    assert pages[1].text == "spare (hidden column)"
+    assert pages[2].label == "Backup!1:1 (hidden)"
 
 
 def test_text_boxes_headers_and_charts_are_read(read: Reader) -> None:
