@@ -30,8 +30,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from dunegpt.access import PUBLIC
 from dunegpt.ingest.catalog.database import Catalog
+from simulators.crawled_source import folder
 from simulators.docdb.model import DocDBModel
-from simulators.docdb.site import Site, folder, is_former_reservation, principals
+from simulators.docdb.site import Site, is_former_reservation, principals
 
 GROUPS = ("Admin", "All", "Board", "Office")
 ROUNDS_OF_FAULT, MOST_ROUNDS = 3, 30

@@ -24,8 +24,9 @@ from dunegpt.ingest.docdb.access import (
     unpack_list,
 )
 from dunegpt.operations.status import get_status
+from simulators.crawled_source import folder
 from simulators.docdb.model import DocDBModel, Version
-from simulators.docdb.site import Site, folder
+from simulators.docdb.site import Site
 from simulators.http_server import Reply, Request
 
 ALL, BOARD, ADMIN = "docdb:All", "docdb:Board", "docdb:Admin"

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from dunegpt.ingest.catalog.database import Catalog, HiddenState
+from simulators.crawled_source import folder
 from simulators.docdb.model import DocDBModel
-from simulators.docdb.site import Site, folder, truth
+from simulators.docdb.site import Site, truth
 
 GROUPS = ("Admin", "All", "Board", "Office", "Guests", "Near")
 

@@ -13,9 +13,10 @@ from dunegpt.config import Settings, SourceSettings
 from dunegpt.errors import ConfigError
 from dunegpt.ingest.crawl import crawl
 from dunegpt.ingest.docdb.source import DocDBSource
+from simulators.crawled_source import folder
 from simulators.docdb.endpoints import Doors
 from simulators.docdb.model import DocDBModel
-from simulators.docdb.site import SECRET, Site, folder, hashes
+from simulators.docdb.site import SECRET, Site, hashes
 from simulators.http_server import FaultServer
 
 ALL, BOARD, ADMIN = "docdb:All", "docdb:Board", "docdb:Admin"

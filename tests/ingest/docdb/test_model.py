@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simulators.crawled_source import folder
 from simulators.docdb.model import DocDBModel
-from simulators.docdb.site import Site, folder, truth
+from simulators.docdb.site import Site, truth
 
 GROUPS = ("Admin", "All", "Board")
 ACLS: list[tuple[str, ...]] = [(), ("All",), ("Board",), ("All", "Board"), ("Admin",)]

@@ -7,7 +7,8 @@ import pytest
 
 from dunegpt.access import PUBLIC
 from dunegpt.errors import ConfigError
-from simulators.docdb.site import Site, folder
+from simulators.crawled_source import folder
+from simulators.docdb.site import Site
 
 CLOSED, SOME = 40, 12
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dunegpt.errors import ConfigError
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms.site import GROUP, OTHER, ROOT, EdmsSite
 from simulators.http_server import Reply
 

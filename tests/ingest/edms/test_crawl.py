@@ -11,7 +11,7 @@ from dunegpt.cli.render_operations import print_status
 from dunegpt.ingest import change_notices
 from dunegpt.operations.forget import forget
 from dunegpt.operations.status import get_status
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms.site import GROUP, OTHER, ROOT, EdmsSite
 
 SUB = "CERN-0000200000"

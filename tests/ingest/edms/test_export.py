@@ -11,7 +11,7 @@ import pytest
 from dunegpt.errors import FetchError, SourceFormatError
 from dunegpt.ingest.edms.export_transport import ExportTransport
 from dunegpt.ingest.edms.transport import ProjectNode, Unavailable, VersionRecord
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms import export as edms_export
 from simulators.edms.model import FORMS, STATUSES
 from simulators.edms.site import GROUP, OTHER, ROOT, EdmsSite

@@ -15,7 +15,7 @@ from dunegpt.ingest.edms.public_files import (
     parse_file_url,
 )
 from dunegpt.ingest.http import PoliteClient
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms.site import GROUP, ROOT, EdmsSite
 from simulators.edms.soap_server import FAULTS
 from simulators.http_server import FaultServer, Reply, Request

@@ -18,7 +18,7 @@ from dunegpt.ingest.edms.soap_client import (
     TokenLogin,
 )
 from dunegpt.ingest.http import PoliteClient
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms.model import EdmsModel
 from simulators.edms.site import GROUP, ROOT, SECRET, EdmsSite, recorded
 from simulators.edms.soap_server import EdmsDoors, fault

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.edms.model import STATUSES, EdmsModel
 from simulators.edms.site import OTHER, ROOT, EdmsSite
 

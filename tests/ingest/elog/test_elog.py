@@ -17,7 +17,7 @@ from dunegpt.ingest.catalog.database import Catalog
 from dunegpt.ingest.elog import sync
 from dunegpt.ingest.registry import open_source
 from dunegpt.operations.status import get_status
-from simulators.docdb.site import folder
+from simulators.crawled_source import folder
 from simulators.elog.site import SHIFT, LogSite
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
