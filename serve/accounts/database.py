@@ -118,10 +118,9 @@ class Database:
         message = f"The accounts in {self.name} cannot be used: {reason}."
         if isinstance(error, sa.exc.TimeoutError) or reason in _LOCKED:
             return DatabaseUnavailableError(message)
-        if refused := host_error(error, self.path):
-            return refused
         if self.path is not None:
-            return StorageError(message, hint=_DAMAGED_HINT)
+            refused = host_error(error, self.path)
+            return refused or StorageError(message, hint=_DAMAGED_HINT)
         state = getattr(getattr(error, "orig", None), "sqlstate", None)
         if state == _DISK_FULL:
             return StorageError(message, hint="Free disk space on its server.")
@@ -164,7 +163,7 @@ def _open_postgresql(settings: Settings) -> Database:
     """Return a PostgreSQL database; connections that it has closed are replaced."""
     try:
         url = sa.make_url(settings.accounts.database)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise ConfigError("[accounts] database is not an address.") from error
     if url.password:
         raise ConfigError(

@@ -4,6 +4,7 @@ A process that is killed in the middle leaves the tables as they were; a second 
 waits for the first, and then finds nothing to do.
 """
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _LOCK = 0x64756E65677074
 """Key of the advisory lock of PostgreSQL: ``dunegpt`` in ASCII."""
 
 _LOCK_TIMEOUT_S = 300
+_ONE_THREAD = threading.Lock()
+"""Alembic keeps its context in a module."""
 
 
 def migrate(database: Database, target: str = "head") -> None:
@@ -38,7 +41,7 @@ def migrate(database: Database, target: str = "head") -> None:
     newest = ScriptDirectory.from_config(config)
     if target == "head" and _find_version(database) == newest.get_current_head():
         return
-    with database.connect() as connection:
+    with _ONE_THREAD, database.connect() as connection:
         _lock(connection)
         found = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in newest.walk_revisions()}

@@ -101,6 +101,15 @@ SUITES = (
         whole_is_smoke=True,
     ),
     Suite(
+        "postgresql",
+        tests=(
+            "tests/real/postgresql/test_accounts.py",
+            "tests/real/postgresql/test_server.py",
+        ),
+        inputs=(*_BASE, "serve/accounts"),
+        packages=("postgresql",),
+    ),
+    Suite(
         "telemetry",
         tests=("tests/real/test_telemetry.py",),
         inputs=(

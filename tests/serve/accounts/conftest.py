@@ -24,6 +24,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def empty_settings(tmp_path: Path) -> Settings:
+    """Give settings with a database without tables."""
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
 def account_settings(tmp_path: Path, migrated: Path) -> Settings:
     """Give settings with an empty database of accounts."""
     settings = Settings(data_dir=tmp_path / "data")

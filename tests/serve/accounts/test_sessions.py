@@ -28,6 +28,7 @@ def add(store: AccountStore, name: str = "Ada", **values: object) -> int:
     return store.local.add(name, PASSWORD, **values).id  # type: ignore[arg-type]
 
 
+@pytest.mark.smoke
 def test_a_session_is_found_as_its_person(store: AccountStore) -> None:
     number = add(store, principals=["docdb:DUNE"])
     made = store.sessions.create(number, address=ADDRESS, agent="Firefox\n")
@@ -79,10 +80,10 @@ def test_a_session_ends_at_its_absolute_age(
 ) -> None:
     made = store.sessions.create(add(store))
     assert made.expires_at == START + dt.timedelta(days=7)
-    for _ in range(7 * 24 - 1):
-        clock.shift(dt.timedelta(hours=1))
+    for _ in range(7 * 4 - 1):
+        clock.shift(dt.timedelta(hours=6))
         assert store.sessions.find(made.secret) is not None
-    clock.shift(dt.timedelta(hours=1))
+    clock.shift(dt.timedelta(hours=6))
     assert store.sessions.find(made.secret) is None
 
 
