@@ -101,7 +101,11 @@ def list_users(as_json: options.JSONOption = False) -> None:
     Example: `dunegpt user list --json`
     """
     with _open_store() as store:
-        users = [_describe(store, account) for account in store.directory.list()]
+        sessions, tokens = _count_open(store)
+        users = [
+            _make_shape(account, sessions.get(account.id, 0), tokens.get(account.id, 0))
+            for account in store.directory.list()
+        ]
     if as_json:
         options.print_json(UsersResponse(users=users))
     else:
@@ -361,7 +365,17 @@ def _reload(store: "AccountStore", account: "Account") -> UserResponse:
     return _describe(store, store.directory.get(account.id) or account)
 
 
+def _count_open(store: "AccountStore") -> tuple[dict[int, int], dict[int, int]]:
+    """Return how many sessions and tokens each account has."""
+    return store.sessions.count_by_account(), store.tokens.count_by_account()
+
+
 def _describe(store: "AccountStore", account: "Account") -> UserResponse:
+    sessions, tokens = _count_open(store)
+    return _make_shape(account, sessions.get(account.id, 0), tokens.get(account.id, 0))
+
+
+def _make_shape(account: "Account", sessions: int, tokens: int) -> UserResponse:
     last, disabled = account.last_login_at, account.disabled_at
     return UserResponse(
         id=account.id,
@@ -370,8 +384,8 @@ def _describe(store: "AccountStore", account: "Account") -> UserResponse:
         role=account.role,
         principals=sorted(account.principals),
         granted=sorted(account.granted),
-        sessions=len(store.sessions.list(account.id)),
-        tokens=store.tokens.count_valid(account.id),
+        sessions=sessions,
+        tokens=tokens,
         created_at=account.created_at.isoformat(timespec="seconds"),
         last_login_at=last.isoformat(timespec="seconds") if last else "",
         disabled_at=disabled.isoformat(timespec="seconds") if disabled else "",

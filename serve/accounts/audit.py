@@ -18,6 +18,8 @@ from dunegpt.serve.accounts.tables import DOCUMENT_ID, AccountRow, EventRow, Sho
 MAX_ENTRIES = 1000
 """Entries that are listed at most, unless more are asked for."""
 
+_ROWS_AT_ONCE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -57,7 +59,7 @@ class Audit:
     def record(self, person: Person, documents: Iterable[str], *, face: str) -> None:
         """Record that a person is shown documents; call it before they are sent.
 
-        One statement; none for no documents.
+        One statement for each thousand documents; none for no documents.
 
         Args:
             person: The person, ``ANONYMOUS`` included.
@@ -80,7 +82,9 @@ class Audit:
         ]
         if rows:
             with self._database.write() as db:
-                db.execute(sa.insert(ShownRow).values(rows))
+                for start in range(0, len(rows), _ROWS_AT_ONCE):
+                    some = rows[start : start + _ROWS_AT_ONCE]
+                    db.execute(sa.insert(ShownRow).values(some))
 
     def list_person(
         self, account_id: int, *, limit: int | None = MAX_ENTRIES

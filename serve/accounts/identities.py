@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from dunegpt.errors import LoginRefusedError
 from dunegpt.serve.accounts.clock import utc_now
@@ -46,30 +48,25 @@ class Identities:
             raise LoginRefusedError("The provider did not name the person.")
         closed = hash_identity(issuer, subject)
         shown = clean_text(name).strip() or "unnamed"
+        query = (
+            sa.select(AccountRow)
+            .where(
+                AccountRow.issuer == issuer, AccountRow.subject.in_([subject, closed])
+            )
+            .with_for_update()
+        )
         with self._database.write() as db:
-            rows = db.scalars(
-                sa.select(AccountRow)
-                .where(
-                    AccountRow.issuer == issuer,
-                    AccountRow.subject.in_([subject, closed]),
-                )
-                .with_for_update()
-            ).all()
+            rows = db.scalars(query).all()
+            is_new = not rows and _insert(db, issuer, subject)
+            rows = rows or db.scalars(query).all()
             if any(row.disabled_at or row.erased_at for row in rows):
                 raise LoginRefusedError("The account is closed.")
-            row = rows[0] if rows else AccountRow(issuer=issuer, subject=subject)
-            if not rows:
-                row.role, row.principals, row.created_at = (
-                    Role.READER.value,
-                    [],
-                    utc_now(),
-                )
-                db.add(row)
+            [row] = rows
             row.name, row.name_key = shown, make_name_key(shown)
             row.email, row.claims = clean_text(email), dict(claims)
             row.last_login_at = utc_now()
             db.flush()
-            if not rows:
+            if is_new:
                 add_event(db, row.id, Event.ADDED, row.role)
             add_event(db, row.id, Event.LOGIN, "oidc")
             return self._directory.describe(row)
@@ -102,3 +99,18 @@ class Identities:
             values = {"claims": dict(claims)}
             db.execute(sa.update(AccountRow).where(own).values(values))
             return True
+
+
+def _insert(db: Session, issuer: str, subject: str) -> bool:
+    """Make an account; return False if another process makes it at this moment."""
+    is_postgresql = db.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert if is_postgresql else sqlite.insert
+    values = {"issuer": issuer, "subject": subject, "name": "", "name_key": ""}
+    values |= {"email": "", "role": Role.READER.value}
+    made = db.execute(
+        insert(AccountRow)
+        .values(**values, principals=[], claims={}, created_at=utc_now())
+        .on_conflict_do_nothing()
+        .returning(AccountRow.id)
+    )
+    return made.first() is not None

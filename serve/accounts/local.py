@@ -2,13 +2,14 @@
 
 Failed logins are counted by address, and by account. Strangers can use up the attempts
 of an account, but not those of the networks from which its person has logged in, so
-they cannot lock the person out.
+they cannot lock the person out; nor can those who share an address with the person use
+up more than the attempts of the account there.
 """
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -36,6 +37,14 @@ NETWORK_KNOWN = timedelta(days=90)
 """How long a network is known from which a person has logged in."""
 
 _ADDRESS, _ACCOUNT, _KNOWN = "login-address", "login-account", "login-known"
+
+
+class _Attempts(NamedTuple):
+    """Where failed logins are counted: kind, whose they are, how many may fail."""
+
+    kind: str
+    key: str
+    limit: int
 
 
 class LocalAccounts:
@@ -132,27 +141,43 @@ class LocalAccounts:
         with self._database.read() as db:
             row = _find(db, key)
             is_known = _is_known(db, row.id if row else 0, network)
-        attempts = (
-            (_ADDRESS, network, FAILURES_PER_ADDRESS),
-            (_KNOWN, f"{network} {key}", FAILURES_PER_ACCOUNT)
-            if is_known
-            else (_ACCOUNT, key, FAILURES_PER_ACCOUNT),
-        )
-        self._count(attempts)
+        by_address = _Attempts(_ADDRESS, network, FAILURES_PER_ADDRESS)
+        by_account = _Attempts(_ACCOUNT, key, FAILURES_PER_ACCOUNT)
+        if is_known:
+            by_account = _Attempts(_KNOWN, f"{network} {key}", FAILURES_PER_ACCOUNT)
+        counted = [by_address] * self._count(by_address, is_binding=not is_known)
+        counted += [by_account] * self._count(by_account)
         is_right = self._passwords.verify(row.password_hash if row else None, password)
         if not is_right or row is None or row.disabled_at is not None:
             log.info("login of %s refused", f"account {row.id}" if row else "nobody")
             raise LoginRefusedError("Name or password are wrong.")
-        for kind, whose, limit in attempts:
-            self._limits.give_back(kind, whose, limit=limit, per_s=PERIOD_S)
+        for each in counted:
+            self._limits.give_back(
+                each.kind, each.key, limit=each.limit, per_s=PERIOD_S
+            )
         return self._note_login(row.id, row.password_hash or "", password, network)
 
-    def _count(self, attempts: Iterable[tuple[str, str, int]]) -> None:
-        """Count an attempt before it is made, so that many at once are counted, too."""
-        for kind, whose, limit in attempts:
-            state = self._limits.take(kind, whose, limit=limit, per_s=PERIOD_S)
-            if not state.is_allowed:
-                _refuse(state.retry_after_s)
+    def _count(self, which: "_Attempts", *, is_binding: bool = True) -> bool:
+        """Count an attempt before it is made, so that many at once are counted, too.
+
+        Returns: Whether it was counted.
+
+        Args:
+            which: Where it counts.
+            is_binding: Whether it is refused if there were too many.
+
+        Raises:
+            TooManyAttemptsError: There were.
+        """
+        state = self._limits.take(
+            which.kind, which.key, limit=which.limit, per_s=PERIOD_S
+        )
+        if is_binding and not state.is_allowed:
+            log.warning("a login was not tried: too many have failed")
+            raise TooManyAttemptsError(
+                "Too many logins have failed.", retry_after_s=state.retry_after_s
+            )
+        return state.is_allowed
 
     def _note_login(
         self, account_id: int, stored: str, password: str, network: str
@@ -166,7 +191,7 @@ class LocalAccounts:
         if self._passwords.is_outdated(stored):
             renewed = self._passwords.hash(password)
         with self._database.write() as db:
-            row = db.get(AccountRow, account_id)
+            row = db.get(AccountRow, account_id, with_for_update=True)
             if row is None or row.disabled_at or row.password_hash != stored:
                 raise LoginRefusedError("Name or password are wrong.")
             row.last_login_at = utc_now()
@@ -179,13 +204,6 @@ class LocalAccounts:
             add_event(db, account_id, Event.LOGIN, LOCAL)
             db.flush()
             return self._directory.describe(row)
-
-
-def _refuse(retry_after_s: float) -> NoReturn:
-    log.warning("a login was not tried: too many have failed")
-    raise TooManyAttemptsError(
-        "Too many logins have failed.", retry_after_s=retry_after_s
-    )
 
 
 def _find(db: Session, key: str) -> AccountRow | None:

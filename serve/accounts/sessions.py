@@ -175,6 +175,18 @@ class Sessions:
                 if self._is_valid(row, now)
             ]
 
+    def count_by_account(self) -> dict[int, int]:
+        """Return how many sessions each account has that are not over."""
+        now = utc_now()
+        query = (
+            sa.select(SessionRow.account_id, sa.func.count())
+            .where(SessionRow.expires_at > now)
+            .where(SessionRow.last_seen_at > now - self._settings.session_idle)
+            .group_by(SessionRow.account_id)
+        )
+        with self._database.read() as db:
+            return {account: count for account, count in db.execute(query)}
+
     def revoke(self, session_id: str, *, account_id: int | None = None) -> bool:
         """End a session; return whether there was one.
 

@@ -161,10 +161,15 @@ class Tokens:
                 for row in db.scalars(query)
             ]
 
-    def count_valid(self, account_id: int) -> int:
-        """Return the number of tokens of an account that are not over."""
+    def count_by_account(self) -> dict[int, int]:
+        """Return how many tokens each account has that are not over."""
+        query = (
+            sa.select(TokenRow.account_id, sa.func.count())
+            .where(TokenRow.revoked_at.is_(None), TokenRow.expires_at > utc_now())
+            .group_by(TokenRow.account_id)
+        )
         with self._database.read() as db:
-            return db.scalar(_count_valid(account_id, utc_now())) or 0
+            return {account: count for account, count in db.execute(query)}
 
     def revoke(self, token_id: int, *, account_id: int | None = None) -> bool:
         """End a token (of this account, if given); return whether there was one."""

@@ -188,6 +188,20 @@ def test_strangers_do_not_lock_a_person_out(store: AccountStore) -> None:
     assert fail(store, address=ADDRESS) == "TooManyAttemptsError"
 
 
+def test_strangers_at_the_same_address_do_not_lock_a_person_out(
+    store: AccountStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "FAILURES_PER_ADDRESS", 4)
+    store.local.add("Ada", PASSWORD)
+    store.local.add("Bob", PASSWORD)
+    log_in(store)
+    while fail(store, "nobody", ADDRESS) != "TooManyAttemptsError":
+        pass
+    log_in(store)
+    with pytest.raises(TooManyAttemptsError):
+        log_in(store, "Bob")
+
+
 def test_a_new_password_lifts_the_limit(store: AccountStore) -> None:
     number = store.local.add("Ada", PASSWORD).id
     while fail(store) != "TooManyAttemptsError":

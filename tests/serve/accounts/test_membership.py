@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -109,3 +110,13 @@ def test_claims_that_name_nobody_are_refused(
     with pytest.raises(Exception, match="did not name"):
         store.identities.log_in(claims, name="Ada")
     assert store.directory.list() == []
+
+
+def test_a_first_login_twice_at_once_makes_one_account(store: AccountStore) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        accounts = list(
+            pool.map(lambda _: store.identities.log_in(CLAIMS, name="Ada"), range(4))
+        )
+    assert len({account.id for account in accounts}) == 1
+    events = store.audit.list_events(accounts[0].id)
+    assert [event.kind for event in events].count("added") == 1
