@@ -8,7 +8,7 @@ import html
 import re
 from urllib.parse import unquote_to_bytes
 
-from dunegpt.ingest.extract.html_markup import set_scripts
+from dunegpt.ingest.extract.html.markup import set_scripts
 
 _MAX_UNESCAPES = 4
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")

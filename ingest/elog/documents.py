@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 
 from dunegpt.access import Access
 from dunegpt.ingest.elog.entries import Attachment, Entry
-from dunegpt.ingest.extract.formats.html import read_html
-from dunegpt.ingest.extract.html_markup import has_tags
+from dunegpt.ingest.extract.html.document import read_html
+from dunegpt.ingest.extract.html.markup import has_tags
 from dunegpt.types import Document, FileRef
 
 ENTRY_KEY = "entry"

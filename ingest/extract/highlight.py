@@ -12,9 +12,11 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import media_type, pdf_annotations, pdf_text
+from dunegpt.ingest.extract import media_type
 from dunegpt.ingest.extract.formats import pdf
-from dunegpt.ingest.extract.pdf_pictures import Rectangle, make_box
+from dunegpt.ingest.extract.pdf import annotations as pdf_annotations
+from dunegpt.ingest.extract.pdf import text as pdf_text
+from dunegpt.ingest.extract.pdf.pictures import Rectangle, make_box
 from dunegpt.ingest.extract.registry import FORMATS, PDF, PPTX
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Box
@@ -103,10 +105,10 @@ def _find_on_slide(task: ExtractTask, number: int, wanted: str) -> Iterator[Box]
         flatten_shapes,
         read_shape_text,
     )
-    from dunegpt.ingest.extract.office_slide_figures import (  # noqa: PLC0415
+    from dunegpt.ingest.extract.office.open_xml import resolve_alternatives  # noqa: PLC0415
+    from dunegpt.ingest.extract.office.slide_figures import (  # noqa: PLC0415
         make_shape_box,
     )
-    from dunegpt.ingest.extract.office_xml import resolve_alternatives  # noqa: PLC0415
 
     try:
         with task.path.open("rb") as file:

@@ -65,7 +65,7 @@ def _find_on_slide(task: ExtractTask, box: Box) -> Image.Image | None:
         DAMAGE_ERRORS,
         flatten_shapes,
     )
-    from dunegpt.ingest.extract.office_slide_figures import (  # noqa: PLC0415
+    from dunegpt.ingest.extract.office.slide_figures import (  # noqa: PLC0415
         make_shape_box,
     )
 

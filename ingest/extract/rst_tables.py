@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Iterator
 
-from dunegpt.ingest.extract.office_grids import format_grid
+from dunegpt.ingest.extract.table_lines import format_grid
 from dunegpt.ingest.extract.table_rows import Cell, expand_cells
 
 GRID_RULE = re.compile(r"\s*\+(?:[-=]+\+)+\s*$")

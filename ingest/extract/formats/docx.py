@@ -16,23 +16,11 @@ from typing import Any
 from lxml import etree
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import office_charts
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
 from dunegpt.ingest.extract.figures import prepend_text
-from dunegpt.ingest.extract.office_embedded import read_embedded
-from dunegpt.ingest.extract.office_word_figures import (
-    OBJECT,
-    find_label,
-    iter_descriptions,
-)
-from dunegpt.ingest.extract.office_word_lists import ListNumbers
-from dunegpt.ingest.extract.office_word_styles import (
-    Styles,
-    read_list_place,
-)
-from dunegpt.ingest.extract.office_word_tables import format_table, iter_cells
-from dunegpt.ingest.extract.office_word_text import WordText
-from dunegpt.ingest.extract.office_xml import (
+from dunegpt.ingest.extract.office import charts as office_charts
+from dunegpt.ingest.extract.office.embedded import read_embedded
+from dunegpt.ingest.extract.office.open_xml import (
     get_attribute,
     iter_diagram_texts,
     local_name,
@@ -40,6 +28,18 @@ from dunegpt.ingest.extract.office_xml import (
     read_part,
     read_relations,
 )
+from dunegpt.ingest.extract.office.word_figures import (
+    OBJECT,
+    find_label,
+    iter_descriptions,
+)
+from dunegpt.ingest.extract.office.word_lists import ListNumbers
+from dunegpt.ingest.extract.office.word_styles import (
+    Styles,
+    read_list_place,
+)
+from dunegpt.ingest.extract.office.word_tables import format_table, iter_cells
+from dunegpt.ingest.extract.office.word_text import WordText
 from dunegpt.ingest.extract.sections import SectionLine, join_captions, split_sections
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.encoding import decode
-from dunegpt.ingest.extract.formats.html import read_html
+from dunegpt.ingest.extract.html.document import read_html
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

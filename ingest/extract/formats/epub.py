@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from bs4 import BeautifulSoup
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract.formats.html import read_html
+from dunegpt.ingest.extract.html.document import read_html
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

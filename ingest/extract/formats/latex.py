@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
 from dunegpt.ingest.extract.encoding import decode
 from dunegpt.ingest.extract.figures import parse_label
-from dunegpt.ingest.extract.latex_macros import (
+from dunegpt.ingest.extract.latex.macros import (
     Macros,
     find_close,
     read_argument,
     read_optional,
 )
-from dunegpt.ingest.extract.latex_source import EATEN_BREAK, LatexSource, count_breaks
-from dunegpt.ingest.extract.latex_tables import TABLES
-from dunegpt.ingest.extract.latex_text import LatexText
+from dunegpt.ingest.extract.latex.source import EATEN_BREAK, LatexSource, count_breaks
+from dunegpt.ingest.extract.latex.tables import TABLES
+from dunegpt.ingest.extract.latex.text import LatexText
 from dunegpt.ingest.extract.sections import (
     PICTURE,
     SectionLine,

@@ -12,9 +12,9 @@ from email.message import EmailMessage
 
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.encoding import decode
-from dunegpt.ingest.extract.mail_attachments import read_attachments
-from dunegpt.ingest.extract.mail_boxes import split_messages
-from dunegpt.ingest.extract.mail_parts import get_header, read_message
+from dunegpt.ingest.extract.mail.attachments import read_attachments
+from dunegpt.ingest.extract.mail.boxes import split_messages
+from dunegpt.ingest.extract.mail.parts import get_header, read_message
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from dunegpt.ingest.extract.clean import clean_text, mark_struck
 from dunegpt.ingest.extract.encoding import decode
-from dunegpt.ingest.extract.formats.html import read_html
-from dunegpt.ingest.extract.html_markup import set_inline_markup
-from dunegpt.ingest.extract.latex_math import set_formula
+from dunegpt.ingest.extract.html.document import read_html
+from dunegpt.ingest.extract.html.markup import set_inline_markup
+from dunegpt.ingest.extract.latex.math import set_formula
 from dunegpt.ingest.extract.sections import SectionLine, split_sections
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.text.typography import to_subscript, to_superscript

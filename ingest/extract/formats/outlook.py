@@ -7,9 +7,9 @@ import olefile
 
 from dunegpt.errors import ExtractError
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
-from dunegpt.ingest.extract.formats.html import read_html
-from dunegpt.ingest.extract.mail_attachments import Attachment, read_attachments
-from dunegpt.ingest.extract.mail_quotes import mark_quotes
+from dunegpt.ingest.extract.html.document import read_html
+from dunegpt.ingest.extract.mail.attachments import Attachment, read_attachments
+from dunegpt.ingest.extract.mail.quotes import mark_quotes
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

@@ -16,18 +16,16 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract import (
-    ocr,
-    pdf_annotations,
-    pdf_figures,
-    pdf_scans,
-    pdf_text,
-    pdf_titles,
-)
+from dunegpt.ingest.extract import ocr
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.figures import FigureText, append_figures, join_caption
 from dunegpt.ingest.extract.line_hyphens import Vocabulary, join_cut_words
-from dunegpt.ingest.extract.pdf_tables import TableMemory
+from dunegpt.ingest.extract.pdf import annotations as pdf_annotations
+from dunegpt.ingest.extract.pdf import figures as pdf_figures
+from dunegpt.ingest.extract.pdf import scans as pdf_scans
+from dunegpt.ingest.extract.pdf import text as pdf_text
+from dunegpt.ingest.extract.pdf import titles as pdf_titles
+from dunegpt.ingest.extract.pdf.tables import TableMemory
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

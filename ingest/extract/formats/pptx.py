@@ -19,18 +19,19 @@ from pptx.exc import PythonPptxError
 
 from dunegpt.errors import ExtractError
 from dunegpt.files import host_error
-from dunegpt.ingest.extract import ocr, office_charts
+from dunegpt.ingest.extract import ocr
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
 from dunegpt.ingest.extract.figures import append_figures
-from dunegpt.ingest.extract.office_embedded import read_embedded
-from dunegpt.ingest.extract.office_slide_figures import SlideFigures
-from dunegpt.ingest.extract.office_slide_text import SlideText
-from dunegpt.ingest.extract.office_xml import (
+from dunegpt.ingest.extract.office import charts as office_charts
+from dunegpt.ingest.extract.office.embedded import read_embedded
+from dunegpt.ingest.extract.office.open_xml import (
     get_attribute,
     local_name,
     parse_xml,
     resolve_alternatives,
 )
+from dunegpt.ingest.extract.office.slide_figures import SlideFigures
+from dunegpt.ingest.extract.office.slide_text import SlideText
 from dunegpt.ingest.extract.task import ExtractTask
 from dunegpt.types import Page
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dunegpt.ingest.extract.clean import clean_text
 from dunegpt.ingest.extract.encoding import decode
-from dunegpt.ingest.extract.latex_math import set_formula
+from dunegpt.ingest.extract.latex.math import set_formula
 from dunegpt.ingest.extract.rst_tables import read_table
 from dunegpt.ingest.extract.sections import SectionLine, split_sections
 from dunegpt.ingest.extract.task import ExtractTask

@@ -21,13 +21,14 @@ from python_calamine import (
 
 from dunegpt.errors import ExtractError
 from dunegpt.files import host_error
-from dunegpt.ingest.extract import office_charts, office_opendocument
 from dunegpt.ingest.extract.clean import to_one_line
-from dunegpt.ingest.extract.office_biff import SheetDisplay, read_displays
-from dunegpt.ingest.extract.office_number_formats import format_general
-from dunegpt.ingest.extract.office_sheet_drawings import read_drawings
-from dunegpt.ingest.extract.office_sheet_tables import TablePart, iter_parts
-from dunegpt.ingest.extract.office_workbook import (
+from dunegpt.ingest.extract.office import charts as office_charts
+from dunegpt.ingest.extract.office import opendocument as office_opendocument
+from dunegpt.ingest.extract.office.biff import SheetDisplay, read_displays
+from dunegpt.ingest.extract.office.number_formats import format_general
+from dunegpt.ingest.extract.office.sheet_drawings import read_drawings
+from dunegpt.ingest.extract.office.sheet_tables import TablePart, iter_parts
+from dunegpt.ingest.extract.office.workbook import (
     WORKBOOK,
     Row,
     Sheet,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.ingest.extract.formats.html import read_html
+from dunegpt.ingest.extract.html.document import read_html
 from tests.ingest.extract.test_extract import Reader
 
 

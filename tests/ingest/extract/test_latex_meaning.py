@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dunegpt.ingest.extract.latex_units import format_number, format_unit
+from dunegpt.ingest.extract.latex.units import format_number, format_unit
 from tests.ingest.extract.test_extract import Reader
 
 

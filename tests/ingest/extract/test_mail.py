@@ -10,7 +10,7 @@ import olefile
 import pytest
 
 from dunegpt.ingest.extract.formats import outlook
-from dunegpt.ingest.extract.mail_quotes import mark_quotes
+from dunegpt.ingest.extract.mail.quotes import mark_quotes
 from tests.ingest.extract import samples
 from tests.ingest.extract.test_extract import Reader, make_pdf
 

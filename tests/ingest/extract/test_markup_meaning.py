@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from dunegpt.ingest.docdb.text_repair import repair_text
-from dunegpt.ingest.extract.html_markup import has_tags
+from dunegpt.ingest.extract.html.markup import has_tags
 from tests.ingest.extract.test_extract import Reader
 
 

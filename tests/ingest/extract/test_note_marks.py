@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunegpt.ingest.extract.office_note_marks import find_leading_mark, mark_notes
+from dunegpt.ingest.extract.office.note_marks import find_leading_mark, mark_notes
 from dunegpt.text.typography import Shift, join_runs
 
 Runs = list[tuple[str, Shift]]

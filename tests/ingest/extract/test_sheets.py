@@ -14,8 +14,8 @@ import pytest
 import xlsxwriter
 
 from dunegpt.errors import ExtractError
-from dunegpt.ingest.extract.office_formulas import shift_formula
-from dunegpt.ingest.extract.office_number_formats import format_number
+from dunegpt.ingest.extract.office.formulas import shift_formula
+from dunegpt.ingest.extract.office.number_formats import format_number
 from tests.ingest.extract import samples
 from tests.ingest.extract.test_extract import Reader
 

@@ -9,7 +9,7 @@ import pytest
 from dunegpt.access import PUBLIC
 from dunegpt.ingest.blobs import BlobStore
 from dunegpt.ingest.catalog.database import Catalog
-from dunegpt.ingest.extract.formats.html import read_html
+from dunegpt.ingest.extract.html.document import read_html
 from dunegpt.ingest.indico.rendering import render_markdown
 from dunegpt.ingest.indico.times import format_span, local_date
 from dunegpt.types import Document

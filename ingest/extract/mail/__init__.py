@@ -1,0 +1,1 @@
+"""Mails: mailboxes, parts, quoted earlier messages, attachments."""

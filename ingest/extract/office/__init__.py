@@ -1,0 +1,1 @@
+"""Office documents: Open XML and older packages, text, tables, figures, workbooks."""

@@ -1,0 +1,1 @@
+"""PDF pages: characters and repairs, lines, tables, figures, scans, annotations."""
