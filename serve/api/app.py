@@ -14,7 +14,7 @@ from dunegpt.serve.api.access_log import AccessLog
 from dunegpt.serve.api.errors import ErrorDoor, ErrorPage, install_handlers
 from dunegpt.serve.api.guard import GuardedRouter, check_routes
 from dunegpt.serve.api.headers import SecurityHeaders
-from dunegpt.serve.api.limits import BodyLimits
+from dunegpt.serve.api.limits import SizeLimits
 from dunegpt.serve.api.metrics import Metrics
 from dunegpt.serve.api.protocol import limit_connections
 from dunegpt.serve.api.proxies import Proxies
@@ -81,7 +81,7 @@ def create_app(
         app.router.routes.extend(router.routes)
     install_handlers(app, error_page)
     # The one added last is the outermost.
-    app.add_middleware(BodyLimits, settings=settings.server)
+    app.add_middleware(SizeLimits, settings=settings.server)
     app.add_middleware(Proxies, settings=settings.server)
     app.add_middleware(ErrorDoor, page=error_page)
     app.add_middleware(SecurityHeaders)

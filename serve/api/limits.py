@@ -1,6 +1,6 @@
-"""Limits on the body of a request: its size and the pace at which it comes.
+"""Limits on the size of a request, and on the pace at which its body comes.
 
-The head of a request, idle connections and slow readers are limited in
+The pace of a head, idle connections and slow readers are limited in
 `dunegpt.serve.api.protocol`, the time of a whole request in `dunegpt.serve.api.guard`.
 """
 
@@ -12,11 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.server_settings import ServerSettings
 
+MAX_HEAD_BYTES = 16 * 1024
+
 _CLOSE = {"Connection": "close"}
 
 
-class BodyLimits:
-    """ASGI middleware that refuses a body that is too large or too slow."""
+class SizeLimits:
+    """ASGI middleware that refuses a request that is too large or too slow."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
@@ -27,12 +29,14 @@ class BodyLimits:
         """Serve a request whose body is counted as it is read.
 
         Raises:
-            ProblemError: The body is too large, by its own account or in fact; or it
-                stopped coming.
+            ProblemError: The head is too large, or the body is, by its own account or
+                in fact; or it stopped coming.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if measure_head(scope) > MAX_HEAD_BYTES:
+            raise ProblemError("head_too_large", headers=_CLOSE)
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdigit() or int(declared) > self._max_bytes:
             raise ProblemError("body_too_large", headers=_CLOSE)
@@ -56,3 +60,9 @@ class BodyLimits:
             return message
 
         return receive_limited
+
+
+def measure_head(scope: Scope) -> int:
+    """Return the bytes of the head of a request: its address and headers."""
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return headers + len(scope["path"]) + len(scope["query_string"])

@@ -46,6 +46,7 @@ PROBLEMS = {
     "request_timeout": Problem(408, "The request did not arrive in time"),
     "body_too_large": Problem(413, "The request is too large"),
     "unsupported_media_type": Problem(415, "Unsupported media type"),
+    "head_too_large": Problem(431, "The head of the request is too large"),
     "wrong_host": Problem(421, "This server does not serve that host"),
     "invalid_request": Problem(422, "The request is not valid"),
     "invalid_question": Problem(422, "The question cannot be asked"),

@@ -18,7 +18,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from dunegpt.errors import ConfigError
-from dunegpt.serve.api.protocol import MAX_HEAD_BYTES, LimitedProtocol
+from dunegpt.serve.api.limits import MAX_HEAD_BYTES
+from dunegpt.serve.api.protocol import LimitedProtocol
 from dunegpt.server_settings import ServerSettings
 
 _KEEP_ALIVE_S = 5

@@ -16,7 +16,6 @@ from dunegpt.server_settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 16 * 1024
 _OTHER_FILES = 128
 """Descriptors for the index, the databases, and sockets to model servers."""
 _FULL = (

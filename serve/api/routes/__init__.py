@@ -20,5 +20,5 @@ def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     Args:
         statuses: Besides those that every route can end with.
     """
-    common = (400, 401, 403, 408, 413, 421, 429, 500, 503, 504)
+    common = (400, 401, 403, 408, 413, 421, 429, 431, 500, 503, 504)
     return {status: _PROBLEM for status in sorted({*common, *statuses})}
