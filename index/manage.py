@@ -293,6 +293,11 @@ def find_snapshot(settings: Settings, name: str) -> Path:
         matches = [(folder / CURRENT).resolve()] if (folder / CURRENT).exists() else []
     else:
         matches = [path for path in _list_folders(folder) if path.name.startswith(name)]
+    if not matches and name == CURRENT:
+        raise UsageError(
+            f"There is no current snapshot in {folder}.",
+            hint="Run 'dunegpt index', or publish one with 'dunegpt snapshot publish'.",
+        )
     if len(matches) != 1:
         count = "Several snapshots match" if matches else "No snapshot matches"
         raise UsageError(

@@ -19,7 +19,10 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
     status: options.StatusOption = None,
     document: options.DocumentOption = None,
     k: Annotated[
-        int, typer.Option("-k", min=1, max=50, metavar="N", help="References.")
+        int,
+        typer.Option(
+            "-k", min=1, max=50, metavar="N", help="Maximum number of references."
+        ),
     ] = 8,
     no_llm: options.NoLLMOption = False,
     without: options.WithoutOption = None,
@@ -29,8 +32,8 @@ def ask(  # noqa: PLR0913, PLR0917 - its options are its arguments
 ) -> None:
     """Answer a question with cited references.
 
-    Filters found in its words ("last year", "a talk by Okonjo") are shown, and can
-    be removed.
+    Words that act as filters ("last year", "a talk by Okonjo") are shown with the
+    answer; `--without` turns one off.
 
     Examples: `dunegpt ask "Why was the cathode voltage lowered?"`;
     `dunegpt ask --folder ~/papers "What is the drift velocity at 500 V/cm?"`;

@@ -113,7 +113,10 @@ def chat(  # noqa: PLR0913, PLR0917 - its options are its arguments
     status: options.StatusOption = None,
     document: options.DocumentOption = None,
     k: Annotated[
-        int, typer.Option("-k", min=1, max=50, metavar="N", help="References.")
+        int,
+        typer.Option(
+            "-k", min=1, max=50, metavar="N", help="Maximum number of references."
+        ),
     ] = 8,
     no_llm: options.NoLLMOption = False,
     as_asked: options.AsAskedOption = False,

@@ -47,7 +47,7 @@ def escape(text: str) -> str:
 
 def format_count(count: int, noun: str) -> str:
     """Return a count of things in words."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def print_message(message: str, style: str = "") -> None:

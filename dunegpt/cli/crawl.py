@@ -29,10 +29,10 @@ def crawl(  # noqa: PLR0913, PLR0917 - its options are its arguments
 ) -> None:
     """Bring the catalog up to date with the configured sources.
 
-    By default a crawl checks what is likely to have changed, and everything within a
-    month; the first one checks everything. With `--every` it repeats until interrupted;
-    a round that fails is reported, and the next one tries again. Exit code 1 if a
-    source failed or raised an alarm.
+    The first crawl of a source checks every document. Later ones check those that are
+    likely to have changed, and each document once a month. With `--every` it repeats
+    until interrupted; a round that fails is reported, and the next one tries again.
+    Exit code 1 if a source failed or raised an alarm.
 
     Examples: `dunegpt crawl`; `dunegpt crawl indico.fnal.gov --full`;
     `dunegpt crawl --since 2026-01-01`; `dunegpt crawl --dry-run --limit 100 --json`;

@@ -24,7 +24,7 @@ def extract(
     page: Annotated[int, typer.Option(metavar="N", help="Page of --quote.")] = 1,
     as_json: options.JSONOption = False,
 ) -> None:
-    """Show what files become: their pages, as the index would have them.
+    """Show the text of files, page by page, as the index would contain it.
 
     Examples: `dunegpt extract talk.pptx`; `dunegpt extract --json *.pdf`
     """

@@ -14,11 +14,12 @@ def forget(
     prove: Annotated[
         bool,
         typer.Option(
-            "--prove", help="List every place that was searched again for it."
+            "--prove", help="List every place that was searched for it afterwards."
         ),
     ] = False,
     lift: Annotated[
-        bool, typer.Option("--lift", help="Allow crawls to bring it back, instead.")
+        bool,
+        typer.Option("--lift", help="Undo: allow crawls to bring the document back."),
     ] = False,
     as_json: options.JSONOption = False,
 ) -> None:

@@ -11,7 +11,8 @@ from dunegpt.schemas.operations import IndexRunResponse
 
 def index(
     rebuild: Annotated[
-        bool, typer.Option(help="Extract and embed everything again.")
+        bool,
+        typer.Option("--rebuild", help="Extract and embed every file again."),
     ] = False,
     accept_loss: Annotated[
         bool,

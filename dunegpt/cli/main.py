@@ -39,7 +39,7 @@ _UNEXPECTED_HINT = (
 COMMANDS = {
     "config": "Print a commented settings file: `dunegpt config > dunegpt.toml`.",
     "crawl": "Bring the catalog up to date with the configured sources.",
-    "extract": "Show what files become: their pages, as the index would have them.",
+    "extract": "Show the text of files, page by page, as the index would contain it.",
     "index": "Bring the index up to date with the catalog, and publish it.",
     "ask": "Answer a question with cited references.",
     "chat": "Ask questions and follow-ups, one after the other.",
@@ -112,7 +112,7 @@ def start(
         bool, typer.Option("--verbose", "-v", help="Log progress to standard error.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option(help="Debug logging, with tracebacks.")
+        bool, typer.Option("--debug", help="Debug logging, with tracebacks.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.")

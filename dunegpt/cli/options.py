@@ -30,34 +30,46 @@ EXIT_DIFFERS = 6
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOption = Annotated[
     str,
-    typer.Option("--as", metavar="PRINCIPAL,...", help="Read as these principals."),
+    typer.Option(
+        "--as",
+        metavar="PRINCIPAL,...",
+        help="Read as somebody with these principals, such as docdb:DUNE.",
+    ),
 ]
 SourceOption = Annotated[
     list[str] | None,
-    typer.Option("--source", metavar="NAME", help="Only this source; repeatable."),
+    typer.Option(
+        "--source", metavar="NAME", help="Only documents of this source; repeatable."
+    ),
 ]
 SinceOption = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only from this day on."
+        formats=["%Y-%m-%d"],
+        metavar="YYYY-MM-DD",
+        help="Only documents from this day on.",
     ),
 ]
 UntilOption = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only up to this day."
+        formats=["%Y-%m-%d"],
+        metavar="YYYY-MM-DD",
+        help="Only documents up to this day.",
     ),
 ]
 AuthorOption = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Only by this author; part of a name will do."),
+    typer.Option(
+        metavar="NAME", help="Only documents by this author; part of a name is enough."
+    ),
 ]
 TypeOption = Annotated[
     list[str] | None,
     typer.Option(
         "--type",
         metavar="KIND",
-        help="Only of this kind (contribution, entry, ...); repeatable.",
+        help="Only documents of this kind (contribution, entry, ...); repeatable.",
     ),
 ]
 StatusOption = Annotated[
@@ -65,7 +77,7 @@ StatusOption = Annotated[
     typer.Option(
         "--status",
         metavar="STATUS",
-        help="Only with this status (approved, ...); repeatable.",
+        help="Only documents with this status (approved, ...); repeatable.",
     ),
 ]
 DocumentOption = Annotated[
@@ -73,7 +85,7 @@ DocumentOption = Annotated[
     typer.Option(
         "--document",
         metavar="ID",
-        help="Only in this document and its parts; repeatable.",
+        help="Only this document and its parts; repeatable.",
     ),
 ]
 FolderOption = Annotated[
@@ -81,7 +93,7 @@ FolderOption = Annotated[
     typer.Option(
         "--folder",
         metavar="DIR",
-        help="Ask the files of this folder instead; they are indexed first.",
+        help="Ask the files in this folder instead; they are indexed first.",
     ),
 ]
 WithoutOption = Annotated[
@@ -89,24 +101,28 @@ WithoutOption = Annotated[
     typer.Option(
         "--without",
         metavar="WORDS",
-        help="Find no filter in these words of the question; repeatable.",
+        help="Do not use these words of the question as a filter; repeatable.",
     ),
 ]
 NoLLMOption = Annotated[
-    bool, typer.Option("--no-llm", help="Answer with the documents' own sentences.")
+    bool,
+    typer.Option(
+        "--no-llm",
+        help="Use no language model: answer with sentences of the documents.",
+    ),
 ]
 AsAskedOption = Annotated[
     bool,
-    typer.Option("--as-asked", help="Find no filters in the words of the question."),
+    typer.Option("--as-asked", help="Use no words of the question as filters."),
 ]
-FullOption = Annotated[bool, typer.Option("--full", help="Check everything again.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Check every document again.")]
 DatedSinceOption = Annotated[
     datetime | None,
     typer.Option(
         "--since",
         formats=["%Y-%m-%d"],
         metavar="YYYY-MM-DD",
-        help="Check everything dated from this day on again.",
+        help="Check every document dated from this day on again.",
     ),
 ]
 LimitOption = Annotated[
@@ -121,15 +137,17 @@ DryRunOption = Annotated[
 AcceptLossOption = Annotated[
     bool,
     typer.Option(
-        "--accept-loss", help="Remove what is gone from the source, however much it is."
+        "--accept-loss",
+        help="Remove the documents that are gone from the source, even if suspiciously"
+        " many are.",
     ),
 ]
 AcceptOpeningOption = Annotated[
     bool,
     typer.Option(
         "--accept-opening",
-        help="Show documents to everybody who may read them at the source now,"
-        " however many open at once.",
+        help="Show documents to everybody who may read them at the source now, even"
+        " if suspiciously many became readable at once.",
     ),
 ]
 EveryOption = Annotated[

@@ -33,7 +33,8 @@ def principals(
     try:
         claims = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot read claims from {file}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"Cannot read claims from {file}: {reason}.") from error
     if not isinstance(claims, dict):
         raise UsageError(f"{file} does not hold a JSON object of claims.")
     shape = PersonResponse(

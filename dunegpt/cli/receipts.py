@@ -16,8 +16,8 @@ def receipts(
 ) -> None:
     """List the latest answers that you may see, and count all of them.
 
-    Counted are answers by how they ended, a model's sentences by the check that they
-    failed, and model servers by how they ended.
+    Answers are counted by outcome, the sentences of models by the check that they
+    failed, and requests to model servers by how they ended.
 
     Examples: `dunegpt receipts`; `dunegpt receipts --last 0 --json`
     """

@@ -209,7 +209,7 @@ def print_show(shown: ShownResponse) -> None:
         readers = ", ".join(file.principals)
         out.print(
             f"  file          {escape(file.name)} ({file.media_type},"
-            f" {file.pages} pages, readers: {escape(readers)})"
+            f" {format_count(file.pages, 'page')}, readers: {escape(readers)})"
         )
     _print_related(shown)
     for page in shown.pages:

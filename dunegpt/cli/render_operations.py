@@ -40,9 +40,10 @@ def print_crawl(report: CrawlResponse) -> None:
     ]
     summary = ", ".join(filter(None, counts))
     stopped = ", stopped at the limit" if report.partial else ""
+    files = format_count(report.fetched, "file")
     out.print(
-        f"{escape(report.source)} ({report.mode}): {summary}; {report.fetched} files"
-        f" fetched ({report.fetched_bytes:,} bytes), {report.requests} requests"
+        f"{escape(report.source)} ({report.mode}): {summary}; {files} fetched"
+        f" ({report.fetched_bytes:,} bytes), {format_count(report.requests, 'request')}"
         f" in {report.seconds:.1f} s{stopped}"
     )
     for failure in report.failures:
@@ -58,7 +59,8 @@ def print_forget(shape: ForgetResponse, *, prove: bool) -> None:
     """Print what was forgotten, and what was removed and is left in each place."""
     left = sum(place.left for place in shape.places)
     state = f"[bold red]{left} left[/bold red]" if left else "nothing left"
-    out.print(f"{escape(shape.id)}: {len(shape.documents)} ids forgotten, {state}.")
+    ids = format_count(len(shape.documents), "id")
+    out.print(f"{escape(shape.id)}: {ids} forgotten, {state}.")
     for place in shape.places if prove or left else ():
         out.print(f"  {place.place:<10}{place.removed:>6} removed{place.left:>6} left")
 
@@ -74,8 +76,9 @@ def print_index(report: IndexRunResponse) -> None:
     """Print one line about the index run, its quality check, and unreadable files."""
     state = "published" if report.published else "already up to date"
     out.print(
-        f"index: {report.documents} documents, {report.passages} passages,"
-        f" {report.embedded} embedded, {len(report.failures)} files unreadable;"
+        f"index: {format_count(report.documents, 'document')},"
+        f" {format_count(report.passages, 'passage')}, {report.embedded} embedded,"
+        f" {format_count(len(report.failures), 'unreadable file')};"
         f" snapshot {report.snapshot} {state} in {report.seconds:.1f} s"
     )
     if report.recall:
@@ -97,8 +100,9 @@ def print_snapshots(snapshots: list[SnapshotResponse]) -> None:
         facts = escape(f"cannot be used: {each.error}")
         if not each.error:
             facts = (
-                f"{each.created_at[:19]}  {each.documents:,} documents,"
-                f" {each.passages:,} passages, {format_count(each.parts, 'segment')},"
+                f"{each.created_at[:19]}  {format_count(each.documents, 'document')},"
+                f" {format_count(each.passages, 'passage')},"
+                f" {format_count(each.parts, 'segment')},"
                 f" {each.size_bytes / 1e6:.1f} MB,"
                 f" {each.own_bytes / 1e6:.1f} MB not shared"
             )
@@ -109,8 +113,8 @@ def print_verification(found: VerifyResponse) -> None:
     """Print whether a snapshot is intact."""
     for error in found.errors:
         err.print(escape(f"  {error}"), style="red")
-    state = f"{len(found.errors)} errors" if found.errors else "intact"
-    out.print(f"snapshot {found.id}: {found.files} files, {state}")
+    state = format_count(len(found.errors), "error") if found.errors else "intact"
+    out.print(f"snapshot {found.id}: {format_count(found.files, 'file')}, {state}")
 
 
 def print_diff(found: DiffResponse) -> None:
@@ -135,7 +139,8 @@ def print_status(state: StatusResponse) -> None:
     else:
         out.print(
             f"index: snapshot {index.snapshot} of {index.created_at},"
-            f" {index.documents} documents, {index.passages} passages,"
+            f" {format_count(index.documents, 'document')},"
+            f" {format_count(index.passages, 'passage')},"
             f" encoder {index.encoder}"
         )
     if state.failures:
@@ -150,9 +155,10 @@ def _print_source(source: SourceResponse) -> None:
     kinds = ", ".join(f"{n} {kind}" for kind, n in source.failures.items())
     errors = ", ".join(f"{n} {error}" for error, n in source.errors.items())
     withheld = ", ".join(f"{n} {kind}" for kind, n in source.withheld.items() if n)
+    versions = format_count(source.versions, "version")
     lines = {
-        "documents": f"{source.documents} in {source.versions} versions,"
-        f" {source.hidden} hidden, {source.nobody} for nobody",
+        "documents": f"{source.documents} in {versions}, {source.hidden} hidden,"
+        f" {source.nobody} for nobody",
         "files": f"{source.files}, {source.fetched} fetched,"
         f" {source.bytes / 1e6:.1f} MB",
         "failures": f"{kinds} ({errors})" if kinds else "none",

@@ -19,13 +19,14 @@ def replay(
 ) -> None:
     """Ask the question of a receipt again, and show what has changed.
 
-    `dunegpt ask` ends with the id of its receipt. The question is asked as its reader,
-    whose principals you must hold; without --as-then of the current snapshot.
+    `dunegpt ask` prints the id of its receipt last. The question is asked as the reader
+    who asked it, so you need that reader's principals. It is asked of the current
+    snapshot, or with `--as-then` of the one that was current then.
 
     Examples: `dunegpt replay 7K3QF2M9XD`; `dunegpt replay 7k3qf-2m9xd --as-then --json`
 
     Exit codes: 0 the same, 1 error (--as-then: that snapshot is not kept any more),
-    3 there is no such receipt, or not for you, 6 it differs.
+    3 no such receipt that you may see, 6 it differs.
     """
     found = options.open_reader(None, as_principals).replay(name, as_then=as_then)
     if found is None:

@@ -19,16 +19,19 @@ def search(  # noqa: PLR0913, PLR0917 - its options are its arguments
     status: options.StatusOption = None,
     document: options.DocumentOption = None,
     k: Annotated[
-        int, typer.Option("-k", min=1, max=1000, metavar="N", help="Hits.")
+        int,
+        typer.Option(
+            "-k", min=1, max=1000, metavar="N", help="Maximum number of hits."
+        ),
     ] = 10,
     as_principals: options.AsOption = "",
     as_json: options.JSONOption = False,
 ) -> None:
     """List the passages that match best, without writing an answer.
 
-    Filters may be typed in the question: author: source: type: status: doc: (a
-    document with its parts) after: before: (2024, 2024-03 or 2024-03-31). With filters
-    alone, the newest documents are listed.
+    The question may contain filters: author: source: type: status: doc: (a document
+    with its parts) after: before: (2024, 2024-03 or 2024-03-31). If it contains nothing
+    else, the newest matching documents are listed.
 
     Examples: `dunegpt search "liquid level meter"`; `dunegpt search LTS-0003 -k 3`;
     `dunegpt search 'source:indico after:2024-03 author:"Amara Okonjo" purity'`

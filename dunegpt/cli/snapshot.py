@@ -34,6 +34,8 @@ def list_snapshots(as_json: options.JSONOption = False) -> None:
         options.print_json(SnapshotsResponse(snapshots=found))
     else:
         render_operations.print_snapshots(found)
+        if not found:
+            console.print_message("There are no snapshots yet: run 'dunegpt index'.")
 
 
 @app.command()

@@ -68,7 +68,10 @@ def list_access(settings: Settings, name: str) -> list[ReadersResponse]:
     """
     path = settings.paths.catalog
     if not path.is_file():
-        raise StorageError(f"There is no catalog in {settings.data}.")
+        raise StorageError(
+            f"There is no catalog in {settings.data}.",
+            hint="Run 'dunegpt crawl' first.",
+        )
     catalog = Catalog(path)
     rows = [
         _describe_readers(observed, file)

@@ -266,7 +266,7 @@ def test_crawl_and_index(run: Run, file: str) -> None:
     assert (report.documents, report.published) == (4, True)
     assert [f.id for f in report.failures] == ["papers:broken.pdf#broken.pdf"]
     again = run("--config", file, "index")
-    assert "0 embedded, 1 files unreadable" in again.out
+    assert "0 embedded, 1 unreadable file" in again.out
     assert "already up to date" in again.out
     assert "broken.pdf" in again.err
 
@@ -745,7 +745,7 @@ def test_snapshots(run: Run, indexed: str, papers: Path) -> None:
     broken = snapshot("verify")
     assert broken.code == 1
     assert "row_document.npy is changed" in broken.err
-    assert "1 errors" in broken.out
+    assert "1 error" in broken.out
 
 
 @pytest.mark.slow
