@@ -1,4 +1,4 @@
-"""The date of a document as a reader or a model is told it, and where it is from."""
+"""Formats the date of a document for readers and models, and says where it is from."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The files that a later run reads again, in the ledger: how often tried, when next.
+"""Schedules when a later run reads a failed file again, in the ledger.
 
 Does not depend on why reading a file failed, see `dunegpt.ingest.page_store`.
 """

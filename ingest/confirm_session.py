@@ -1,4 +1,4 @@
-"""Confirms what one reader is about to be shown, within one time limit.
+"""Confirms, for one reader and within a time limit, the documents about to be shown.
 
 Decides which documents are asked for and what their outcomes mean for the reader; the
 requests are made by `dunegpt.ingest.confirm`.

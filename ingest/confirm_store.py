@@ -1,4 +1,4 @@
-"""When sources were asked whether they still show a document: budget, cache, pauses.
+"""Records when sources were asked about access: for budget, cache and pauses.
 
 Shared by all processes that answer from one data folder, so that neither many readers
 nor many short processes exceed the budget of a source. Holds no ids of documents, only

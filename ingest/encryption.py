@@ -1,4 +1,4 @@
-"""Whether what is sent to an address can be read by others on the way."""
+"""Checks whether what is sent to an address is encrypted on the way."""
 
 import ipaddress
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What a model says of the pictures of figures, kept beside the pages of each file.
+"""Stores the descriptions of figures by a model, beside the pages of each file.
 
 A description is kept by the hash of the picture, the model and the version of the
 prompt, so that each picture is sent once. It is the machine's: it is indexed with the

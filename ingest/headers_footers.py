@@ -1,4 +1,4 @@
-"""Tells the lines that run over pages, heads and feet, from the text between them.
+"""Separates running headers and footers from the text between them.
 
 Knows no file format.
 """
@@ -20,7 +20,7 @@ def find_body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     A line at the edge of a page runs if it stands, numbers apart, at the same edge of
     most pages, and nowhere inside a page, as the rows of a table do. It stays on the
     page that is shown, and is left out of passages: it would be the beginning of every
-    one of them. A page that has nothing else, and some words, keeps them all. The text
+    one of them. A title outside of it would be lost, and keeps it in the text. A page that has nothing else, and some words, keeps them all. The text
     of figures does not count.
     """
     edges = [_edge_lines(page) for page in pages]
@@ -30,13 +30,30 @@ def find_body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     least = max(_MIN_REPEATS, len(pages) // 2 + 1)
     spans = []
     for page, (head, foot) in zip(pages, edges, strict=True):
-        start = max((at for key, at in head if heads[key] >= least), default=0)
-        end = min(
-            (at for key, at in foot if feet[key] >= least), default=len(page.text)
-        )
+        start = _last_running(head, heads, least, 0)
+        end = _last_running(foot[::-1], feet, least, len(page.text))
         whole = start >= end and len(page.text.split()) >= _MIN_WORDS
         spans.append((0, len(page.text)) if whole else (start, max(start, end)))
     return spans
+
+
+def _last_running(
+    edge: list[tuple[str, int]], counts: Counter[str], least: int, default: int
+) -> int:
+    """Return where the body begins, or ends, within the lines of an edge.
+
+    Args:
+        edge: The lines from the edge inwards, each with the offset behind it.
+        counts: The number of pages that have each line at this edge.
+        least: From how many pages on a line runs.
+        default: The offset if no line at the very edge runs.
+    """
+    found = default
+    for key, at in edge:
+        if counts[key] < least:
+            break
+        found = at
+    return found
 
 
 def _normalize_line(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Keeps what each file became by what it was made from, so none is read twice.
+"""Stores extracted pages by their input, so that no file is extracted twice.
 
 A result is found by the sha256 of the bytes and the file's ending and claimed type. It
 counts as long as the extractor of its format, and the programs and limits that it

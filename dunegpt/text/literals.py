@@ -1,4 +1,4 @@
-"""What in a sentence must stand in its source as it is: code, names, identifiers.
+"""Finds what a source must contain literally: code, names, identifiers.
 
 Each check returns the first thing that is missing, or nothing. Knows no numbers (see
 `quantities`) and no meaning (see `support`).

@@ -1,4 +1,4 @@
-"""Names of people as documents give them, and whether a name asked for is one of them.
+"""Parses names of people, and matches a name asked for with those of authors.
 
 ``Tara Smith``, ``Smith, Tara``, ``T. Smith`` and ``TARA SMITH`` may be one person; a
 given name of one author and a family name of another never are. Does not depend on

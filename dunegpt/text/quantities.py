@@ -1,4 +1,4 @@
-"""Numbers, units and dates in texts, and whether a source has those of a sentence.
+"""Parses numbers, units and dates, and checks that a source has those of a sentence.
 
 Conversions are pint's (10 kt is 10,000 t); a number may be rounded, never sharpened.
 Knows neither passages nor models.

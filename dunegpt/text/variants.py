@@ -1,4 +1,4 @@
-"""Other forms in which a word of a question may stand in a text.
+"""Generates the other forms in which a word of a question may stand in a text.
 
 ``begin`` is met by ``began``, ``fibre`` by ``fiber``, ``TPC`` by ``TPCs``, ``four`` by
 ``4``, ``cooldown`` by ``cool-down`` and ``cool down``, ``v4.29.1`` by ``v04_29_01``.

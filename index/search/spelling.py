@@ -1,4 +1,4 @@
-"""Typing errors in rare words of a question, mended with words that the reader may see.
+"""Corrects typing errors in rare words of a question, with words the reader may see.
 
 A word is taken for a typing error if no passage that the reader may find has it in any
 form, if it is no common English word, and if one letter added, left out, changed or

@@ -1,4 +1,4 @@
-"""Where a quote stands: the page, the line, and the address that opens them.
+"""Locates a quote: its page, its line, and the address that opens them.
 
 A PDF opens at its page. Anything else opens on our own page about the document, if
 the settings name a server, else in its home system: code at the line of the quote, a

@@ -1,4 +1,4 @@
-"""What differs between two versions of a document, or two documents, by sentence.
+"""Compares two versions of a document, or two documents, sentence by sentence.
 
 Differences come first, each with the sentences of both sides, word for word; then what
 stands in one of them only, sentences with numbers first. What both say alike is only

@@ -1,4 +1,4 @@
-"""Where documents give different numbers for what reads like the same quantity.
+"""Finds documents that give different numbers for what reads like one quantity.
 
 Two sentences of different documents that both bear on the question and have one amount
 of a kind each, which no rounding makes equal. All that one of them says of what the

@@ -1,4 +1,4 @@
-"""Answers to questions for what an acronym stands for: the line that says so."""
+"""Answers what an acronym stands for, with the line that defines it."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which document a question is about, by its name or by the words of its title."""
+"""Finds the document that a question is about, by its name or its title."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a model writes, cut into sentences as it comes, each held until it is checked.
+"""Streams the answer of a model by sentence; each is verified before it is yielded.
 
 Thoughts and Markdown are taken out. A judge reads the sentences while the next ones are
 written. What is not backed is tried once more, with the reason, before it is shown as

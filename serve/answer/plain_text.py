@@ -1,4 +1,4 @@
-"""Plain text from what models write: without Markdown, with the signs that TeX means.
+"""Converts what models write to plain text: no Markdown, TeX as Unicode signs.
 
 Knows single sentences; citation marks stay where they are.
 """

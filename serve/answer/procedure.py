@@ -1,4 +1,4 @@
-"""The whole numbered list of a procedure, word for word, with what stands before it."""
+"""Answers with the whole numbered list of a procedure, word for word."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a language model is told: the rules, the numbered passages, the question.
+"""Builds the prompt for an answer: the rules, the numbered passages, the question.
 
 The question stands before and after the passages: that repaired a wrong-passage answer
 of a small model. The passages are data; the rules say so. Knows no server.

@@ -1,4 +1,4 @@
-"""Whether what was found can hold an answer at all, and if not, why.
+"""Decides whether the retrieved passages can answer the question, and why if not.
 
 Years, versions, and numbers and codes that name something are matched exactly. Whether
 a sentence answers, a fitted judgement tells (`dunegpt.serve.answer.judgement`).

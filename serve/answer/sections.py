@@ -1,4 +1,4 @@
-"""The text of a whole document as its reader sees it: sections, steps, sentences.
+"""Reads a whole document as its reader sees it: sections, steps, sentences.
 
 Passages overlap; here each line stands once, with the passage that it is cited from.
 """

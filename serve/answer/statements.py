@@ -1,4 +1,4 @@
-"""Answers made of exact statements, each with the passages that it rests on.
+"""Builds answers from exact statements, each with the passages that support it.
 
 Questions about runs, lists, counts, definitions, procedures and versions are answered
 so, without a model. Knows how such an answer becomes events, not how it is found.

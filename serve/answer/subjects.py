@@ -1,4 +1,4 @@
-"""Whether a candidate is about what is asked: sensor 12 is not sensor 120.
+"""Checks that a candidate is about the thing asked for: sensor 12 is not sensor 120.
 
 Compares numbered things, codes, sides and roles of a question with those of a
 candidate. Only tells of a conflict where the candidate names another one of the same

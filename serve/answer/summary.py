@@ -1,4 +1,4 @@
-"""A document in outline: its sections, each with its lead sentence, word for word."""
+"""Outlines a document: its sections, each with its lead sentence, word for word."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Short questions to a model server on the way to an answer, within a time for all.
+"""Short LLM calls (follow-up, rewrite, rerank) that share one time budget per question.
 
 A server that is late or down costs at most that time. What it should have said is then
 done without. Knows no documents.

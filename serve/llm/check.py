@@ -1,4 +1,4 @@
-"""Tries what a model server must do: chat, streaming, cancelling, structured output.
+"""Checks that a model server can chat, stream, cancel and give structured output.
 
 Knows no documents; sends words of its own only.
 """

@@ -1,4 +1,4 @@
-"""What went wrong with a model server, from what was raised, in words for a person.
+"""Translates the exceptions of model servers into messages for people.
 
 Knows the errors of openai, httpx, pydantic and langchain; knows no server.
 """

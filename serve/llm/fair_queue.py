@@ -1,4 +1,4 @@
-"""Who is next at a model server: a queue with an end, and a fair share for each person.
+"""A bounded queue for a model server that serves people in fair turns.
 
 Knows neither servers nor questions.
 """

@@ -1,4 +1,4 @@
-"""How a model server of the settings is started: its command, and its environment.
+"""Builds the command and the environment that start a model server.
 
 vLLM or llama.cpp, each in an environment of its own: vLLM pins its own torch. The key
 goes through the environment, since everybody can read a command line. Starts nothing.

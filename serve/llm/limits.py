@@ -1,4 +1,4 @@
-"""The limits on what a model server sends: time, tokens and bytes, at any pace.
+"""Limits the time, tokens and bytes of what a model server sends.
 
 A read timeout alone limits the pause between two bytes, so a server that sends a byte
 now and then never runs into it. `RequestTimer` closes the connection instead. Servers

@@ -1,4 +1,4 @@
-"""What a model server is sent and what marks a truncated answer.
+"""The messages sent to a model server, and how a truncated answer is recognized.
 
 Does not import any client library, so whatever only names these types starts fast.
 """

@@ -1,4 +1,4 @@
-"""The model servers of an installation: their order, their queues, who is left out.
+"""Chooses among the model servers: order of preference, queues, failing servers.
 
 A server that failed several times in a row is left out for a while; then one question
 tries it again. A process that answers many keeps one `LLMPool`. Knows no documents.

@@ -1,4 +1,4 @@
-"""What a model thinks before it answers, taken out of what it writes.
+"""Removes a model's reasoning from its answer.
 
 Servers that are started with a reasoning parser do this themselves; others send the
 thoughts as text: between ``<think>`` and ``</think>`` (Qwen3, DeepSeek-R1, QwQ), with

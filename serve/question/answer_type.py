@@ -1,4 +1,4 @@
-"""What kind of answer a question wants: an amount of some kind, a price, an id, a day.
+"""The expected answer type of a question: an amount, a price, an id, a day.
 
 A passage that has none does not answer, however many words it shares with the
 question. Only what the wording says for sure is told. Knows no index.

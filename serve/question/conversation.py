@@ -1,4 +1,4 @@
-"""A dialogue: what was asked and answered before, and what a follow-up means by it.
+"""The turns of a conversation, and rewriting a follow-up as a standalone question.
 
 A follow-up becomes a question that stands alone: by a model if one answers in time and
 its wording passes a check, else by rules; by rules, too, if it is about a document that

@@ -1,4 +1,4 @@
-"""Times in the words of a question, as days: ``last year``, ``talks in March 2024``.
+"""Parses times in a question to days: ``last year``, ``talks in March 2024``.
 
 A document cannot tell what happened after it was written, but later ones can: so a
 time of what is asked about gives a first day only, and no last one. Both are given

@@ -1,4 +1,4 @@
-"""Follow-up questions by rules: which need the one before, and what they mean by it.
+"""Rules that recognize a follow-up and make it a standalone question.
 
 A pronoun takes the subject phrase of the question before, or the document that it
 named; "the second one" takes a document of the answer; "and the near detector?" takes

@@ -1,4 +1,4 @@
-"""The content of a question, without the words that only ask.
+"""Removes the words of a question that only ask, and keeps its content.
 
 ``whats``, ``could you tell me ... please`` and ``explain`` say how somebody asks, not
 what for; ``Wann wurde`` is ``When was``. Searched for and scored is what is left, so

@@ -1,4 +1,4 @@
-"""What a text claims: values of named kinds, and the words that say of what.
+"""Extracts what a text claims: values of named kinds, and what they are values of.
 
 A claim is an amount, a pole of an axis (see `opposites`), a name, a share of all (most,
 none), a period (per hour). Its owner is the words around it, weighted by how near they

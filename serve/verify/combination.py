@@ -1,4 +1,4 @@
-"""One probability from what speaks for a sentence and against it, and from a judge.
+"""Combines the evidence for and against a sentence, and a judge's, to a probability.
 
 A logistic combination. Its coefficients are in ``combination.json``, with how they were
 fitted (``benchmarks/fit_verifier.py``). What speaks against a sentence can

@@ -1,4 +1,4 @@
-"""Whether a source has the months, weekdays and seasons of a sentence.
+"""Checks that a source has the months, weekdays and seasons of a sentence.
 
 A date has its month, its weekday and its season. Whole dates and times of day are
 checked as numbers are.

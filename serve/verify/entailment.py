@@ -1,4 +1,4 @@
-"""An entailment model, where one is configured: does the source say what is claimed?
+"""Runs an optional entailment model: does the source say what is claimed?
 
 The model reads a part of a cited passage and the sentence, and gives one number each
 for "it follows", "it may or may not" and "it is denied". Which is which, the

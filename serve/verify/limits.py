@@ -1,4 +1,4 @@
-"""Whether a source limits a number as a sentence does.
+"""Checks that a source limits a number as the sentence does (at least, up to).
 
 At most is neither at least nor exactly, and a limit is no value. Knows words around
 numbers; which numbers are the same, `dunegpt.text.quantities` says.

@@ -1,4 +1,4 @@
-"""Citation marks as models write them, and the text without them.
+"""Finds citation marks as models write them, and removes them from the text.
 
 The prompt asks for ``[2]``. Named models also write 【2】, 【2†source】, ``(2)`` at the
 end of a sentence, ``[Passage 2]``, ``[1-3]`` and superscripts, before the full stop or

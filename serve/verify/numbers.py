@@ -1,4 +1,4 @@
-"""Whether a source has the numbers of a sentence, or they follow from its numbers.
+"""Checks that a source has the numbers of a sentence, or that they follow from it.
 
 A number may be written in words, as a fraction or in digits of another script; it may
 be a sum, difference, product or ratio that a reader can redo, or count what the source

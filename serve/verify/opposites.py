@@ -1,4 +1,4 @@
-"""Words that exclude each other, as data: open and closed, north and south.
+"""Pairs of words that exclude each other, as data: open and closed, north and south.
 
 Each line, with those indented below it, is an axis; each group of words between slashes
 is one of its poles. What stands at one pole in a source is not at another one in a true

@@ -1,4 +1,4 @@
-"""Whether a source gives a value to another owner, or an owner another value.
+"""Finds in a source the same value of another owner, or another value of the owner.
 
 For each claim of a sentence the source's claims of the same kind are compared by their
 owners. If the one whose owner matches best has another value, and none with the same

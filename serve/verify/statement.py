@@ -1,4 +1,4 @@
-"""Whether a text states anything: not a question, a scrap, a heading or a circle.
+"""Checks that a text states something: no question, fragment, heading or circle.
 
 What it says about the passages themselves is judged here, too: that they do not give
 something is a statement that can be checked.

@@ -1,4 +1,4 @@
-"""How far passages back a sentence: measured by words, by meaning and by claims.
+"""Measures how far passages support a sentence: by words, meaning and claims.
 
 `measure` gives named numbers from 0 to 1; `combination` makes a probability of them.
 ``docs/answers.md`` says what they catch and what they cannot.

@@ -1,9 +1,8 @@
-"""What the wording of a sentence adds to what its source says.
+"""Finds what the wording of a sentence adds to its source, such as a stronger verb.
 
-Whether something that is planned there has been done, may happen or must; a reason,
-a comparison or a whole clause that stands nowhere; all where the source has some; yes
-where it says no. Each is a number from 0 to 1, for `combination` to weigh. Knows words,
-not grammar.
+Examples: "was done" or "must" where the source says "is planned" or "may"; a reason, a
+comparison or a whole clause that the source lacks; "all" for "some"; "yes" for "no".
+Each is a number from 0 to 1, for `combination` to weigh. Uses words, not grammar.
 """
 
 import re
