@@ -35,7 +35,7 @@ def to_problem(error: Exception, request_id: str) -> ProblemError:
         case HTTPException():
             return from_http_error(error)
         case UsageError():
-            return ProblemError("invalid_question", " ".join([str(error), error.hint]))
+            return ProblemError("invalid_question", describe_usage_error(error))
     if isinstance(error, SEARCH_UNAVAILABLE):
         log.error("request %s: %s %s", request_id, error, error.hint)
         return ProblemError("search_unavailable", headers={"Retry-After": "30"})
@@ -44,6 +44,12 @@ def to_problem(error: Exception, request_id: str) -> ProblemError:
         return ProblemError("storage_unavailable", headers={"Retry-After": "10"})
     log.error("request %s failed", request_id, exc_info=error)
     return ProblemError("internal")
+
+
+def describe_usage_error(error: UsageError) -> str:
+    """Return what is wrong, and what to do about it if that is not for a terminal."""
+    is_for_terminal = "dunegpt " in error.hint or "--" in error.hint
+    return str(error) if is_for_terminal else f"{error} {error.hint}".strip()
 
 
 def render_problem(
