@@ -20,8 +20,9 @@ def find_body_spans(pages: Sequence[Page]) -> list[tuple[int, int]]:
     A line at the edge of a page runs if it stands, numbers apart, at the same edge of
     most pages, and nowhere inside a page, as the rows of a table do. It stays on the
     page that is shown, and is left out of passages: it would be the beginning of every
-    one of them. A title outside of it would be lost, and keeps it in the text. A page that has nothing else, and some words, keeps them all. The text
-    of figures does not count.
+    one of them. A line within a title would take that along, and is not left out. A
+    page that has nothing else, and some words, keeps them all. The text of figures does
+    not count.
     """
     edges = [_edge_lines(page) for page in pages]
     inside = {key for page in pages for key in _inner_lines(page)}

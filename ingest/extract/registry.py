@@ -43,7 +43,7 @@ class Format:
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _ODF = "application/vnd.oasis.opendocument."
 
-PDF = Format("pdf", "4")
+PDF = Format("pdf", "5")
 PPTX = Format("pptx", "5")
 DOCX = Format("docx", "4")
 SHEETS = Format("sheets", "3", "spreadsheet")

@@ -181,6 +181,17 @@ def test_running_lines_are_left_out() -> None:
         assert "Page" not in passage.text
 
 
+def test_a_title_outside_of_a_running_line_is_kept() -> None:
+    titles = ["The pumps", "The valves", "The filters"]
+    pages = [
+        Page(n, "", f"{title}\nLarch, May\nbody {title}\nEnd of {title}")
+        for n, title in enumerate(titles)
+    ]
+    for title, body in zip(titles, bodies(pages), strict=True):
+        assert body.startswith(f"{title}\n")
+        assert body.endswith(f"End of {title}")
+
+
 def test_two_running_lines_and_one_page_without() -> None:
     own = ["alpha", "beta", "gamma", "delta"]
     pages = [with_edges(b, n, "DUNE\nInternal note") for n, b in enumerate(own)]

@@ -324,3 +324,13 @@ def test_a_title_that_is_drawn_last_is_read_first(read: Reader, wide: bool) -> N
     assert page.text.count("State of the filters") == 1
     [page] = read(draw_slide(*body, (300.0, 14.0, "Filter 9"), wide=wide), "a.pdf")
     assert page.text.startswith("Filter 0")
+
+
+def test_a_foot_that_is_drawn_first_is_read_last(read: Reader) -> None:
+    foot = [(20.0, 8.0, "Larch, May"), (9.0, 8.0, "7")]
+    body = [(240.0 - 30 * n, 14.0, f"Filter {n} is ready") for n in range(4)]
+    title = (360.0, 24.0, "State of the filters")
+    [page] = read(draw_slide(*foot, *body, title, wide=True), "a.pdf")
+    lines = page.text.replace("\n\n", "\n").split("\n")
+    assert lines[0] == "State of the filters"
+    assert lines[-2:] == ["Larch, May", "7"]
