@@ -348,6 +348,15 @@ def test_extraction(papers: Path, tmp_path: Path) -> None:
     assert found["quality"]["by_format"]["pdf"]["dunegpt"]["files"] == 1
 
 
+def test_extraction_speed(papers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    options = ("--against", ROOT, "--rounds", 1, "--formats", "pdf", "--json", out)
+    measure("extraction_speed", papers, *options)
+    found = json.loads(out.read_text())["pdf"]
+    assert (found["files"], found["pages"]) == (2, [6, 6])
+    assert 0.2 < found["ratio"] < 5
+
+
 def test_page_questions(papers: Path, tmp_path: Path) -> None:
     out = tmp_path / "pages.json"
     measure("page_questions", papers, "--json", out)
@@ -364,6 +373,14 @@ def test_receipts(tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["receipts"] == 20
     assert found["bytes each"] > 100
+
+
+def test_accounts(tmp_path: Path) -> None:
+    out = tmp_path / "accounts.json"
+    sizes = ("--accounts", 3, "--audit", 1500, "--times", 2)
+    measure("accounts", *sizes, "--json", out)
+    figures = json.loads(out.read_text())
+    assert all(each["median_ms"] > 0 for each in figures.values())
 
 
 def test_lookup_timing() -> None:
@@ -456,6 +473,18 @@ def test_intents(tmp_path: Path) -> None:
     out = tmp_path / "intents.json"
     measure("intents", "--intent", "definition", "--part", "build", "--json", out)
     assert json.loads(out.read_text())
+
+
+def test_server(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None:
+    corpus, _ = indexed
+    questions, out = tmp_path / "questions.txt", tmp_path / "server.json"
+    questions.write_text("What is the voltage of the argon system?\n", "utf-8")
+    options = ("--questions", questions, "--rounds", 2, "--clients", 2)
+    measure("server", "--data", corpus.data, *options, "--json", out)
+    found = json.loads(out.read_text())
+    assert found["ask over HTTP"]["ratio"] > 0.5
+    assert found["search over HTTP, 2 at once"]["per_second"] > 0
+    assert 0 < found["memory"]["start_mb"] <= found["memory"]["after_mb"]
 
 
 def test_every_benchmark_is_run_here() -> None:
