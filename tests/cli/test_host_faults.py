@@ -15,9 +15,6 @@ from dunegpt.config import load_settings
 from dunegpt.errors import ConfigError
 from dunegpt.files import describe_os_error
 from dunegpt.ingest.crawl import crawl
-from tests.cli.test_main import own_logging
-
-__all__ = ["own_logging"]
 
 Run = Callable[..., tuple[int, str]]
 

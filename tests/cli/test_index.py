@@ -10,7 +10,7 @@ from dunegpt.cli import main
 from dunegpt.errors import UnreadableFilesError
 from dunegpt.index import build
 from dunegpt.operations import index as operation
-from tests.cli.test_main import Write
+from tests.cli.invocation import Write
 
 
 @pytest.mark.parametrize("accepts", [False, True])

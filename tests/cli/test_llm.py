@@ -1,9 +1,8 @@
 """``dunegpt llm``: what it tries, what it prints, and its exit codes."""
 
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ from simulators.llm.openai_server import fake_model
 
 JSON = '{"symbol": "Ar", "number": 18}'
 LONG = "Argon is cold, and it is heavy."
-
-
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    """Give the loggers back as they were."""
-    root = logging.getLogger("dunegpt")
-    before = root.handlers[:], root.level, root.propagate
-    yield
-    root.handlers[:], root.level, root.propagate = before
 
 
 class Call:
