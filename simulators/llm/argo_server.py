@@ -1,12 +1,12 @@
 """A small fake of Argonne's LLM gateway Argo on loopback, with its two endpoints."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from simulators.llm.loopback import QuietHandler, serve
 
 KNOWN = {"gpt4o", "gpto1mini", "gpto3mini", "gpt5", "claudesonnet4", "gemini25pro"}
 
@@ -32,56 +32,37 @@ class FakeArgo:
 def fake_argo(reply: str) -> Iterator[FakeArgo]:
     """Run a gateway whose models all give the same reply."""
 
+    answering = FakeArgo("", reply)
+
     class Handler(_Handler):
-        pass
+        argo = answering
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_port}/argoapi/api/v1/resource"
-    Handler.argo = argo = FakeArgo(url, reply)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield argo
-    finally:
-        argo.stopping.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve(Handler, answering.stopping) as port:
+        answering.url = f"http://127.0.0.1:{port}/argoapi/api/v1/resource"
+        yield answering
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     argo: FakeArgo
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.read_json()
         door = self.path.rstrip("/").rpartition("/")[2]
         self.argo.requests.append((door, body))
         self.close_connection = True
         if complaint := _complaint(body):
-            self._whole(400, {"error": complaint})
+            self.send_whole(400, {"error": complaint})
         elif not body["user"].isalnum():
-            self._whole(403, {"error": "who is that?"})
+            self.send_whole(403, {"error": "who is that?"})
         elif self.argo.reply == "hang":
             self.argo.stopping.wait(60)
         elif self.argo.reply == "html":
-            self._whole(200, "<html>Log in</html>", "text/html")
+            self.send_whole(200, "<html>Log in</html>", "text/html")
         elif door == "chat":
             key = "answer" if self.argo.reply == "no response" else "response"
-            self._whole(200, {key: self.argo.reply})
+            self.send_whole(200, {key: self.argo.reply})
         else:
             self._stream(self.argo.reply)
-
-    def _whole(
-        self, status: int, content: Any, media_type: str = "application/json"
-    ) -> None:
-        text = content if isinstance(content, str) else json.dumps(content)
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.end_headers()
-        self.wfile.write(text.encode())
 
     def _stream(self, reply: str) -> None:
         self.send_response(200)

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from simulators.llm.loopback import QuietHandler, serve
 
 TOO_LONG = "This model's maximum context length is 2048 tokens; your prompt has 9000."
 STATUSES = {
@@ -80,37 +81,29 @@ class FakeModel:
 def fake_model(replies: Sequence[str]) -> Iterator[FakeModel]:
     """Run a server with these replies or faults."""
 
+    answering = FakeModel("", list(replies))
+
     class Handler(_Handler):
-        pass
+        model = answering
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    model = FakeModel(f"http://127.0.0.1:{server.server_port}/v1", list(replies))
-    Handler.model = model
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield model
-    finally:
-        model.stopping.set()
-        model.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve(Handler, answering.stopping) as port:
+        answering.url = f"http://127.0.0.1:{port}/v1"
+        try:
+            yield answering
+        finally:
+            answering.released.set()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     model: FakeModel
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
     def do_GET(self) -> None:
-        self._whole(
+        self.send_whole(
             200, {"data": [{"id": "fake", "max_model_len": 8192}, {"id": "another"}]}
         )
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.read_json()
         if body.get("logprobs"):
             self._judge(body)
             return
@@ -120,9 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.model.next()
         if reply in STATUSES:
             status, message = STATUSES[reply]
-            self._whole(status, {"error": {"message": message}})
+            self.send_whole(status, {"error": {"message": message}})
         elif reply == "html":
-            self._whole(200, "<html>Please log in</html>", "text/html")
+            self.send_whole(200, "<html>Please log in</html>", "text/html")
         elif reply == "hang":
             self.model.stopping.wait(60)
         elif body.get("stream"):
@@ -131,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             except (BrokenPipeError, ConnectionResetError):
                 self.model.left.set()
         else:
-            self._whole(200, _completion(reply))
+            self.send_whole(200, _completion(reply))
         self.close_connection = True
 
     def _judge(self, body: dict[str, Any]) -> None:
@@ -140,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         verdict = self.model.verdict
         if verdict in STATUSES:
             status, message = STATUSES[verdict]
-            self._whole(status, {"error": {"message": message}})
+            self.send_whole(status, {"error": {"message": message}})
         else:
             shares = {
                 "yes": {"Yes": 0.98, " no": 0.01},
@@ -149,18 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
             own = shares.get(verdict, {verdict: 0.9})
             if verdict.startswith("0."):
                 own = {"Yes": float(verdict), "No": 1 - float(verdict)}
-            self._whole(200, _completion(next(iter(own)), own))
+            self.send_whole(200, _completion(next(iter(own)), own))
         self.close_connection = True
-
-    def _whole(
-        self, status: int, content: Any, media_type: str = "application/json"
-    ) -> None:
-        text = content if isinstance(content, str) else json.dumps(content)
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
 
     def _stream(self, reply: str) -> None:
         name, colon, text = reply.partition(":")
