@@ -484,7 +484,7 @@ def test_server(indexed: tuple[Corpus, dict[str, Any]], tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["ask over HTTP"]["ratio"] > 0.5
     assert found["search over HTTP, 2 at once"]["per_second"] > 0
-    assert 0 < found["memory"]["start_mb"] <= found["memory"]["after_mb"]
+    assert min(found["memory"].values()) > 0
 
 
 def test_every_benchmark_is_run_here() -> None:
