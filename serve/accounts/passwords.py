@@ -1,7 +1,8 @@
 """Passwords: their hashes by argon2, and which are accepted.
 
 Sources: RFC 9106 (the parameters are its second recommended option); NIST SP 800-63B-4
-(length instead of composition, no expiry, Unicode normalized).
+(length instead of composition, no expiry, no common passwords, Unicode normalized);
+D. L. Wheeler, "zxcvbn: low-budget password strength estimation", USENIX Security 2016.
 """
 
 import secrets
@@ -13,10 +14,12 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from dunegpt.errors import UsageError
-from dunegpt.serve.accounts.names import make_name_key
 
 MIN_LENGTH, MAX_LENGTH = 12, 1024
-_FEWEST_DIFFERENT = 5
+_LEAST_STRENGTH = 3
+"""Of 0 to 4 by zxcvbn: more than 100 million guesses."""
+
+_ESTIMATED_LENGTH = 72
 _AT_ONCE = 2
 """Hashes computed at a time; each takes 64 MiB."""
 
@@ -73,19 +76,23 @@ def check_password(password: str, name: str) -> None:
     """Check that a new password is hard enough to guess.
 
     Raises:
-        UsageError: It is too short or too long, has few different characters, or is
-            made of the name.
+        UsageError: It is too short or too long, is one of the passwords that are often
+            used, or is made of few words, repetitions, keyboard rows or the name.
     """
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - start-up time
+
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise UsageError(
             f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.",
             hint="Several words are easy to remember and hard to guess.",
         )
-    if len(set(password)) < _FEWEST_DIFFERENT:
-        raise UsageError("The password has too few different characters.")
-    rest = make_name_key(password).replace(make_name_key(name), "")
-    if len(rest) < MIN_LENGTH // 2:
-        raise UsageError("The password is made of the name.")
+    estimate = zxcvbn(password[:_ESTIMATED_LENGTH], user_inputs=[name, "dunegpt"])
+    if estimate["score"] < _LEAST_STRENGTH:
+        reason = estimate["feedback"]["warning"].rstrip(".")
+        raise UsageError(
+            "The password is too easy to guess" + (f": {reason}." if reason else "."),
+            hint="Several words that do not belong together are hard to guess.",
+        )
 
 
 def generate_password() -> str:
