@@ -21,6 +21,10 @@ Run = Callable[..., SimpleNamespace]
 SETTINGS = '[accounts]\naudit_days = 30\n[cli]\nprincipals = ["public"]\n'
 
 
+class Input(io.TextIOWrapper):
+    """Standard input, which tests can take for a terminal."""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "dunegpt.toml"
@@ -41,7 +45,7 @@ def run(
     monkeypatch.setattr("dunegpt.serve.accounts.local.Passwords", quick_passwords)
 
     def call(*arguments: str, typed: str = PASSWORD) -> SimpleNamespace:
-        given = io.TextIOWrapper(io.BytesIO(typed.encode("utf-8", "surrogateescape")))
+        given = Input(io.BytesIO(typed.encode("utf-8", "surrogateescape")))
         monkeypatch.setattr(sys, "stdin", given)
         words = ["dunegpt", "--config", str(path), *arguments]
         monkeypatch.setattr(sys, "argv", words)
@@ -151,6 +155,39 @@ def test_a_new_password_ends_sessions(store: AccountStore, run: Run) -> None:
     assert result.code == 0
     assert store.sessions.find(session.secret) is None
     store.local.log_in("ada", again, address=ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [([PASSWORD, PASSWORD], 0), ([PASSWORD, "another"], 2)]
+)
+def test_a_password_is_asked_for_twice_and_not_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: list[str], code: int
+) -> None:
+    asked: list[bool] = []
+
+    def prompt(_text: str, *, hide_input: bool, err: bool) -> str:
+        asked.append(hide_input and err)
+        return typed[len(asked) - 1]
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    monkeypatch.setattr(Input, "isatty", lambda _self: True)
+    result = run("user", "add", "Ada")
+    assert (result.code, asked) == (code, [True, True])
+    assert PASSWORD not in result.out + result.err
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 2)])
+def test_an_erasure_is_asked_about(
+    store: AccountStore,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bool,
+    code: int,
+) -> None:
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: answer)
+    monkeypatch.setattr(Input, "isatty", lambda _self: True)
+    assert run("user", "erase", "ada").code == code
+    assert bool(store.directory.list()) != answer
 
 
 def test_roles_and_principals_change(store: AccountStore, run: Run) -> None:
