@@ -316,6 +316,18 @@ class Settings(BaseSettings):
                 hint="Correct it in the settings file, or the DUNEGPT_* variable.",
             ) from error
 
+    def read_client_secret(self, name: str) -> str:
+        """Return the secret that a login provider knows; empty if there is none.
+
+        Raises:
+            ConfigError: It cannot be read, or its file is readable by others.
+        """
+        table = self.server.oidc[name]
+        path = table.client_secret_file
+        return read_secret(
+            table.client_secret_env, self.resolve_path(path) if path else None
+        )
+
     def read_model_key(self, name: str) -> str:
         """Return the API key of a model server; empty if it has none.
 

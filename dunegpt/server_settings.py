@@ -1,6 +1,6 @@
 """The table ``[server]`` of the settings: what `dunegpt serve` listens to and allows.
 
-Does not depend on other modules of the package.
+The providers of logins have tables below it, see `dunegpt.login_settings`.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from dunegpt.login_settings import OIDCSettings, ProviderName
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -45,6 +47,7 @@ class ServerSettings(BaseModel):
         searches_per_minute: Searches and documents of one person or address.
         answers_waiting: Answers that may wait for their turn.
         shutdown_timeout_s: Time in which running answers may end at a shutdown.
+        oidc: Providers of OpenID Connect by name; the name is part of addresses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +70,7 @@ class ServerSettings(BaseModel):
     searches_per_minute: int = Field(120, ge=1)
     answers_waiting: int = Field(32, ge=0)
     shutdown_timeout_s: float = Field(20, ge=0)
+    oidc: dict[ProviderName, OIDCSettings] = {}
 
     @field_validator("url")
     @classmethod
@@ -81,6 +85,16 @@ class ServerSettings(BaseModel):
         ):
             raise ValueError("must be an address such as https://gpt.example.org/path")
         return url.rstrip("/")
+
+    @field_validator("oidc")
+    @classmethod
+    def _check_issuers(
+        cls, providers: dict[str, OIDCSettings]
+    ) -> dict[str, OIDCSettings]:
+        issuers = [provider.issuer for provider in providers.values()]
+        if len(set(issuers)) < len(issuers):
+            raise ValueError("several providers have the same issuer")
+        return providers
 
     @property
     def base_path(self) -> str:

@@ -5,6 +5,7 @@ is worth nothing from then on.
 """
 
 import secrets
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -19,11 +20,11 @@ from dunegpt.serve.api.current_person import (
     set_form_cookie,
     set_session_cookie,
 )
+from dunegpt.serve.api.forms import read_form
 from dunegpt.serve.api.guard import LOGIN, PUBLIC, SIGNED_IN, GuardedRouter
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.record import get_record
 from dunegpt.serve.api.services import get_services
-from dunegpt.web.forms import read_form
 from dunegpt.web.rendering import choose_next, render_page
 
 router = GuardedRouter()
@@ -102,6 +103,11 @@ def _render_login(
         wanted=wanted,
         message=message,
         notice=notice,
+        providers=[
+            (provider.name, provider.label)
+            for provider in get_services(request.scope).logins.providers
+        ],
+        query=f"?{urlencode({'next': wanted})}" if wanted else "",
     )
     set_form_cookie(request.scope, page, cookie)
     return page
@@ -109,17 +115,20 @@ def _render_login(
 
 @router.route("POST", "/logout", SIGNED_IN)
 async def log_out(request: Request) -> Response:
-    """End the session of this browser."""
+    """End the session of this browser, and lead on to the logout of its provider."""
     services = get_services(request.scope)
-    person = await find_person(request.scope)
-    if person.session_id is not None:
-        session_id = person.session_id
-        await services.database_workers.run(
-            lambda: services.accounts.sessions.revoke(session_id)
-        )
-    response = RedirectResponse(
+    session_id = (await find_person(request.scope)).session_id or ""
+    label, url = await services.login_workers.run(
+        lambda: services.logins.end(session_id)
+    )
+    response: Response = RedirectResponse(
         f"{services.settings.server.base_path}/login?signed_out=1", 303
     )
+    if url:
+        # Not a redirect: browsers apply form-action of the form's page to it.
+        get_record(request.scope).person = None
+        response = render_page(request, "signed_out.html", label=label, url=url)
+        response.headers["Refresh"] = f"0; url={url}"
     clear_cookies(request.scope, response)
     return response
 

@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from dunegpt.errors import UsageError
 from dunegpt.serve.accounts.person import Scope
 from dunegpt.serve.api.answers import run_answer
+from dunegpt.serve.api.errors import describe_usage_error
+from dunegpt.serve.api.forms import read_form
 from dunegpt.serve.api.guard import GuardedRouter, readers_with
 from dunegpt.serve.api.reading import as_reader, record_shown, show_documents
 from dunegpt.serve.api.services import get_services
-from dunegpt.web.forms import read_form
 from dunegpt.web.rendering import render_page
 
 router = GuardedRouter()
@@ -35,7 +36,7 @@ async def ask(request: Request) -> Response:
     try:
         answer = await run_answer(request, reader.stream(question))
     except UsageError as error:
-        message = f"{error} {error.hint}"
+        message = describe_usage_error(error)
         return _render_start(request, question, status=422, message=message)
     await record_shown(request, [each.document.id for each in answer.references], "web")
     return _render_start(request, question, answer=answer)

@@ -139,7 +139,7 @@ class Directory:
             row.name,
             row.issuer,
             Role(row.role),
-            self._membership.resolve(row.claims, row.principals),
+            self._membership.resolve(row.claims, row.principals, row.claims_at),
             frozenset(row.principals),
             row.created_at,
             row.last_login_at,

@@ -4,6 +4,7 @@ Does not know the protocol: what calls this has verified the claims.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,7 +65,7 @@ class Identities:
             [row] = rows
             row.name, row.name_key = shown, make_name_key(shown)
             row.email, row.claims = clean_text(email), dict(claims)
-            row.last_login_at = utc_now()
+            row.claims_at = row.last_login_at = utc_now()
             db.flush()
             if is_new:
                 add_event(db, row.id, Event.ADDED, row.role)
@@ -78,6 +79,7 @@ class Identities:
         *,
         refresh_token: str = "",
         id_token: str = "",
+        refresh_after: timedelta | None = None,
     ) -> bool:
         """Store refreshed claims; return whether the session is still there.
 
@@ -87,6 +89,7 @@ class Identities:
             refresh_token: The new one; empty if the provider gave none, and the old one
                 stays.
             id_token: The new one; likewise.
+            refresh_after: When the next refresh is due.
         """
         with self._database.write() as db:
             row = db.get(SessionRow, session_id, with_for_update=True)
@@ -94,9 +97,10 @@ class Identities:
                 return False
             row.refresh_token = refresh_token or row.refresh_token
             row.id_token = id_token or row.id_token
-            row.groups_refreshed_at = utc_now()
+            row.groups_refreshed_at = now = utc_now()
+            row.refresh_at = now + refresh_after if refresh_after else None
             own = AccountRow.id == row.account_id
-            values = {"claims": dict(claims)}
+            values = {"claims": dict(claims), "claims_at": now}
             db.execute(sa.update(AccountRow).where(own).values(values))
             return True
 

@@ -4,6 +4,7 @@ Does not know how the person was found.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -53,6 +54,7 @@ class Person:
         account_id: Number of the account; None without one.
         session_id: Id of the session, by which it can be revoked; no secret.
         token_id: Number of the token, for kind ``token``.
+        refresh_at: When the provider of the login is to be asked again; None for never.
     """
 
     name: str = ""
@@ -63,6 +65,7 @@ class Person:
     account_id: int | None = None
     session_id: str | None = None
     token_id: int | None = None
+    refresh_at: datetime | None = None
 
     @property
     def is_operator(self) -> bool:

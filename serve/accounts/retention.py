@@ -12,10 +12,12 @@ from dunegpt.serve.accounts.tables import (
     Base,
     EventRow,
     KnownNetworkRow,
+    LoginAttemptRow,
     RateLimitRow,
     SessionRow,
     ShownRow,
     TokenRow,
+    UsedTokenRow,
 )
 
 _BATCH = 1000
@@ -41,6 +43,8 @@ def prune(database: Database, settings: AccountSettings) -> int:
     which: list[tuple[type[Base], sa.ColumnElement[bool]]] = [
         (SessionRow, SessionRow.expires_at <= now),
         (SessionRow, SessionRow.last_seen_at <= now - settings.session_idle),
+        (LoginAttemptRow, LoginAttemptRow.expires_at <= now),
+        (UsedTokenRow, UsedTokenRow.expires_at <= now),
         (TokenRow, TokenRow.expires_at <= now - _TOKEN_LISTED),
         (KnownNetworkRow, KnownNetworkRow.last_login_at <= now - NETWORK_KNOWN),
         (RateLimitRow, RateLimitRow.full_at_us <= full_again),

@@ -61,11 +61,15 @@ class ProviderSession:
         sid: Session id of the provider, for back-channel logout; often empty.
         id_token: The ID token, sent as a hint at logout.
         refresh_token: For the next refresh of groups; empty if there is none.
+        refresh_after: When that is due.
+        lifetime: How long the session lasts, if less than others.
     """
 
     sid: str = ""
     id_token: str = ""
     refresh_token: str = ""
+    refresh_after: timedelta | None = None
+    lifetime: timedelta = timedelta.max
 
 
 class Sessions:
@@ -102,19 +106,22 @@ class Sessions:
             LoginRefusedError: The account was disabled or erased meanwhile.
         """
         now, secret, session_id = utc_now(), make_secret(), make_public_id()
+        lifetime = provider.lifetime if provider else timedelta.max
+        delay = provider.refresh_after if provider else None
         row = SessionRow(
             id=session_id,
             secret_hash=hash_secret(secret),
             account_id=account_id,
             created_at=now,
             last_seen_at=now,
-            expires_at=now + self._settings.session_max,
+            expires_at=now + min(self._settings.session_max, lifetime),
             network=find_network(address),
             agent=clean_text(agent),
             sid=provider.sid or None if provider else None,
             id_token=provider.id_token or None if provider else None,
             refresh_token=provider.refresh_token or None if provider else None,
             groups_refreshed_at=now if provider else None,
+            refresh_at=now + delay if delay else None,
         )
         with self._database.write() as db:
             if not db.scalar(
@@ -149,7 +156,7 @@ class Sessions:
             with self._database.write() as db:
                 own = SessionRow.id == row.id
                 db.execute(sa.update(SessionRow).where(own).values(last_seen_at=now))
-        return make_session_person(row.account, row.id, self._membership)
+        return make_session_person(row, self._membership)
 
     def list(self, account_id: int) -> Sequence[SessionRecord]:
         """Return the sessions of an account that are not over, latest first."""

@@ -9,9 +9,11 @@ from dunegpt.serve.accounts.database import Database, open_database
 from dunegpt.serve.accounts.directory import Directory
 from dunegpt.serve.accounts.identities import Identities
 from dunegpt.serve.accounts.local import LocalAccounts
+from dunegpt.serve.accounts.login_attempts import LoginAttempts
 from dunegpt.serve.accounts.membership import Membership
 from dunegpt.serve.accounts.migrate import migrate
 from dunegpt.serve.accounts.passwords import Passwords
+from dunegpt.serve.accounts.provider_sessions import ProviderSessions
 from dunegpt.serve.accounts.rate_limits import RateLimits
 from dunegpt.serve.accounts.sessions import Sessions
 from dunegpt.serve.accounts.tokens import Tokens
@@ -24,6 +26,8 @@ class AccountStore:
         directory: All accounts.
         local: Logins with a password.
         identities: Logins through a provider.
+        login_attempts: Such logins that have begun.
+        provider_sessions: What such sessions keep of their provider.
         sessions: Of persons in browsers.
         tokens: Of persons' programs.
         limits: Rate limits.
@@ -63,6 +67,8 @@ class AccountStore:
             self.database, self.directory, self.limits, passwords
         )
         self.identities = Identities(self.database, self.directory)
+        self.login_attempts = LoginAttempts(self.database)
+        self.provider_sessions = ProviderSessions(self.database)
         self.sessions = Sessions(self.database, membership, self._settings)
         self.tokens = Tokens(self.database, membership, self._settings)
         self.audit = Audit(self.database, self._settings.audit_kept)

@@ -1,7 +1,8 @@
 """The tables of serve.db. Migrations bring an older file to what is described here.
 
-No column holds a password, a cookie or a token, only hashes of them; no column holds a
-title, a question or an answer.
+No column holds a password, a cookie or a token of ours, only hashes of them; sessions
+hold the ID token and the refresh token of their provider. No column holds a title, a
+question or an answer.
 """
 
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class AccountRow(Base):
             `make_name_key` gives it. Of an erased account, see `erase`.
         principals: Granted by an operator, in addition to those of the claims.
         claims: Of the last login or refresh; empty for a local account.
+        claims_at: When the provider told them.
         password_hash: By argon2; only of a local account.
     """
 
@@ -81,6 +83,7 @@ class AccountRow(Base):
     role: Mapped[str]
     principals: Mapped[list[str]]
     claims: Mapped[dict[str, Any]]
+    claims_at: Mapped[datetime | None]
     password_hash: Mapped[str | None]
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
@@ -97,6 +100,7 @@ class SessionRow(Base):
         last_seen_at: Not more exact than a few minutes.
         sid: Session id of the provider; likewise the tokens, for refresh and logout.
         groups_refreshed_at: When the provider was last asked for the claims.
+        refresh_at: When it is to be asked again; null for never.
     """
 
     __tablename__ = "sessions"
@@ -113,7 +117,39 @@ class SessionRow(Base):
     id_token: Mapped[str | None]
     refresh_token: Mapped[str | None]
     groups_refreshed_at: Mapped[datetime | None]
+    refresh_at: Mapped[datetime | None]
     account: Mapped[AccountRow] = relationship(lazy="raise")
+
+
+class LoginAttemptRow(Base):
+    """A login by a provider that a browser has begun.
+
+    Attributes:
+        state_hash: sha256 of the value that comes back with the browser, in hex.
+        browser_hash: sha256 of the value of the browser's cookie, in hex.
+        provider: Name of the provider.
+        verifier: Of PKCE; worth nothing without a code of the provider.
+    """
+
+    __tablename__ = "login_attempts"
+
+    state_hash: Mapped[str] = mapped_column(primary_key=True)
+    browser_hash: Mapped[str]
+    provider: Mapped[str]
+    next_path: Mapped[str]
+    nonce: Mapped[str]
+    verifier: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UsedTokenRow(Base):
+    """A logout token of a provider, which may be used once."""
+
+    __tablename__ = "used_tokens"
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    jti: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class TokenRow(Base):

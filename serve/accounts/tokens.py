@@ -94,7 +94,9 @@ class Tokens:
             if not scopes or not frozenset(scopes) <= allowed:
                 names = ", ".join(sorted(allowed))
                 raise UsageError(f"A token of this account has scopes of: {names}.")
-            held = self._membership.resolve(account.claims, account.principals)
+            held = self._membership.resolve(
+                account.claims, account.principals, account.claims_at
+            )
             if lacking := wanted - held:
                 raise UsageError(f"You do not have {', '.join(sorted(lacking))}.")
             if (db.scalar(_count_valid(account_id, now)) or 0) >= _MAX_TOKENS:

@@ -18,7 +18,13 @@ from dunegpt.serve.api.limits import SizeLimits
 from dunegpt.serve.api.metrics import Metrics
 from dunegpt.serve.api.protocol import limit_connections
 from dunegpt.serve.api.proxies import Proxies
-from dunegpt.serve.api.routes import answers, description, documents, status
+from dunegpt.serve.api.routes import (
+    answers,
+    description,
+    documents,
+    provider_login,
+    status,
+)
 from dunegpt.serve.api.services import Services
 from dunegpt.version import __version__
 
@@ -30,6 +36,7 @@ API_ROUTERS = (
     documents.router,
     status.router,
     description.router,
+    provider_login.router,
 )
 
 

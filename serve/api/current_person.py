@@ -9,6 +9,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
+from dunegpt.serve.accounts.clock import utc_now
 from dunegpt.serve.accounts.person import ANONYMOUS, Person
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.record import get_record
@@ -16,6 +17,7 @@ from dunegpt.serve.api.services import get_services
 
 _SESSION = "dunegpt-session"
 _FORM = "dunegpt-form"
+_ATTEMPT = "dunegpt-login"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
@@ -52,6 +54,12 @@ async def _look_up(scope: Scope) -> Person:
     found = await services.database_workers.run(
         lambda: services.accounts.sessions.find(cookie)
     )
+    if found and found.refresh_at and found.refresh_at <= utc_now():
+        due = found
+        await services.login_workers.run(lambda: services.logins.refresh(due))
+        found = await services.database_workers.run(
+            lambda: services.accounts.sessions.find(cookie)
+        )
     return found or ANONYMOUS
 
 
@@ -80,9 +88,19 @@ def set_form_cookie(scope: Scope, response: Response, value: str) -> None:
     _set_cookie(scope, response, _FORM, value)
 
 
+def get_attempt_cookie(scope: Scope) -> str:
+    """Return the cookie that ties logins by a provider to the browser, or nothing."""
+    return _read_cookies(scope).get(_name(_ATTEMPT, scope), "")
+
+
+def set_attempt_cookie(scope: Scope, response: Response, value: str) -> None:
+    """Let a response tie the logins that it begins to the browser."""
+    _set_cookie(scope, response, _ATTEMPT, value)
+
+
 def clear_cookies(scope: Scope, response: Response) -> None:
     """Let a response end the session in the browser."""
-    for name in (_SESSION, _FORM):
+    for name in (_SESSION, _FORM, _ATTEMPT):
         response.delete_cookie(
             _name(name, scope), secure=is_secure(scope), httponly=True, samesite="lax"
         )

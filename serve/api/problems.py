@@ -42,6 +42,14 @@ PROBLEMS = {
     "not_found": Problem(
         404, "Not found", "There is nothing here, or nothing that you may see."
     ),
+    "login_failed": Problem(
+        400, "The login did not succeed", "Start again from the login page."
+    ),
+    "login_unavailable": Problem(
+        503,
+        "The login provider does not answer",
+        "Try again later, or sign in in another way.",
+    ),
     "method_not_allowed": Problem(405, "Method not allowed"),
     "request_timeout": Problem(408, "The request did not arrive in time"),
     "body_too_large": Problem(413, "The request is too large"),

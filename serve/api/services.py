@@ -14,6 +14,7 @@ from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.shutdown import Shutdown
 from dunegpt.serve.api.workers import Workers
 from dunegpt.serve.assistant import Assistant, IndexState
+from dunegpt.serve.login.logins import Logins
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class Services:
         answer_workers: For answers and searches.
         database_workers: For everything in ``serve.db``.
         password_workers: For password hashes, which take memory and time.
+        login_workers: For requests to login providers.
+        logins: Logins by a provider.
         index: What is known of the index, at most a second old.
     """
 
@@ -43,6 +46,8 @@ class Services:
     answer_workers: Workers
     database_workers: Workers
     password_workers: Workers
+    login_workers: Workers
+    logins: Logins
     index: IndexState = STARTING
     _tasks: list[asyncio.Task[None]] = field(default_factory=list, repr=False)
 
@@ -66,6 +71,8 @@ class Services:
             ),
             Workers("database", 8, 256),
             Workers("password", 2, 16),
+            Workers("login", 8, 64),
+            Logins(settings, accounts),
         )
 
     def start(self) -> None:
@@ -85,6 +92,7 @@ class Services:
             self.answer_workers,
             self.database_workers,
             self.password_workers,
+            self.login_workers,
         ):
             workers.close()
         await asyncio.to_thread(self.assistant.close)

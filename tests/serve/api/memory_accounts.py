@@ -35,6 +35,10 @@ class MemoryAccounts:
         return _Sessions(self)
 
     @property
+    def provider_sessions(self) -> Any:
+        return _ProviderSessions(self)
+
+    @property
     def tokens(self) -> Any:
         return _Tokens(self)
 
@@ -142,6 +146,11 @@ class _Sessions(_Part):
     def revoke_account(self, account_id: int, *, but: str = "") -> int:
         ended = [r.id for r in self.list(account_id) if r.id != but]
         return sum(self.revoke(each) for each in ended)
+
+
+class _ProviderSessions(_Part):
+    def get_tokens(self, session_id: str) -> None:
+        """Return nothing: all have signed in with a password."""
 
 
 class _Tokens(_Part):

@@ -57,6 +57,9 @@ def list_requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path in ("/api/v1/status", "/api/v1/openapi.json", "/static/style.css"):
         yield "GET", path, {}
     yield "POST", "/login", {}
+    for path in ("/login/{provider}", "/login/{provider}/callback"):
+        yield "GET", path, {}
+    yield "POST", "/login/{provider}/backchannel-logout", {}
     yield "POST", "/logout", {}
     yield "POST", "/account/sessions/unknown/revoke", {}
     yield "POST", "/account/sessions/revoke-others", {}

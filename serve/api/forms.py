@@ -1,4 +1,4 @@
-"""Reads the forms of the pages."""
+"""Reads forms."""
 
 from urllib.parse import parse_qs
 

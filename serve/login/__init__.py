@@ -1,0 +1,1 @@
+"""Login by OpenID Connect: providers, tokens, the code flow, refresh and logout."""

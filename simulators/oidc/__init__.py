@@ -1,0 +1,1 @@
+"""Providers of OpenID Connect: one in Python with faults, and the real one for Node."""
