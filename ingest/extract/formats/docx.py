@@ -188,6 +188,11 @@ class _LineReader:
                 rows = format_table(child, self._read_numbered)
                 yield from (SectionLine(line) for line in rows if line)
                 yield SectionLine("")
+            elif name == "oMathPara":
+                yield from (
+                    SectionLine(clean_text(self.text.read(child))),
+                    SectionLine(""),
+                )
             elif name in _CONTAINERS:
                 yield from self.iter_lines(child)
 

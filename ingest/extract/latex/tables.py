@@ -40,9 +40,12 @@ def format_table(name: str, content: str, convert: Callable[[str], str]) -> list
         content: What is between its begin and end, with its arguments.
         convert: Returns the text of a cell.
     """
-    rows = list(
-        _iter_rows(_drop_repeated_heads(_skip_arguments(name, content)), convert)
-    )
+    columns, body = _skip_arguments(name, content)
+    rows = list(_iter_rows(_drop_repeated_heads(body), convert))
+    if joints := _find_joints(columns, convert):
+        rows = [
+            _Row(_join_cells(row.cells, joints), row.has_rule_above) for row in rows
+        ]
     grid = _fill([row.cells for row in rows])
     lines = list[str]()
     first = 0
@@ -61,12 +64,53 @@ def format_table(name: str, content: str, convert: Callable[[str], str]) -> list
     return [line for line in lines if line]
 
 
-def _skip_arguments(name: str, content: str) -> str:
-    at = 0
+def _skip_arguments(name: str, content: str) -> tuple[str, str]:
+    """Return the columns that a table declares, and what is behind its arguments."""
+    columns, at = "", 0
     _, at = read_optional(content, at)
     for _ in range(2 if name in _WITH_WIDTH else 1):
-        _, at = read_argument(content, at)
-    return content[at:]
+        columns, at = read_argument(content, at)
+    return columns, content[at:]
+
+
+def _find_joints(columns: str, convert: Callable[[str], str]) -> dict[int, str]:
+    """Return what joins a column with the next one, as the dot of ``r@{.}l`` does."""
+    joints, column, at = dict[int, str](), -1, 0
+    while at < len(columns):
+        if columns[at] in "@!":
+            inner, end = read_argument(columns, at + 1)
+            text = convert(inner).strip()
+            if columns[at] == "@" and text and column >= 0 and end < len(columns):
+                joints[column] = text
+        elif columns[at] in "><*":
+            if columns[at] == "*":
+                return {}
+            _, end = read_argument(columns, at + 1)
+        else:
+            column += columns[at].isalpha()
+            end = at + 1
+            if columns[end : end + 1] == "{":
+                _, end = read_argument(columns, end)
+        at = max(end, at + 1)
+    return joints
+
+
+def _join_cells(cells: list[Cell], joints: dict[int, str]) -> list[Cell]:
+    """Return the cells of a row, those that are joined by a text as one."""
+    joined, column, is_open = list[Cell](), 0, False
+    for cell in cells:
+        last = column + cell.columns - 1
+        inside = sum(column <= joint < last for joint in joints)
+        if is_open and joined[-1].text and cell.text:
+            text = f"{joined[-1].text}{joints[column - 1]}{cell.text}"
+        else:
+            text = f"{joined[-1].text}{cell.text}" if is_open else cell.text
+        if is_open:
+            joined.pop()
+        joined.append(Cell(text, cell.rows, max(cell.columns - inside, 1)))
+        column = last + 1
+        is_open = last in joints
+    return joined
 
 
 def _drop_repeated_heads(content: str) -> str:

@@ -7,7 +7,7 @@ from email.message import EmailMessage, Message
 
 from dunegpt.ingest.extract.calendar_text import iter_events
 from dunegpt.ingest.extract.clean import clean_text, to_one_line
-from dunegpt.ingest.extract.encoding import decode_as
+from dunegpt.ingest.extract.encoding import decode, decode_as
 from dunegpt.ingest.extract.html.document import read_html
 from dunegpt.ingest.extract.mail.attachments import Attachment
 from dunegpt.ingest.extract.mail.quotes import mark_quotes
@@ -44,12 +44,19 @@ def read_message(message: EmailMessage, remark: Remark) -> tuple[str, list[Attac
 
 
 def get_header(message: Part, name: str) -> str:
-    """Return a header as text, even if it is malformed; empty if it is missing."""
+    """Return a header as text, even if it is malformed; empty if it is missing.
+
+    Old programs write its bytes without saying in which encoding they are.
+    """
+    own = (str(v) for k, v in message.raw_items() if k.lower() == name.lower())
+    raw = next(own, "")
+    if not raw.isascii():
+        content = raw.encode("utf-8", "surrogateescape")
+        return to_one_line(re.sub(r"\r?\n(?=[ \t])", "", decode(content)))
     try:
         value = message.get(name, "")
     except (ValueError, IndexError, AttributeError, TypeError):
-        raw = [v for k, v in message.raw_items() if k.lower() == name.lower()]
-        value = str(raw[0]) if raw else ""
+        value = raw
     return to_one_line(str(value))
 
 

@@ -110,7 +110,11 @@ def _read_words(glyphs: PageGlyphs) -> Iterator[_Word]:
             return
         probes = [begin, end - 1]
         if not text[begin:end].isdigit():
-            probes += [found.start() for found in _RUN.finditer(text, begin, end)]
+            # The end of a number, too: the 3 of ``103cm`` may be its power.
+            for found in _RUN.finditer(text, begin, end):
+                probes.append(found.start())
+                if found.end() - found.start() > 1 and text[found.start()].isdigit():
+                    probes.append(found.end() - 1)
         yield _Word(begin, end, probes)
 
 

@@ -265,3 +265,23 @@ def test_a_title_over_two_lines(read: Reader) -> None:
     [page] = read(source.encode(), "a.tex")
     assert page.heading == "Purity of the argon"
     assert page.text.split("\n")[:2] == ["Purity of the argon", "May 2024"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "text"),
+    [
+        ("l|r@{.}l", r"a & 3 & 14 \\ b & & \\ c & 7 &", "a | 3.14\nb |\nc | 7"),
+        (r"r@{$\,\pm\,$}l", r"1.5 & 0.2 \\ 8 & 3", "1.5±0.2\n8±3"),
+        (r"l@{}r@{ }p{3cm}", r"a & 1 & x", "a | 1 | x"),
+        (
+            r"lr@{.}l",
+            r"Name & \multicolumn{2}{c}{Value} \\ \hline a & 3 & 1",
+            "Name | Value\na | 3.1",
+        ),
+    ],
+)
+def test_columns_that_make_one_number(
+    read: Reader, columns: str, rows: str, text: str
+) -> None:
+    table = f"\\begin{{tabular}}{{{columns}}}{rows}\\end{{tabular}}"
+    assert text_of(read, table).replace("\u202f", " ") == text

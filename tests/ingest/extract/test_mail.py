@@ -358,3 +358,11 @@ def test_pictures_in_archives_count_once(read: Reader) -> None:
     with pytest.raises(Exception, match="No page has any text"):
         read(samples.zipped(**names), "a.zip")
     assert read.task.images_read <= len(names)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_headers_in_an_undeclared_encoding(read: Reader, encoding: str) -> None:
+    mail = "From: J\xf6rg <j@x.test>\nSubject: Gr\xf6\xdfe:\n 5 \xb5m\n\nDraht"
+    [page] = read(mail.encode(encoding), "a.eml")
+    assert page.heading == "Gr\xf6\xdfe: 5 \xb5m"
+    assert "From: J\xf6rg <j@x.test>" in page.text
