@@ -244,8 +244,12 @@ class PoliteClient:
         return float(min(max(asked, backoff), _MAX_WAIT_S))
 
     def restore_request_times(self, spent: Sequence[float]) -> None:
-        """Count the requests of an earlier run, by its `recent_request_times`."""
-        self._rate_limit.request_times.extend(sorted(spent))
+        """Count the requests of an earlier run, by its `recent_request_times`.
+
+        Those in the future were made by a wrong clock, and would block for as long.
+        """
+        past = sorted(moment for moment in spent if moment <= time.time() + 1)
+        self._rate_limit.request_times.extend(past)
 
     def recent_request_times(self) -> list[float]:
         """Return the times of the last hour's requests, in seconds since 1970."""

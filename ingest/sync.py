@@ -23,6 +23,9 @@ from dunegpt.types import Failure
 REREAD_CYCLE_DAYS = 30
 """Every document is read again at least once in so many days."""
 
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""A moment that is further in the future was written by a wrong clock."""
+
 _DAILY_INTERVAL = timedelta(hours=23)
 _REREAD_MINIMUM = 50
 _SAVE_BUDGET_EVERY = 20
@@ -43,6 +46,14 @@ def get_origin(url: str) -> str:
 def today() -> str:
     """Return the current day, UTC, ISO 8601."""
     return datetime.now(UTC).date().isoformat()
+
+
+def is_within(moment: str, age: timedelta) -> bool:
+    """Return whether a moment, ISO 8601, is less than so long ago.
+
+    One that is more than minutes in the future was written by a wrong clock: it is not.
+    """
+    return -MAX_CLOCK_SKEW <= datetime.now(UTC) - datetime.fromisoformat(moment) < age
 
 
 class HttpClients:
@@ -240,9 +251,7 @@ class DailyPass:
     def is_due(self) -> bool:
         """Return whether the last daily pass is a day ago."""
         last = self._state.get("daily")
-        if not last:
-            return True
-        return datetime.now(UTC) - datetime.fromisoformat(last) >= _DAILY_INTERVAL
+        return not last or not is_within(last, _DAILY_INTERVAL)
 
     def due_rereads(self, read_days: Iterable[tuple[str, NumberT]]) -> list[NumberT]:
         """Return the documents read longest ago: a thirtieth of all for each day.
@@ -256,7 +265,7 @@ class DailyPass:
         days = (date.fromisoformat(today()) - date.fromisoformat(last)).days
         oldest = [number for _, number in sorted(read_days)]
         share = max(math.ceil(len(oldest) / REREAD_CYCLE_DAYS), _REREAD_MINIMUM)
-        return oldest[: share * min(days, REREAD_CYCLE_DAYS)]
+        return oldest[: share * max(0, min(days, REREAD_CYCLE_DAYS))]
 
     def finish(self) -> None:
         """Note that the daily pass is done."""

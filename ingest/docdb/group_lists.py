@@ -12,9 +12,9 @@ from dunegpt.access import PUBLIC
 from dunegpt.errors import SourceError, SourceLoginError
 from dunegpt.ingest.docdb.access import pack_list, unpack_list
 from dunegpt.ingest.docdb.client import DocDBClient, Endpoint, GroupView
-from dunegpt.ingest.items import Alarm, CrawlScope, SourceState
+from dunegpt.ingest.items import Alarm, Concern, CrawlScope, SourceState
 from dunegpt.ingest.loss_guard import is_mass_loss
-from dunegpt.ingest.sync import UnitFailures
+from dunegpt.ingest.sync import UnitFailures, is_within
 
 _STATE_KEY = "lists"
 
@@ -52,7 +52,7 @@ class DocumentLists:
     def are_older_than(self, age: timedelta) -> bool:
         """Return whether the newest list was fetched longer ago."""
         last = max(self._fetched_at.values(), default="")
-        return not last or datetime.now(UTC) - datetime.fromisoformat(last) >= age
+        return not last or not is_within(last, age)
 
     def refresh(self, scope: CrawlScope) -> Iterator[Alarm]:
         """Ask for all lists, and keep them; yield what is wrong with them.
@@ -84,6 +84,7 @@ class DocumentLists:
                 continue
             has_failed = False
             self._units.confirm(_unit_name(view.name))
+            yield from self._check_gain(view.name, found, scope)
             yield from self._check_loss(view.name, found, scope)
             self._note_gain(view.name, found)
             views[view.name] = found
@@ -205,12 +206,45 @@ class DocumentLists:
             return doors[view.endpoint.name]
         return ask(view.endpoint, view.cookie)
 
+    def _is_recent(self, at: str) -> bool:
+        """Return whether a list of that time holds; none of the future does."""
+        return bool(at) and is_within(at, self._max_age)
+
     def _previous_list(self, name: str) -> tuple[dict[int, int], str]:
         """Return the earlier list of a view, empty when it is too old to hold."""
         at = self._fetched_at.get(name, "")
-        if at and datetime.now(UTC) - datetime.fromisoformat(at) <= self._max_age:
+        if self._is_recent(at):
             return self.by_view.get(name) or self._removed_views.get(name, {}), at
         return {}, at
+
+    def _check_gain(
+        self, name: str, found: Mapping[int, int], scope: CrawlScope
+    ) -> Iterator[Alarm]:
+        """Yield an alarm if a view gained very many documents that were known before.
+
+        Documents are read bit by bit, so it is the lists that tell first that a site
+        shows everything to everybody. A group that was shown no more than the public
+        was just founded; a list that was dropped with age says nothing.
+        """
+        known, public = self.document_numbers(), self.by_view.get(PUBLIC, {})
+        before = self._before_gain.get(name, self.by_view.get(name))
+        if before is None or scope.accepts_opening:
+            return
+        if not before and not self._is_recent(self._fetched_at.get(name, "")):
+            return
+        if name != PUBLIC and before.keys() <= public.keys():
+            return
+        mine = before.keys() | self._before_loss.get(name, {}).keys()
+        gained = len((found.keys() & known) - mine)
+        if is_mass_loss(gained, len(known)):
+            yield Alarm(
+                f"{name} sees {gained} known documents more than before.",
+                "Open some of its documents as that group, or without a login for"
+                " the public. If that shows what is closed, tell its administrators:"
+                " nothing opens here meanwhile. If they were really opened, run the"
+                " crawl with --accept-opening.",
+                concern=Concern.OPENING,
+            )
 
     def _note_gain(self, name: str, found: Mapping[int, int]) -> None:
         """Keep the list of a view that gained very many documents.
@@ -218,9 +252,10 @@ class DocumentLists:
         If the site shows everything to everybody for a while, it is not a loss when
         they are gone from the list again.
         """
-        before = self._before_gain.get(name) or self.by_view.get(name, {})
-        gained = len(found.keys() - before.keys())
-        if before and is_mass_loss(gained, len(before)):
+        before = self._before_gain.get(name, self.by_view.get(name))
+        if before is not None and is_mass_loss(
+            len(found.keys() - before.keys()), len(before)
+        ):
             self._before_gain[name] = before
         else:
             self._before_gain.pop(name, None)

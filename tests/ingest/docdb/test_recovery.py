@@ -1,12 +1,13 @@
 """A DocDB that shows too much or too little for a while: no leak, and nothing lost."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dunegpt.access import PUBLIC
 from dunegpt.errors import ConfigError
+from dunegpt.ingest.catalog.database import Catalog
 from simulators.crawled_source import folder
 from simulators.docdb.site import Site
 
@@ -107,6 +108,46 @@ def test_few_that_open_by_a_fault_close_with_the_next_lists(site: Site) -> None:
     assert report.error == ""
     broken.end()
     site.next_day()
+    assert leaks(site) == set()
+    site.assert_true()
+
+
+@pytest.mark.slow
+def test_lists_tell_first_that_all_is_open(site: Site) -> None:
+    """A few documents a run are read: too few for the guard, had it no lists."""
+    site.configure(lists_every_min=0)
+    site.crawl()
+    before = site.access()
+    broken = Broken(site)
+    broken.begin()
+    for start in (1, 13, 25):
+        for number in range(start, start + 12):
+            site.model.documents[number][1].touched = site.model.now
+        report = site.crawl()
+        assert "public sees 41 known documents more than before" in report.error
+        assert site.access() == before
+    broken.end()
+    assert site.crawl().error == ""
+    assert site.crawl().error == ""
+    site.assert_true()
+
+
+@pytest.mark.slow
+def test_a_clock_that_was_ahead(site: Site) -> None:
+    """Lists that the wrong clock dated a year ahead are not fresh for a year."""
+    site.configure(requests_per_hour=5000)
+    site.crawl()
+    site.age(-365)
+    catalog = Catalog(site.settings.paths.catalog)
+    lists = catalog.get_state("docdb", "lists")
+    future = datetime.now(UTC) + timedelta(days=365)
+    lists["at"] = {name: future.isoformat() for name in lists["at"]}
+    catalog.put_state("docdb", "lists", lists)
+    catalog.put_state("docdb", "spent", [future.timestamp()] * 5000)
+    catalog.close()
+    # Only the lists tell it: the list of changes does not.
+    site.model.documents[CLOSED + 1][1].groups = frozenset({"Board"})
+    assert site.crawl().error == ""
     assert leaks(site) == set()
     site.assert_true()
 
