@@ -4,14 +4,18 @@
         [--show true|KIND|passed] [--json OUT]
 
 Without a folder only our own sets are measured: ``benchmarks/verifier_sets`` has
-paraphrases and wrong sentences about an imaginary experiment (one half was looked at
-while the rules were written, the other half was not) and hostile sentences, which no
-wording should get past the rules. EVAL/answers has ``answers.jsonl.xz``: prompts, true
-and flawed sentences, and what a strong model judged of each.
+paraphrases and wrong sentences about imaginary experiments (of each two sets one was
+looked at while the rules were written, the other was not) and hostile sentences, which
+no wording should get past the rules. EVAL/answers has ``answers.jsonl.xz``: prompts,
+true and flawed sentences, and what a strong model judged of each.
 
 A *false alarm* is a true sentence that is called unsupported; a wrong sentence *passes*
 if it is called supported. ``--judge recorded`` adds the recorded probabilities, as a
 model server would have given them.
+
+The sentences of an answer are verified in order, as the product does, and a lone "Yes."
+with the one behind it; a wrong sentence stands behind the last two of the true ones, or
+behind those that the set gives it.
 """
 
 import argparse
@@ -22,8 +26,8 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -33,6 +37,9 @@ from dunegpt.serve.verify.verifier import Judge, Verifier
 from dunegpt.types import Citation, Document, FileRef, FoundBy, Hit, Passage, Sentence
 
 SETS = Path(__file__).with_name("verifier_sets")
+OWN = ("seen", "unseen", "answers_seen", "answers_unseen", "hostile")
+_BEFORE = 2
+_YES_OR_NO = re.compile(r"\W*(?:yes|no)\W*", re.IGNORECASE)
 _PASSAGE = re.compile(r"(?:^|\n\n)\[(\d+)\] ([^\n]*) \(([^()\n]*)\)\n")
 
 
@@ -43,6 +50,7 @@ class Case:
     Attributes:
         kind: ``true``, or the kind of error.
         judge: Recorded probability that the passages back the sentence, or None.
+        before: The sentences that stand before it in its answer; at most two.
     """
 
     set: str
@@ -52,6 +60,7 @@ class Case:
     kind: str
     right: str = ""
     judge: float | None = None
+    before: tuple[str, ...] = ()
 
 
 def make_citation(
@@ -74,17 +83,29 @@ def read_recorded(folder: Path) -> Iterator[Case]:
     for line in lzma.decompress(packed).decode("utf-8").splitlines():
         item = json.loads(line)
         citations = tuple(_parse_prompt(item["messages"][1][1]))
+        case = partial(Case, "recorded", item["question"], citations)
+        true = item["answer_sentences"]
+        before: tuple[str, ...] = ()
+        for text, judge in _join_leads([(s["text"], s["judge"]) for s in true]):
+            yield case(text, "true", judge=judge, before=before[-_BEFORE:])
+            before += (text,)
+        for s in item["flawed"]:
+            yield case(
+                s["sentence"], s["kind"], s["right"], s["judge"], before[-_BEFORE:]
+            )
 
-        def case(text: str, kind: str, fields: dict[str, Any]) -> Case:
-            question, right = item["question"], fields.get("right", "")  # noqa: B023
-            judge = fields.get("judge")
-            own = citations  # noqa: B023
-            return Case("recorded", question, own, text, kind, right, judge)
 
-        for fields in item["answer_sentences"]:
-            yield case(fields["text"], "true", fields)
-        for fields in item["flawed"]:
-            yield case(fields["sentence"], fields["kind"], fields)
+def _join_leads(
+    sentences: Sequence[tuple[str, float | None]],
+) -> Iterator[tuple[str, float | None]]:
+    """Yield sentences with what was judged of them, a lone "Yes." before the next."""
+    lead = ""
+    for text, judge in sentences:
+        if _YES_OR_NO.fullmatch(text):
+            lead = f"{text} "
+        else:
+            yield lead + text, judge
+            lead = ""
 
 
 def _parse_prompt(prompt: str) -> Iterator[Citation]:
@@ -107,11 +128,16 @@ def read_own(name: str) -> Iterator[Case]:
             for n, p in enumerate(group["passage"], start=1)
         )
         question = group.get("question", "")
-        for text in group.get("true", []):
-            yield Case(name, question, citations, text, "true")
+        case = partial(Case, name, question, citations)
+        before: tuple[str, ...] = ()
+        for text, _ in _join_leads([(text, None) for text in group.get("true", [])]):
+            yield case(text, "true", before=before[-_BEFORE:])
+            before += (text,)
         for kind, texts in group.get("wrong", {}).items():
-            for text in texts:
-                yield Case(name, question, citations, text, kind)
+            for each in texts:
+                own = before if isinstance(each, str) else tuple(each[:-1])
+                text = each if isinstance(each, str) else each[-1]
+                yield case(text, kind, before=own[-_BEFORE:])
 
 
 @dataclass(frozen=True)
@@ -141,9 +167,10 @@ def verify(case: Case, encoder: Encoder | None, trust: float | None) -> Sentence
     judges: list[Judge] = []
     if trust is not None and case.judge is not None:
         judges = [RecordedJudge(case.judge, trust)]
-    return Verifier(case.citations, encoder, case.question, judges).verify(
-        case.sentence
-    )
+    verifier = Verifier(case.citations, encoder, case.question, judges)
+    for text in case.before:
+        verifier.verify(text)
+    return verifier.verify(case.sentence)
 
 
 def main() -> None:
@@ -154,7 +181,7 @@ def main() -> None:
     parser.add_argument("--judge", choices=["recorded"])
     parser.add_argument("--trust", type=float, default=0.5, help="in that judge")
     parser.add_argument("--show", help="'true', 'passed', or a kind: the misjudged")
-    parser.add_argument("--sets", nargs="*", default=["seen", "unseen", "hostile"])
+    parser.add_argument("--sets", nargs="*", default=OWN)
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     encoder = Encoder(options.encoder) if options.encoder else None
@@ -177,7 +204,7 @@ def main() -> None:
 
 
 def _is_shown(case: Case, wanted: str | None) -> bool:
-    if case.set == "unseen" or wanted is None:
+    if case.set.endswith("unseen") or wanted is None:
         return False
     return wanted == case.kind or (wanted == "passed" and case.kind != "true")
 
