@@ -334,7 +334,12 @@ def _share_powers(
     text: str, found: list[tuple[re.Match[str], Quantity]]
 ) -> list[tuple[re.Match[str], Quantity]]:
     """Return numbers with what stands behind their brackets: (2.3 ± 0.1) kV."""
-    brackets = [m for m in _SPREAD_BEHIND.finditer(text) if _PLUS_MINUS.search(m[0])]
+    has_spread = _PLUS_MINUS.search(text)
+    brackets = [
+        match
+        for match in (_SPREAD_BEHIND.finditer(text) if has_spread else ())
+        if _PLUS_MINUS.search(match[0])
+    ]
     if not brackets:
         return found
     starts = [bracket.start() for bracket in brackets]
