@@ -7,6 +7,7 @@ import re
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from struct import Struct
 
 from dunegpt.errors import ExtractError
 from dunegpt.files import host_error
@@ -23,6 +24,10 @@ _ZIP_MEMBERS = {
     "xl/workbook.xml": f"{_OOXML}spreadsheetml.sheet",
     "xl/workbook.bin": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
 }
+_ZIP_MEMBER = b"PK\x03\x04"
+_ZIP_HEADER = Struct("<6xH10xI4xHH")
+"""Flags, compressed size, length of the name and of what follows it."""
+_SIZE_FOLLOWS = 1 << 3
 _OLE_STREAMS = {
     "EncryptedPackage": "encrypted",
     "WordDocument": "application/msword",
@@ -115,8 +120,8 @@ def _detect_binary(path: Path, head: bytes) -> str:
     """Return the type identified by magic bytes, or an empty string."""
     if _is_pdf(head):
         return "application/pdf"
-    if head.startswith(b"PK\x03\x04"):
-        return _detect_zip(path)
+    if head.startswith(_ZIP_MEMBER):
+        return _peek_zip(head) or _detect_zip(path)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _detect_ole(path)
     for start, kind in _MAGIC_BYTES.items():
@@ -163,6 +168,24 @@ def _is_pdf(head: bytes) -> bool:
     """
     at = head[:1024].find(b"%PDF-")
     return at >= 0 and (at < 8 or not encoding.is_text(head))
+
+
+def _peek_zip(head: bytes) -> str:
+    """Return the type that the names of the first members tell; empty if they do not.
+
+    Office documents begin with a few small members, and need not be opened twice.
+    """
+    at = 0
+    while head.startswith(_ZIP_MEMBER, at) and at + _ZIP_HEADER.size <= len(head):
+        flags, size, name_size, extra_size = _ZIP_HEADER.unpack_from(head, at)
+        begin = at + _ZIP_HEADER.size
+        name = head[begin : begin + name_size].decode("utf-8", "replace")
+        if name in _ZIP_MEMBERS:
+            return _ZIP_MEMBERS[name]
+        if flags & _SIZE_FOLLOWS:
+            break
+        at = begin + name_size + extra_size + size
+    return ""
 
 
 def _detect_zip(path: Path) -> str:

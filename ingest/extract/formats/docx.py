@@ -67,7 +67,7 @@ def read_pages(task: ExtractTask) -> Iterator[Page]:
             styles = parts.read_styles()
             reader = WordText(task, styles, parts.read_notes(styles))
             reader.find_note_marks(body)
-            numbers = ListNumbers(parts.read_optional("word/numbering.xml"))
+            numbers = ListNumbers(parts.read_numbering(body, styles))
             title = parts.read_title()
             running = parts.read_running_lines(body, styles)
     except damaged as error:
@@ -97,6 +97,12 @@ class _Parts:
 
     def read_styles(self) -> Styles:
         return Styles(self.read_optional("word/styles.xml"))
+
+    def read_numbering(self, body: Any, styles: Styles) -> Any | None:
+        """Return the part that defines lists; None if no paragraph can be in one."""
+        if not styles.may_number and next(body.iter("{*}numPr"), None) is None:
+            return None
+        return self.read_optional("word/numbering.xml")
 
     def read_title(self) -> str:
         core = self.read_optional("docProps/core.xml")

@@ -44,6 +44,7 @@ class Styles:
 
     Attributes:
         may_shift: Whether any of them raises or lowers text.
+        may_number: Whether any of them puts paragraphs in a list.
     """
 
     def __init__(self, root: Any | None = None) -> None:
@@ -51,6 +52,9 @@ class Styles:
         self._nodes = {get_attribute(node, "styleId"): node for node in found}
         self._built: dict[str, Style] = {}
         self.may_shift = root is not None and has_shifted_runs(root)
+        self.may_number = (
+            root is not None and next(root.iter("{*}numPr"), None) is not None
+        )
 
     def get(self, ident: str) -> Style:
         """Return a style; one of plain text if there is none of that id."""
