@@ -54,8 +54,10 @@ class OpeningGuard:
         self._catalog, self._source = catalog, source
         # Until a first crawl is complete, what is stored is no measure of anything.
         self._has_baseline = bool(catalog.get_state(source, _BASELINE))
+        self._open_before = {
+            opening.document_id for opening in catalog.list_openings(source)
+        }
         self._new: set[str] = set()
-        self._with_new_files: dict[str, Opening] = {}
         self.is_alarmed = False
 
     def restrict(self, document: Document, known: Document | None) -> Document:
@@ -66,15 +68,22 @@ class OpeningGuard:
             known: As it is stored, or None.
         """
         is_new = known is None or not self._has_baseline or document.id in self._new
-        if is_new and not self.is_alarmed:
+        if is_new:
             self._new.add(document.id)
-            return document
+            is_guarded = self._has_baseline or document.id in self._open_before
+            if not (self.is_alarmed or is_guarded):
+                return document
         opening = self._update_opening(document, None if is_new else known)
         if opening is None:
             return document
-        if opening.trusted is None:
-            return replace(document, access=NOBODY) if self.is_alarmed else document
-        return restrict_document(document, opening.trusted)
+        if opening.trusted is not None:
+            return restrict_document(document, opening.trusted)
+        if self.is_alarmed:
+            return replace(document, access=NOBODY)
+        # What an earlier run held back waits for the end of this one.
+        if known is not None and document.id in self._open_before:
+            return restrict_document(document, get_effective_access(known))
+        return document
 
     def settle(
         self,
@@ -109,10 +118,11 @@ class OpeningGuard:
     def _update_opening(
         self, document: Document, known: Document | None
     ) -> Opening | None:
-        """Store how a document's access differs from the trusted one, if it does.
+        """Store how a document differs from the trusted one; return what restricts it.
 
-        New files of a document that does not open otherwise are remembered only, unless
-        there is an alarm or it is held already.
+        What is new is stored too, for a run that is killed: the next one would take it
+        for trusted. New files of a document that does not open otherwise restrict
+        nothing, unless there is an alarm or it is held already.
         """
         before = self._catalog.get_opening(document.id)
         trusted = get_effective_access(known) if known else None
@@ -121,19 +131,14 @@ class OpeningGuard:
         opening = _make_opening(document, trusted)
         if trusted is not None:
             effective = get_effective_access(document)
-            is_held = self.is_alarmed or before
-            if opening.new_files and not is_held:
-                self._with_new_files[document.id] = opening
-            if all(
-                trusted.get(k, NOBODY if is_held else trusted[""]) == a
-                for k, a in effective.items()
-            ):
+            if all(trusted.get(k, NOBODY) == a for k, a in effective.items()):
                 if before:
                     self._catalog.delete_opening(document.id)
                 return None
         if opening != before:
             self._catalog.put_opening(self._source, opening)
-        return opening
+        is_wider = opening.trusted is None or opening.gained or self.is_alarmed
+        return opening if is_wider or before else None
 
     def _find_mass_openings(self, openings: list[Opening], known: int) -> list[str]:
         """Return a phrase for each principal to whom suspiciously many would open.
@@ -150,15 +155,15 @@ class OpeningGuard:
     def _hold(self, openings: list[Opening], suspicious: list[str]) -> HeldOpenings:
         """Show no document to more readers than before the run."""
         held = [opening for opening in openings if opening.is_held]
-        stored = {opening.document_id for opening in openings}
-        unknown = {name: None for name in sorted(self._new - stored)}
-        grown = {n: o.trusted for n, o in self._with_new_files.items()}
-        for document_id, trusted in {**unknown, **grown}.items():
-            document = self._catalog.get(document_id)
-            if document and document.access and document_id not in stored:
-                opening = _make_opening(document, trusted)
-                self._catalog.put_opening(self._source, opening)
-                held.append(opening)
+        if not self._has_baseline:
+            # Nothing was ever trusted, nor what an earlier run found that was killed.
+            stored = {opening.document_id for opening in openings}
+            for document_id in sorted(self._catalog.ids(self._source) - stored):
+                document = self._catalog.get(document_id)
+                if document and document.access:
+                    opening = _make_opening(document, None)
+                    self._catalog.put_opening(self._source, opening)
+                    held.append(opening)
         for opening in held:
             self._catalog.put_restricted(opening)
         if not held:

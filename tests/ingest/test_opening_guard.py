@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -321,3 +322,71 @@ def test_a_first_crawl_in_several_runs(plain: Settings, source: FakeSource) -> N
     assert set(readers(plain).values()) == {MEMBER | BOARD}
     restrict(source, range(MANY + 10), PUBLIC)
     assert run(plain).held == MANY + 10
+
+
+# ── runs that did not end ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_an_unfinished_run_found_new(
+    plain: Settings, members: FakeSource, is_killed: bool
+) -> None:
+    """It is new for the next run as well, and so is a new file."""
+    before = readers(plain)
+    with_new_file(members, 3)
+    members.add("new")
+    end = RuntimeError() if is_killed else SourceUnreachableError("no answer")
+    members.items.append(end)
+    with pytest.raises(RuntimeError) if is_killed else nullcontext():
+        run(plain)
+    members.items[-1] = Alarm("The canary is public.", concern=Concern.OPENING)
+    assert run(plain).held == 2
+    assert readers(plain) == before | {"fake:new": NOBODY}
+    assert stored(plain)["fake:3"].files[1].access == NOBODY
+    members.items.pop()
+    assert run(plain).error == ""
+    assert readers(plain)["fake:new"] == PUBLIC
+    assert stored(plain)["fake:3"].files[1].access == PUBLIC
+    assert openings(plain) == 0
+
+
+def test_a_held_new_document_waits_for_the_end_of_a_run(
+    plain: Settings, members: FakeSource
+) -> None:
+    members.add("new")
+    members.items.append(Alarm("The canary is public.", concern=Concern.OPENING))
+    assert run(plain).held == 1
+    members.items[-1] = RuntimeError()
+    with pytest.raises(RuntimeError):
+        run(plain)
+    assert readers(plain)["fake:new"] == NOBODY
+
+
+def test_after_a_first_crawl_with_an_alarm_the_truth_counts(
+    plain: Settings, source: FakeSource
+) -> None:
+    """What the fault showed is no longer wanted by anyone."""
+    source.add(1)
+    source.items.append(Alarm("The canary is public.", concern=Concern.OPENING))
+    assert run(plain).held == 1
+    source.items.pop()
+    restrict(source, [1], MEMBER)
+    assert run(plain).error == ""
+    assert readers(plain) == {"fake:1": MEMBER}
+
+
+def test_a_first_crawl_that_was_killed_is_no_baseline(
+    plain: Settings, source: FakeSource
+) -> None:
+    source.add(1)
+    source.items.append(RuntimeError())
+    with pytest.raises(RuntimeError):
+        run(plain)
+    source.items = [
+        Unchanged(frozenset({"fake:1"})),
+        Alarm("The canary is public.", concern=Concern.OPENING),
+    ]
+    source.lists_all = False
+    assert run(plain).held == 1
+    assert readers(plain) == {"fake:1": NOBODY}
