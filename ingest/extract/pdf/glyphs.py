@@ -8,7 +8,7 @@ import ctypes
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, count, repeat
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -201,6 +201,10 @@ class PageGlyphs:
         )
         return name.value.decode("utf-8", "replace") if used else ""
 
+    def find_owners(self) -> list[int]:
+        """Return the character that each letter of the repaired text comes from."""
+        return list(chain.from_iterable(map(repeat, count(), map(len, self.texts))))
+
     def joined(self) -> str:
         """Return the text of the page with all repairs."""
         return "".join(self.texts)
@@ -220,11 +224,11 @@ def _turn_box(box: GlyphBox, quarter: int) -> GlyphBox:
 
 def read_glyphs(layer: Any) -> PageGlyphs:
     """Return the characters of a page that are inside of its visible area."""
-    count = layer.count_chars()
-    text = layer.get_text_range() if count else ""
-    is_split = len(text) != count
+    size = layer.count_chars()
+    text = layer.get_text_range() if size else ""
+    is_split = len(text) != size
     if is_split:
-        codes = (raw.FPDFText_GetUnicode(layer.raw, at) for at in range(count))
+        codes = (raw.FPDFText_GetUnicode(layer.raw, at) for at in range(size))
         text = "".join(map(chr, codes))
     text = _merge_alternatives(text.replace("\r\n", "\0\n")).replace("\r", "\n")
     glyphs = PageGlyphs(layer, text, list(text))
@@ -233,7 +237,7 @@ def read_glyphs(layer: Any) -> PageGlyphs:
     for match in _SURROGATES.finditer(text) if is_split else ():
         pair = match[0].encode("utf-16", "surrogatepass").decode("utf-16")
         glyphs.texts[match.start() : match.end()] = [pair, ""]
-    if count:
+    if size:
         _join_lines(glyphs)
         _leave_out_hidden(glyphs)
     return glyphs

@@ -68,7 +68,7 @@ def read_pieces(glyphs: PageGlyphs) -> list[Piece]:
     """
     pieces: list[Piece] = []
     quarter = find_quarter(glyphs)
-    owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
+    owners = glyphs.find_owners()
     begin = 0
     lines = []
     for line in "".join(glyphs.texts).split("\n"):

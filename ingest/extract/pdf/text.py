@@ -110,7 +110,7 @@ def _is_short_row(line: str, words: list[str]) -> bool:
 def _iter_lines(glyphs: PageGlyphs) -> Iterator[SegmentLine]:
     """Yield the segments of each line in drawing order, split at wide gaps."""
     line: SegmentLine = []
-    owners = [at for at, text in enumerate(glyphs.texts) for _ in text]
+    owners = glyphs.find_owners()
     words = [
         (match[0], owners[match.start()], owners[match.end() - 1])
         for match in _WORD_OR_END.finditer("".join(glyphs.texts))

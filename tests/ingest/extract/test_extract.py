@@ -266,7 +266,7 @@ PDF = make_pdf("The drift field is 475 V/cm.", "Purity")
         (b"%PDF-1.7\n" + b"garbage " * 50, "a.pdf", "PDF is damaged"),
         (PDF[:200], "a.pdf", "PDF is damaged"),
         (samples.zipped(a=""), "a.pptx", "No page has any text: a: The file is empty."),
-        (make_deck()[:5000], "a.pptx", "archive is damaged"),
+        (make_deck()[:5000], "a.pptx", "deck is damaged"),
         (b"7z\xbc\xaf\x27\x1c\0\4" * 9, "a.7z", "octet-stream cannot be read"),
         (b"\x89PNG\r\n\x1a\n\0", "a.txt", "picture is damaged"),
         (b"\x01\x02\x03\x04" * 10, "a.txt", "octet-stream cannot be read"),
