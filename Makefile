@@ -61,7 +61,7 @@ index: install
 	@$(DEMO) index
 
 serve: index
-	@$(DEMO) serve --first-account admin $(SERVE_ARGS)
+	@$(DEMO) serve --first-account operator $(SERVE_ARGS)
 
 test: install unit
 	$(MAKE) --jobs=2 --output-sync=target acceptance real

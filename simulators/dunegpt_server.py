@@ -82,7 +82,7 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path, *, ready: bool) -> str:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
-        found = re.search(r"Serving (http://\S+);", log.read_text("utf-8"))
+        found = re.search(r"Serving (http://[^\s;]+)", log.read_text("utf-8"))
         if found is None:
             continue
         try:

@@ -130,6 +130,8 @@ async def log_out(request: Request) -> Response:
         response = render_page(request, "signed_out.html", label=label, url=url)
         response.headers["Refresh"] = f"0; url={url}"
     clear_cookies(request.scope, response)
+    # Not "cookies", which would end sessions of other sites of the same domain.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

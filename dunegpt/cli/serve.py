@@ -1,6 +1,7 @@
 """The command ``serve``."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +66,7 @@ def serve(
         str,
         typer.Option(
             metavar="NAME",
-            help="If there is no account yet, add this operator, and print the password.",
+            help="If there is no account yet, add this operator; prints its password.",
         ),
     ] = "",
 ) -> None:
@@ -75,6 +76,23 @@ def serve(
     server starts, and says so on its pages and at /readyz.
 
     Examples: `dunegpt serve`; `dunegpt serve --host 0.0.0.0 --port 8080`
+    """
+    if config_file:
+        Invocation.config = config_file
+    given: dict[str, Any] = {"host": host or None, "port": port, "workers": workers}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    with config.own_metrics() as share_metrics:
+        _serve(chosen, first_account, share_metrics)
+
+
+def _serve(
+    chosen: dict[str, Any], first_account: str, share_metrics: Callable[[Path], None]
+) -> None:
+    """Serve with these settings of ``[server]``; does not return.
+
+    Raises:
+        ConfigError: The address cannot be used, or a setting is not valid.
+        StorageError: The database cannot be opened.
     """
     from dunegpt.serve.api.process import (  # noqa: PLC0415 - start-up time
         bind_socket,
@@ -87,21 +105,18 @@ def serve(
         load_server_settings,
     )
 
-    if config_file:
-        Invocation.config = config_file
-    given: dict[str, Any] = {"host": host or None, "port": port, "workers": workers}
-    chosen = {key: value for key, value in given.items() if value is not None}
     server = load_server_settings(Invocation.config, chosen).server
     own = bind_socket(server.host, server.port)
     chosen["port"] = own.getsockname()[1]
     settings = load_server_settings(Invocation.config, chosen)
     _prepare_accounts(settings, first_account)
-    address = format_address(settings.server.host, chosen["port"])
-    console.print_message(f"Serving {settings.server.url or address}; Ctrl-C stops.")
+    address = f"http://{format_address(settings.server.host, chosen['port'])}"
+    public = "" if settings.server.url == address else f" for {settings.server.url}"
+    console.print_message(f"Serving {address}{public}; Ctrl-C stops.")
     with tempfile.TemporaryDirectory(prefix="dunegpt-metrics-") as folder:
         shared = folder if settings.server.workers > 1 else ""
         if shared:
-            config.share_metrics(Path(folder))
+            share_metrics(Path(folder))
         maker = AppMaker(
             Invocation.config, chosen, Invocation.verbose, Invocation.debug, shared
         )

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from fastapi import Request
+from fastapi import Request, Response
+from pydantic import BaseModel
 
 from dunegpt.schemas.reading import ShowResponse
 from dunegpt.serve.accounts.rate_limits import RateLimit
@@ -75,6 +76,13 @@ async def record_shown(
         await services.database_workers.run(
             lambda: services.accounts.audit.record(person, ids, face=face)
         )
+
+
+async def send_json(request: Request, model: BaseModel) -> Response:
+    """Return a response model as JSON, which is written in a thread."""
+    workers = get_services(request.scope).database_workers
+    text = await workers.run(model.model_dump_json)
+    return Response(text, media_type="application/json")
 
 
 async def show_documents(

@@ -1,5 +1,6 @@
 """`dunegpt serve` up to the moment at which it serves; tests/serve/api goes on."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -84,6 +85,15 @@ def test_options_take_precedence(run: Run) -> None:
     assert f"Serving http://localhost:{settings.port};" in ended.err
     assert maker.server["port"] == settings.port
     assert maker.shared_metrics
+
+
+def test_metrics_of_others_are_not_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/elsewhere")
+    maker, _ = run("--port", "0").served[-1]
+    assert maker.shared_metrics == ""
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == "/elsewhere"
 
 
 def test_a_port_that_is_taken(run: Run) -> None:

@@ -63,6 +63,7 @@ def test_from_login_to_an_answer_and_out(web: World) -> None:
     assert f"https://notes.test/{OPEN.replace(':', '/')}" in asked.text
     out = browser.post("/logout", data={FIELD: token_of(asked.text)})
     assert "You have signed out." in out.text
+    assert out.history[0].headers["clear-site-data"] == '"cache", "storage"'
     assert browser.get("/", headers=HTML).url.path == "/login"
     browser.cookies.clear()
 

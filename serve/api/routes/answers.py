@@ -3,14 +3,14 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dunegpt.schemas.reading import AskResponse, SearchResponse
 from dunegpt.serve.accounts.person import Scope
 from dunegpt.serve.api.answers import run_answer
 from dunegpt.serve.api.guard import GuardedRouter, readers_with
-from dunegpt.serve.api.reading import as_reader, record_shown
+from dunegpt.serve.api.reading import as_reader, record_shown, send_json
 from dunegpt.serve.api.routes import describe_problems
 from dunegpt.serve.api.services import get_services
 from dunegpt.serve.assistant import Filters
@@ -68,8 +68,14 @@ class AskRequest(BaseModel):
     as_asked: bool = False
 
 
-@router.route("POST", "/ask", readers_with(Scope.ASK), is_answer=True)
-async def ask(request: Request, asked: AskRequest) -> AskResponse:
+@router.route(
+    "POST",
+    "/ask",
+    readers_with(Scope.ASK),
+    is_answer=True,
+    response_model=AskResponse,
+)
+async def ask(request: Request, asked: AskRequest) -> Response:
     """Answer a question with cited references."""
     reader = await as_reader(request, "ask")
     stream = reader.stream(
@@ -82,7 +88,7 @@ async def ask(request: Request, asked: AskRequest) -> AskResponse:
     )
     answer = await run_answer(request, stream)
     await record_shown(request, [each.document.id for each in answer.references])
-    return answer
+    return await send_json(request, answer)
 
 
 class SearchQuery(FiltersRequest):
@@ -97,14 +103,18 @@ class SearchQuery(FiltersRequest):
     k: int = Field(10, ge=1, le=1000)
 
 
-@router.route("GET", "/search", readers_with(Scope.SEARCH), is_answer=True)
-async def search(
-    request: Request, query: Annotated[SearchQuery, Query()]
-) -> SearchResponse:
+@router.route(
+    "GET",
+    "/search",
+    readers_with(Scope.SEARCH),
+    is_answer=True,
+    response_model=SearchResponse,
+)
+async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> Response:
     """List the passages that match best, without writing an answer."""
     reader = await as_reader(request, "search")
     found = await get_services(request.scope).answer_workers.run(
         lambda: reader.search(query.q, filters=query.to_filters(), k=query.k)
     )
     await record_shown(request, [hit.document.id for hit in found.hits])
-    return found
+    return await send_json(request, found)
