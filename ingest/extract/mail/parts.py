@@ -79,7 +79,7 @@ def _iter_parts(part: Part, remark: Remark) -> Iterator[str | Attachment]:
     elif is_attached or part.get_filename() or not _is_shown(kind):
         yield _attach(part)
     else:
-        yield _format_text(part)
+        yield _format_text(part, kind)
 
 
 def _is_shown(kind: str) -> bool:
@@ -150,8 +150,7 @@ def _file_name(part: Part) -> str:
         return ""
 
 
-def _format_text(part: Part) -> str:
-    kind = part.get_content_type()
+def _format_text(part: Part, kind: str) -> str:
     charset = part.get_content_charset() or ""
     text = decode_as(_get_bytes(part), charset).replace("\r\n", "\n")
     if kind == "text/html":
