@@ -182,11 +182,6 @@ class DocumentStoreWriter:
         (files,) = self._db.execute("select count(*) from files").fetchone()
         return {"documents": documents, "passages": passages, "files": files}
 
-    def list_sources(self) -> list[str]:
-        """Return the names of the sources that have documents."""
-        cursor = self._db.execute("select distinct source from documents order by 1")
-        return [source for (source,) in cursor]
-
     def list_facts(self) -> list[tuple[int, str, str | None, str]]:
         """Return number, source, day and JSON of the other fields of each document."""
         return self._db.execute(

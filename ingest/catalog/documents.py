@@ -153,11 +153,6 @@ class DocumentTable(CatalogFile):
             found = db.execute(sa.select(_files.c.sha256).where(where).limit(1))
             return found.scalar() or ""
 
-    def all_sha256(self) -> set[str]:
-        """Return the hashes of all files that some document still has."""
-        with self._read_connection() as db:
-            return set(db.execute(sa.select(_files.c.sha256).distinct()).scalars())
-
     def get_statistics(self, source: str) -> dict[str, int]:
         """Return the counts of a source.
 

@@ -40,9 +40,6 @@ _BEFORE_NUMBER = (
 _NO = compile_re(r"\b(?:not|no|never|neither|without|cannot)\b|n[\u2019']t\b", re.I)
 _AFTER_AT_MOST = compile_re(r"\W{0,2}(?:at most|or less|or fewer|max(?:imum)?\b)", re.I)
 _AFTER_AT_LEAST = compile_re(r"\W{0,2}(?:at least|or more|min(?:imum)?\b)", re.I)
-_RANGE_START = compile_re(
-    r"\b(?:between|from)\s[^.;]{0,20}$|$(?<=\W)(?:between)\s$", re.I
-)
 _LIMIT_WORD = compile_re(
     r"\b(?:less|lower|smaller|fewer|more|greater|larger|higher|below|under|above|over"
     r"|most|least|up to|exceed\w*|within|limit\w*|max(?:im\w+)?|min(?:im\w+)?|requir\w*"

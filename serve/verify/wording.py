@@ -52,11 +52,6 @@ _CAUSE = compile_re(
     r"|in order to|thanks to|reason(?: \w+){0,2} (?:is|was) that)\b",
     re.I,
 )
-_CAUSAL = compile_re(
-    r"\b(?:because|since|due|owing|cause[ds]?|result\w*|reason\w*|so|as|therefore|thus"
-    r"|hence|thanks|in order|for|lead\w*|led|allow\w*|avoid\w*|to)\b",
-    re.I,
-)
 _UNIVERSAL = compile_re(
     r"\b(?:all(?! (?:over|in|other))|every(?! (?:\d|second|minute|hour|day|week|month"
     r"|year|two|three|four))|always|never|any|only|entire(?:ly)?|complete(?:ly)?"

@@ -95,10 +95,6 @@ class IndicoServer:
     seed: dict[str, Any] = field(repr=False)
     processes: Processes = field(repr=False, compare=False)
 
-    def run_script(self, name: str, *args: str) -> dict[str, Any]:
-        """Run a command of seed.py on this database; return its JSON output."""
-        return _seed_command(self.venv, self.work, name, *args)
-
     def stop(self) -> None:
         """Stop the server and remove its database and files."""
         atexit.unregister(self.stop)

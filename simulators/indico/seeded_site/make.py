@@ -46,7 +46,6 @@ from indico.modules.events.models.persons import EventPerson
 from indico.modules.events.models.references import EventReference, ReferenceType
 from indico.modules.events.notes.models.notes import EventNote, RenderMode
 from indico.modules.events.operations import create_event, update_event_protection
-from indico.modules.events.sessions.models.sessions import Session
 from indico.modules.events.sessions.operations import create_session
 from indico.modules.events.timetable.operations import create_session_block_entry
 from indico.modules.events.tracks.models.tracks import Track
@@ -92,13 +91,6 @@ def event_like(told):
 def talk_like(told):
     """Return the contribution created from a story talk."""
     return Contribution.query.filter_by(title=told.title, is_deleted=False).one()
-
-
-def session_like(told):
-    """Return the session created from a story session."""
-    return Session.query.filter_by(
-        title=told.title, description=told.text, is_deleted=False
-    ).one()
 
 
 # ------------------------------------------------------------------ creation
