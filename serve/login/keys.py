@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 PublicKey: TypeAlias = ECKey | RSAKey
 
-_FETCH_EVERY_S = 30.0
-"""Least time between two fetches: anybody may send a token that names a key."""
+_SEARCH_EVERY_S = 30.0
+"""Least time between fetches for unknown keys: anybody may send a token with one."""
 _RETRY_AFTER_S = 5.0
 _MAX_KEYS = 100
 _MIN_RSA_BITS = 2048
@@ -44,6 +44,7 @@ class ProviderKeys:
         self._keys: list[PublicKey] = []
         self._fetched_at: float | None = None
         self._failed_at: float | None = None
+        self._searched_at: float | None = None
 
     def find(self, kid: str | None, algorithm: str) -> PublicKey:
         """Return the key that a token names; of one without a name, the only key.
@@ -57,24 +58,22 @@ class ProviderKeys:
             ProviderUnavailableError: The keys cannot be fetched.
         """
         with self._lock:
-            if self._is_older_than(self._max_age_s):
+            if not _is_recent(self._fetched_at, self._max_age_s, self._clock()):
                 self._load()
             found = self._select(kid, algorithm)
-            if found is None and self._is_older_than(_FETCH_EVERY_S):
+            now = self._clock()
+            if found is None and not _is_recent(
+                self._searched_at, _SEARCH_EVERY_S, now
+            ):
+                self._searched_at = now
                 self._load()
                 found = self._select(kid, algorithm)
         if found is None:
             raise TokenInvalidError("The token is signed with an unknown key.")
         return found
 
-    def _is_older_than(self, age_s: float) -> bool:
-        return self._fetched_at is None or self._clock() - self._fetched_at >= age_s
-
     def _load(self) -> None:
-        if (
-            self._failed_at is not None
-            and self._clock() - self._failed_at < _RETRY_AFTER_S
-        ):
+        if _is_recent(self._failed_at, _RETRY_AFTER_S, self._clock()):
             raise ProviderUnavailableError("The provider does not tell its keys.")
         try:
             document = self._fetch()
@@ -96,6 +95,10 @@ class ProviderKeys:
             and key.get("alg") in {None, algorithm}
         ]
         return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_recent(at: float | None, age_s: float, now: float) -> bool:
+    return at is not None and now - at < age_s
 
 
 def import_keys(listed: list[Any]) -> list[PublicKey]:

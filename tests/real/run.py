@@ -230,7 +230,9 @@ def install_packages(packages: Sequence[str]) -> Result:
 
 
 def is_installed(package: str) -> bool:
-    """Return whether dpkg knows a package as installed."""
+    """Return whether a package is installed, by dpkg or as a program of its name."""
+    if shutil.which(package):
+        return True  # npm comes with nodejs where that is not Debian's
     if not shutil.which("dpkg-query"):
         return False
     query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]

@@ -94,6 +94,19 @@ SUITES = (
         ),
     ),
     Suite(
+        "oidc",
+        tests=("tests/real/oidc/test_login.py",),
+        inputs=(
+            *_BASE,
+            "serve/login",
+            "serve/accounts",
+            "serve/api",
+            "simulators/oidc",
+            "web",
+        ),
+        packages=("nodejs", "npm"),
+    ),
+    Suite(
         "push",
         tests=("tests/real/test_push.py",),
         inputs=("dunegpt/*.py", "index/*.py", "index/snapshot"),
@@ -106,7 +119,7 @@ SUITES = (
             "tests/real/postgresql/test_accounts.py",
             "tests/real/postgresql/test_server.py",
         ),
-        inputs=(*_BASE, "serve/accounts"),
+        inputs=(*_BASE, "ingest/catalog/overlay.py", "serve/accounts"),
         packages=("postgresql",),
     ),
     Suite(
