@@ -45,7 +45,8 @@ def write_overlay(catalog: "Catalog", data: Path, max_age: timedelta) -> None:
     A document stands in it under the key "", each of its files under the file's key;
     one that is hidden, or that nobody may read, does not. Nor does what its source has
     not shown for longer than ``max_age``, be it public or not, if it could not be
-    listed, or if all runs over the source have failed for as long.
+    listed, or if all runs over the source have failed for as long. A date in the future
+    was written by a wrong clock: nobody knows for how long.
 
     Raises:
         StorageError: The disk is full.
@@ -84,12 +85,11 @@ def _write_access(
         "insert into meta values (?)",
         (datetime.now(UTC).isoformat(timespec="seconds"),),
     )
-    oldest = (datetime.now(UTC) - max_age).isoformat(timespec="seconds")
     failing = set()
     unlisted = {
         f["id"]
         for f in catalog.failures()
-        if f["stage"] == "list" and f["first_at"] <= oldest
+        if f["stage"] == "list" and not _is_recent(f["first_at"], max_age)
     }
     for source in catalog.source_names():
         run = catalog.last_run(source, good=True)
@@ -98,11 +98,11 @@ def _write_access(
             db.execute("insert into sources values (?, ?)", row)
         last = catalog.last_run(source, good=False)
         has_failed = last is not None and not last["good"]
-        if has_failed and (not run or run["finished_at"] <= oldest):
+        if has_failed and not (run and _is_recent(run["finished_at"], max_age)):
             failing.add(source)
         _write_people(db, catalog, source, max_age)
         for unit in catalog.get_state(source, "unconfirmed") or []:
-            if unit["since"] <= oldest:
+            if not _is_recent(unit["since"], max_age):
                 unlisted.update(unit["ids"])
     for each in catalog.iter_observed():
         if each.hidden:
@@ -115,7 +115,7 @@ def _write_access(
         is_unconfirmed = document.source in failing or not unlisted.isdisjoint(
             _ancestor_ids(document.id)
         )
-        if is_unconfirmed and each.observed_at <= oldest:
+        if is_unconfirmed and not _is_recent(each.observed_at, max_age):
             continue
         db.executemany(
             "insert into access values (?, ?, ?)",

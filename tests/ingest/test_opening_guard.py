@@ -288,6 +288,23 @@ def test_a_unit_that_is_not_confirmed_closes(
     assert "fake:3" in overlay(plain)
 
 
+def test_a_unit_that_failed_in_the_future_closes(
+    plain: Settings, members: FakeSource
+) -> None:
+    """The clock was wrong: nobody knows for how long it has not been confirmed."""
+    catalog = Catalog(plain.paths.catalog)
+    future = "2999-01-01T00:00:00+00:00"
+    unit = {"unit": "category 5", "since": future, "ids": ["fake:1"]}
+    catalog.put_state("fake", "unconfirmed", [unit])
+    catalog.close()
+    with sqlite3.connect(plain.paths.catalog) as db:
+        db.execute("update documents set observed_at = ?", (future,))
+    members.items, members.lists_all = [], False
+    run(plain)
+    assert "fake:1" not in overlay(plain)
+    assert "fake:3" in overlay(plain)
+
+
 def test_a_source_that_fails_for_long_closes(
     plain: Settings, members: FakeSource
 ) -> None:
