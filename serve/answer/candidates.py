@@ -7,8 +7,9 @@ sentence by itself. Does not judge.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 
 from dunegpt.index.passage_text import make_context_line
 from dunegpt.text.analyzer import tokenize
@@ -44,10 +45,15 @@ _QUOTE_BEGINS = compile_re(
     re.IGNORECASE | re.MULTILINE,
 )
 _SECTION_NUMBER = compile_re(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
-_PRONOUN = compile_re(
-    r"(?:They|This|These|Those|He|She|Its|Their|Both"
+_REFERS_BACK = compile_re(
+    r"(?:They|This|These|Those|He|She|Its|Their|Both|Therefore|Thus|Hence|Consequently"
+    r"|As a result|Otherwise|(?:In|At|For|With|From|By|Of|Due to|Because of) (?:this"
+    r"|these|those|that case|it)"
     r"|It(?! (?:is|was) (?:not )?(?:possible|necessary|important|planned|expected)))\b"
 )
+"""Begins a sentence that is not understood without the one before it."""
+_MAX_ITEMS = 12
+_SENTENCE_END = (".", "!", "?")
 
 
 class Kind(StrEnum):
@@ -70,7 +76,9 @@ class Candidate:
         score: Probability that it answers the question; 0 until it was judged.
         shown: Readable on one line, without markup; a row with its columns.
         heading: The nearest heading above it in the passage; empty if there is none.
-        before: What stands right before it in its passage, readable.
+        before: What stands right before it in its passage, readable; for an item, the
+            line that introduces the list, if there is one.
+        items: The list that it introduces, if it ends in a colon.
         position: Number within its passage, from 0.
         is_quoted: Whether an earlier message is quoted.
     """
@@ -84,6 +92,21 @@ class Candidate:
     before: str = ""
     position: int = 0
     is_quoted: bool = False
+    items: tuple[str, ...] = ()
+
+    @property
+    def statement(self) -> str:
+        """The readable text with what it needs to be understood by itself.
+
+        A sentence that begins with "It", "This" or "Therefore" has the one before it,
+        one that ends in a colon the list that it introduces.
+        """
+        text = self.shown
+        if self.items:
+            text = f"{text} {'; '.join(self.items)}"
+        is_sentence = self.kind is Kind.SENTENCE and self.before.endswith(_SENTENCE_END)
+        refers_back = is_sentence and _REFERS_BACK.match(text)
+        return f"{self.before} {text}" if refers_back else text
 
     @property
     def context(self) -> str:
@@ -100,15 +123,26 @@ class Candidate:
 
     @property
     def with_context(self) -> str:
-        """Title, headings and the readable text: what a model reads."""
-        return f"{self.context}. {self.shown}"
+        """Title, headings and the statement: what a model reads."""
+        return f"{self.context}. {self.statement}"
 
 
 def extract_candidates(hit: Hit) -> Iterator[Candidate]:
     """Yield the candidates of a passage, in order; each text once."""
+    found = list(_extract(hit))
+    for number, candidate in enumerate(found):
+        if not candidate.shown.endswith(":"):
+            yield candidate
+            continue
+        rest = found[number + 1 : number + 1 + _MAX_ITEMS]
+        items = takewhile(lambda each: each.kind is Kind.ITEM, rest)
+        yield replace(candidate, items=tuple(each.shown for each in items))
+
+
+def _extract(hit: Hit) -> Iterator[Candidate]:
     text = hit.passage.text
     quote_starts = _QUOTE_BEGINS.search(text)
-    heading, before, header, end = "", "", list[str](), 0
+    heading, before, intro, header, end = "", "", "", list[str](), 0
     seen: set[str] = set()
     for position, (piece, is_row) in enumerate(_split(text)):
         start = text.find(piece, end)
@@ -126,14 +160,17 @@ def extract_candidates(hit: Hit) -> Iterator[Candidate]:
             header = header or _accept_header(cells)
         else:
             header = []
+        if kind is not Kind.ITEM:
+            intro = shown if shown.endswith(":") else ""
         if piece not in seen and _SAYS_SOMETHING.search(shown):
             seen.add(piece)
             is_quoted = bool(_QUOTED.match(piece)) or bool(
                 quote_starts and start >= quote_starts.start()
             )
             yield Candidate(
-                hit, piece, 0.0, shown, kind, heading, before, position, is_quoted
-            )
+                hit, piece, 0.0, shown, kind, heading,
+                intro if intro and kind is Kind.ITEM else before, position, is_quoted,
+            )  # fmt: skip
         before = shown
         if kind is Kind.HEADING:
             heading = shown
@@ -142,15 +179,16 @@ def extract_candidates(hit: Hit) -> Iterator[Candidate]:
 def format_answer(candidate: Candidate) -> str:
     """Return a candidate as a reader sees it: with what it needs to be understood.
 
-    A row, an item or a bare line has its heading, where that does not stand in it. A
-    sentence that begins with a pronoun has the one before it.
+    A sentence is its `statement`. An item has the line that introduces its list, a row
+    or a bare line its heading, where that does not stand in it.
     """
-    text = candidate.shown
+    text = candidate.statement
     if candidate.is_quoted:
         text = f"Quoted from an earlier message: {text}"
     if candidate.kind is Kind.SENTENCE:
-        is_open = _PRONOUN.match(text) and candidate.before.endswith((".", "!", "?"))
-        return f"{candidate.before} {text}" if is_open else text
+        return text
+    if candidate.kind is Kind.ITEM and candidate.before.endswith(":"):
+        return f"{candidate.before} {text}"
     heading = candidate.heading or candidate.hit.passage.heading
     heading = _SECTION_NUMBER.sub("", heading)
     is_said = set(tokenize(heading)) <= set(tokenize(text))

@@ -83,6 +83,28 @@ def test_a_pronoun_has_its_sentence_before() -> None:
     assert format_answer(find(text, "40")) == text
 
 
+@pytest.mark.parametrize("start", ["Therefore it", "Because of this it", "These"])
+def test_a_sentence_that_refers_back_is_read_with_the_one_before(start: str) -> None:
+    found = find(f"Two pumps are worn. {start} will be replaced.", start)
+
+    assert found.statement == f"Two pumps are worn. {start} will be replaced."
+    assert found.with_context.endswith(found.statement)
+
+
+def test_a_line_that_ends_in_a_colon_has_its_list() -> None:
+    text = "The crew provides:\n\n- two pumps\n- a spare lid\n\nThe rest is late."
+
+    assert format_answer(find(text, "crew")) == (
+        "The crew provides: two pumps; a spare lid"
+    )
+
+
+def test_an_item_has_the_line_that_introduces_its_list() -> None:
+    text = "# Crew\n\nThe crew provides:\n\n- two pumps\n- a spare lid"
+
+    assert format_answer(find(text, "lid")) == "The crew provides: a spare lid"
+
+
 def test_a_quoted_message_is_told_apart() -> None:
     mail = (
         "No, keep 3 bar.\n\nOn Mon, 6 May 2024, Ines <i@larch.test> wrote:\n"
