@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from dunegpt.errors import UsageError
 from dunegpt.index.search.filters import Filters
 from dunegpt.text.patterns import compile_re
+from dunegpt.text.surrogates import replace_surrogates
 
 _FILTER = compile_re(
     r"(?<!\S)(author|source|type|status|doc|document|in|after|since|before|until)"
@@ -24,6 +25,8 @@ _FILTER = compile_re(
     re.IGNORECASE,
 )
 _DAY = compile_re(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+MAX_QUESTION = 4000
+"""Maximum length in characters; an encoder reads about 1,000 of them."""
 _HINT = "A day is written 2024-03-31, a month 2024-03, a year 2024."
 
 
@@ -38,6 +41,25 @@ class ParsedQuery:
 
     text: str
     filters: Filters = field(default_factory=Filters)
+
+
+def parse_question(question: str) -> ParsedQuery:
+    """Return the text and the typed filters of a question as it came from a person.
+
+    Raises:
+        UsageError: The question is empty or too long, or a date is not one.
+    """
+    # A lone surrogate can be neither indexed nor embedded.
+    question = replace_surrogates(question).strip()
+    if not question:
+        raise UsageError("The question is empty.", hint='dunegpt ask "Why ...?"')
+    if len(question) > MAX_QUESTION:
+        raise UsageError(
+            f"The question has {len(question):,} characters;"
+            f" at most {MAX_QUESTION:,} are read.",
+            hint="Ask for one thing in a few sentences.",
+        )
+    return parse_query(question)
 
 
 def parse_query(question: str) -> ParsedQuery:

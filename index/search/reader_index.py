@@ -16,7 +16,6 @@ from typing import TypeVar
 import numpy as np
 
 from dunegpt.access import Access
-from dunegpt.errors import UsageError
 from dunegpt.index.definitions import Definition
 from dunegpt.index.passage_text import make_context_line
 from dunegpt.index.search.citation_links import CitationLinks
@@ -31,7 +30,7 @@ from dunegpt.index.search.hits import (
     find_first_rows,
 )
 from dunegpt.index.search.lookup import DocumentLookup, NamedDocuments
-from dunegpt.index.search.query import parse_query
+from dunegpt.index.search.query import parse_question
 from dunegpt.index.search.ranking import CANDIDATES, Ranker, Ranking
 from dunegpt.index.search.reader_view import MaskCache, ReaderView
 from dunegpt.index.search.run_table import RunTable
@@ -41,7 +40,6 @@ from dunegpt.index.search.withdrawals import Confirmation, apply_withdrawals
 from dunegpt.ingest.access_check import ShownDocument
 from dunegpt.ingest.revoked_now import RevokedAccess
 from dunegpt.text.analyzer import tokenize
-from dunegpt.text.surrogates import replace_surrogates
 from dunegpt.types import (
     Document,
     FoundBy,
@@ -51,8 +49,6 @@ from dunegpt.types import (
     Page,
 )
 
-MAX_QUESTION = 4000
-"""Maximum length in characters; an encoder reads about 1,000 of them."""
 _MAX_CONFIRM_ROUNDS = 4
 """Searches, each without what the ones before found closed at its source."""
 
@@ -161,7 +157,7 @@ class ReaderIndex:
         k: int,
         ranking: Ranking,
     ) -> SearchResult:
-        query = parse_query(_check_question(question))
+        query = parse_question(question)
         view, lookup = self._view.copy(), self._lookup
         every = [filters] if isinstance(filters, Filters) else list(filters or ())
         every.append(query.filters)
@@ -482,7 +478,7 @@ class ReaderIndex:
         Raises:
             UsageError: The question is empty or too long, or a filter is invalid.
         """
-        return self._lookup.find_named(parse_query(_check_question(question)).text)
+        return self._lookup.find_named(parse_question(question).text)
 
     def _list_newest(
         self, documents: list[int], view: ReaderView, most: int
@@ -492,17 +488,3 @@ class ReaderIndex:
         numbers = [number for number in documents if inside[number]]
         rows = np.array(find_first_rows(self.snapshot, view, numbers[:most]), np.int64)
         return RankedRows(rows, np.zeros(len(rows), np.float32), FoundBy.FILTER)
-
-
-def _check_question(question: str) -> str:
-    # A lone surrogate can be neither indexed nor embedded.
-    question = replace_surrogates(question).strip()
-    if not question:
-        raise UsageError("The question is empty.", hint='dunegpt ask "Why ...?"')
-    if len(question) > MAX_QUESTION:
-        raise UsageError(
-            f"The question has {len(question):,} characters;"
-            f" at most {MAX_QUESTION:,} are read.",
-            hint="Ask for one thing in a few sentences.",
-        )
-    return question
