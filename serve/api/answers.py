@@ -61,7 +61,9 @@ async def _wait_for_reason_to_stop(request: Request, services: Services) -> str:
     finally:
         for wait in waits:
             wait.cancel()
-    return "shutting_down" if over in done else "timeout"
+    if over in done:
+        return "shutting_down"
+    return "client_gone" if gone in done else "timeout"
 
 
 async def _wait_until_gone(request: Request) -> None:

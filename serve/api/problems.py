@@ -59,6 +59,7 @@ PROBLEMS = {
     "invalid_request": Problem(422, "The request is not valid"),
     "invalid_question": Problem(422, "The question cannot be asked"),
     "too_many_requests": Problem(429, "Too many requests", "Try again later."),
+    "client_gone": Problem(499, "The client went away"),  # in the log only
     "internal": Problem(
         500, "Something went wrong", "If you report it, name the id below."
     ),

@@ -1,14 +1,20 @@
 """Questions, searches and documents over HTTP: as the command line's --json."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.types import Message
 
 from dunegpt.config import Settings
 from dunegpt.schemas.reading import AskResponse, SearchResponse, ShowResponse
+from dunegpt.serve.api.answers import run_answer
+from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.assistant import AnswerStream, Assistant, ReaderAssistant
 from dunegpt.types import AnswerEvent, Notice
 from tests.serve.api.world import FACT, HIDDEN, OPEN, QUESTION, TEAM, World, serving
@@ -105,6 +111,27 @@ def test_an_answer_has_a_limit(
     with serving(indexed, answer_timeout_s=0.1) as world:
         response = ask(world)
         assert (response.status_code, response.json()["code"]) == (504, "timeout")
+        assert slow_answers.wait(5), "the answer goes on although nobody waits"
+
+
+def test_nobody_waits_any_more(
+    indexed: Settings, slow_answers: threading.Event
+) -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def ask_and_leave(app: FastAPI) -> str:
+        reader = app.state.services.assistant.as_reader({"public"})
+        request = Request({"type": "http", "app": app}, receive)
+        with pytest.raises(ProblemError) as caught:
+            await run_answer(request, reader.stream(QUESTION))
+        return caught.value.code
+
+    with serving(indexed) as world:
+        assert world.client.portal
+        code = world.client.portal.call(ask_and_leave, world.app)
+        assert code == "client_gone"
         assert slow_answers.wait(5), "the answer goes on although nobody waits"
 
 
