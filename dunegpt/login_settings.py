@@ -120,6 +120,8 @@ class OIDCSettings(BaseModel):
 
 def is_safe_endpoint(url: str) -> bool:
     """Return whether an address uses TLS, or plain HTTP on the loopback interface."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return False
     try:
         address = urlsplit(url)
         host = address.hostname or ""

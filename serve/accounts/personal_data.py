@@ -80,7 +80,7 @@ def erase_person(database: Database, account_id: int) -> None:
         account.name = account.name_key = account.email = ""
         account.role = Role.READER.value
         account.principals, account.claims = [], {}
-        account.password_hash = account.last_login_at = None
+        account.password_hash = account.last_login_at = account.claims_at = None
         account.erased_at = utc_now()
         add_event(db, account_id, Event.ERASED)
     database.empty_journal()

@@ -208,20 +208,6 @@ class Sessions:
         """End all sessions of an account but one (a session id); return the number."""
         return self._revoke(SessionRow.account_id == account_id, SessionRow.id != but)
 
-    def revoke_by_provider(self, issuer: str, *, sid: str = "", sub: str = "") -> int:
-        """End the sessions that a logout of a provider names; return the number.
-
-        With a ``sid``, those of that session of the provider; otherwise all of ``sub``.
-        With both, the session has to be of that person.
-        """
-        if not sid and not sub:
-            return 0
-        accounts = sa.select(AccountRow.id).where(AccountRow.issuer == issuer)
-        if sub:
-            accounts = accounts.where(AccountRow.subject == sub)
-        which = (SessionRow.sid == sid,) if sid else ()
-        return self._revoke(SessionRow.account_id.in_(accounts), *which)
-
     def _is_valid(self, row: SessionRow, now: datetime) -> bool:
         """Return whether a session is not over; one of the future is."""
         is_open = row.account.disabled_at is None and row.account.erased_at is None

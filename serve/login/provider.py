@@ -29,6 +29,8 @@ MAX_AGE_S = 3600.0
 """Age from which what a provider publishes is fetched again."""
 _RETRY_AFTER_S = 5.0
 """Time for which a provider that has just failed is not asked again."""
+_REFRESH_AGAIN_S = 30.0
+"""The same for refreshes, of all persons."""
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
@@ -94,6 +96,7 @@ class Provider:
         self._endpoints: Endpoints | None = None
         self._fetched_at = 0.0
         self._failed_at: float | None = None
+        self._tokens_failed_at: float | None = None
 
     @property
     def label(self) -> str:
@@ -161,10 +164,15 @@ class Provider:
     def exchange_refresh_token(self, refresh_token: str) -> Mapping[str, Any]:
         """Return new tokens for a refresh token, which may be used up by that.
 
+        Nobody waits for a provider that has just failed: a refresh can wait.
+
         Raises:
             GrantRefusedError: It is not accepted any more.
             ProviderUnavailableError: The provider does not answer as it should.
         """
+        failed_at = self._tokens_failed_at
+        if failed_at is not None and self._clock() - failed_at < _REFRESH_AGAIN_S:
+            raise ProviderUnavailableError(f"{self.label} does not answer.")
         return self._ask_for_tokens(
             lambda client, url: client.refresh_token(url, refresh_token=refresh_token)
         )
@@ -192,13 +200,16 @@ class Provider:
         url = self.get_endpoints().token_endpoint
         try:
             with self._open_client() as client:
-                return ask(client, url)
+                tokens = ask(client, url)
         except OAuthError as error:
             if error.error != "invalid_grant":  # ours, or the provider's, is at fault
                 raise self._make_unavailable(url, error) from error
             raise GrantRefusedError(f"{self.label} refused the login.") from error
         except (httpx2.HTTPError, ValueError, TypeError, KeyError) as error:
+            self._tokens_failed_at = self._clock()
             raise self._make_unavailable(url, error) from error
+        self._tokens_failed_at = None
+        return tokens
 
     def _open_client(self) -> OAuth2Client:
         """Return a client for one request: it keeps the tokens that it gets."""

@@ -9,13 +9,11 @@ import time_machine
 from dunegpt.access import PUBLIC
 from dunegpt.errors import LoginRefusedError
 from dunegpt.serve.accounts.person import ANONYMOUS, Role, Scope
-from dunegpt.serve.accounts.sessions import ProviderSession
 from dunegpt.serve.accounts.store import AccountStore
 from dunegpt.serve.accounts.tables import SessionRow
 from tests.serve.accounts.opened import ADDRESS, PASSWORD
 
 START = dt.datetime(2030, 3, 1, 12, tzinfo=dt.UTC)
-ISSUER = "https://login.example.org"
 
 
 @pytest.fixture
@@ -128,42 +126,6 @@ def test_a_role_holds_at_once(store: AccountStore) -> None:
     assert person is not None
     assert person.is_operator
     assert not ANONYMOUS.is_operator
-
-
-def log_in_through_provider(
-    store: AccountStore, sub: str, sid: str = "", issuer: str = ISSUER
-) -> str:
-    claims = {"iss": issuer, "sub": sub}
-    account = store.identities.log_in(claims, name=sub)
-    provider = ProviderSession(sid=sid, id_token="x.y.z", refresh_token="r")
-    return store.sessions.create(account.id, provider=provider).secret
-
-
-@pytest.mark.parametrize(
-    ("logout", "ended"),
-    [
-        ({"sid": "s1"}, {"one"}),
-        ({"sub": "ada"}, {"one", "two"}),
-        ({"sid": "s1", "sub": "ada"}, {"one"}),
-        ({"sid": "s1", "sub": "bob"}, set()),
-        ({"sid": "s9"}, set()),
-        ({}, set()),
-    ],
-)
-def test_a_provider_ends_its_sessions(
-    store: AccountStore, logout: dict[str, str], ended: set[str]
-) -> None:
-    secrets = {
-        "one": log_in_through_provider(store, "ada", "s1"),
-        "two": log_in_through_provider(store, "ada", "s2"),
-        "bobs": log_in_through_provider(store, "bob"),
-        "elsewhere": log_in_through_provider(
-            store, "ada", "s1", "https://other.example.org"
-        ),
-    }
-    assert store.sessions.revoke_by_provider(ISSUER, **logout) == len(ended)
-    gone = {name for name, s in secrets.items() if store.sessions.find(s) is None}
-    assert gone == ended
 
 
 def test_looking_a_session_up_writes_nothing(

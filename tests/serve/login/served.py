@@ -1,5 +1,6 @@
 """A server with login providers, and browsers that sign in there."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,4 +116,6 @@ def serving(settings: Settings) -> Iterator[Served]:
     """Give a server of these settings."""
     app = create_web_app(settings, open_accounts=open_store)
     with TestClient(app, "https://gpt.example.org"):
+        for provider in app.state.services.logins.providers:
+            provider._clock = lambda: time.time()  # which a test can move
         yield Served(app)

@@ -157,6 +157,8 @@ def test_a_provider_that_is_down_is_not_asked_by_everybody(issuer: Issuer) -> No
         {"jwks_uri": "file:///etc/passwd"},
         {"authorization_endpoint": None},
         {"userinfo_endpoint": ["https://lab.example.org"]},
+        {"end_session_endpoint": "https://lab.example.org/\r\nSet-Cookie: a=b"},
+        {"end_session_endpoint": "https://user:word@lab.example.org/"},
     ],
 )
 def test_a_description_that_cannot_be_trusted_is_not_used(

@@ -66,6 +66,19 @@ def test_what_could_not_be_refreshed_is_narrowed_after_its_time(
         assert browser.principals() == {"public", MEMBER}
 
 
+def test_nobody_waits_for_a_provider_that_has_just_failed(
+    served: Served, issuer: Issuer
+) -> None:
+    browsers = [served.open_browser() for _ in range(3)]
+    for browser in browsers:
+        browser.sign_in(issuer)
+    issuer.faults["/token"] = "drop"
+    with later(16):
+        for browser in browsers:
+            assert browser.principals() == {"public", MEMBER}
+    assert issuer.count("/token") == 4
+
+
 def test_a_provider_that_lies_at_a_refresh_gives_nothing(
     served: Served, issuer: Issuer
 ) -> None:
