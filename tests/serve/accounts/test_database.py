@@ -130,6 +130,33 @@ def test_an_address_that_cannot_be_used_is_told(
     assert "secret" not in str(raised.value)
 
 
+def test_the_password_of_a_server_is_read_from_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    file = tmp_path / "password"
+    file.write_text("of the file\n", encoding="utf-8")
+    file.chmod(0o600)
+    monkeypatch.setenv("DATABASE_PASSWORD", "of the variable")
+    address = "postgresql://ada@db.example.org:5433/x?sslmode=verify-full"
+    for keys, expected in (
+        ({"password_env": "DATABASE_PASSWORD"}, "of the variable"),
+        ({"password_file": str(file)}, "of the file"),
+        ({}, None),
+    ):
+        accounts = AccountSettings(database=address, **keys)
+        database = open_database(Settings(data_dir=tmp_path, accounts=accounts))
+        url = database.engine.url
+        assert (url.password, url.port) == (expected, 5433)
+        assert url.query == {"sslmode": "verify-full"}
+        assert "of the" not in database.name
+        database.close()
+    file.chmod(0o644)
+    accounts = AccountSettings(database=address, password_file=str(file))
+    with pytest.raises(ConfigError, match="Others may read"):
+        open_database(Settings(data_dir=tmp_path, accounts=accounts))
+
+
 def test_a_server_that_is_down_is_told(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     address = "postgresql://ada@127.0.0.1:1/x"
