@@ -145,7 +145,7 @@ def test_nobody_finds_what_they_may_not_read(
     who = reader | {PUBLIC_NAME}
     with tempfile.TemporaryDirectory() as folder:
         snapshot = pack(Path(folder), tiny_encoder, corpus)
-        searcher = Searcher(snapshot)
+        index = Searcher(snapshot).as_reader(reader)
         rows = range(snapshot.manifest["counts"]["passages"])
         allowed = [row for row in rows if is_allowed(snapshot.store, row, who, wanted)]
         sources = {
@@ -165,11 +165,11 @@ def test_nobody_finds_what_they_may_not_read(
         for ranking, scores in expected.items():
             if not set(wanted.sources) <= sources:
                 with pytest.raises(UsageError) as caught:
-                    searcher.as_reader(reader).search(question, wanted, 50, ranking)
-                named = set(re.findall(r"\b(?:one|two)\b", str(caught.value)))
-                assert named <= {*sources, *wanted.sources}
+                    index.search(question, wanted, 50, ranking)
+                sources_named = set(re.findall(r"\b(?:one|two)\b", str(caught.value)))
+                assert sources_named <= {*sources, *wanted.sources}
                 continue
-            hits = searcher.as_reader(reader).search(question, wanted, 50, ranking).hits
+            hits = index.search(question, wanted, 50, ranking).hits
             found = {h.row: h.score for h in hits}
             if ranking is Ranking.LEXICAL:  # its unit is a maximum that readers share
                 found, scores = relative(found), relative(scores)  # noqa: PLW2901
@@ -177,20 +177,14 @@ def test_nobody_finds_what_they_may_not_read(
             assert scores_of(hits) == sorted(scores_of(hits), reverse=True)
         seen = []
         if set(wanted.sources) <= sources:
-            fused = searcher.as_reader(reader).search(question, wanted, 50)
+            fused = index.search(question, wanted, 50)
             assert {hit.row for hit in fused.hits} == set(allowed)
             seen = [told(asdict(fused))]
         for doc, _ in corpus:
-            asked = searcher.as_reader(reader).search(f"what is {doc.id} ?")
+            asked = index.search(f"what is {doc.id} ?")
             seen.append(told(asdict(asked)).replace(doc.id, ""))
-            seen.append(
-                told(
-                    [
-                        asdict(d)
-                        for d, _ in searcher.as_reader(reader).find_documents(doc.id)
-                    ]
-                )
-            )
+            named = [asdict(found) for found, _ in index.find_documents(doc.id)]
+            seen.append(told(named))
         snapshot.close()
     for doc, pages in corpus:
         for secret in secrets_of(doc, pages, who):
