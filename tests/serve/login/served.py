@@ -111,11 +111,16 @@ def make_settings(settings: Settings, issuer: Issuer, **more: Any) -> Settings:
     return settings.model_copy(update={"server": server, "access": access})
 
 
+def read_clock() -> float:
+    """Return the time as tests have moved it."""
+    return time.time()
+
+
 @contextmanager
 def serving(settings: Settings) -> Iterator[Served]:
     """Give a server of these settings."""
     app = create_web_app(settings, open_accounts=open_store)
     with TestClient(app, "https://gpt.example.org"):
         for provider in app.state.services.logins.providers:
-            provider._clock = lambda: time.time()  # which a test can move
+            provider._clock = read_clock
         yield Served(app)
