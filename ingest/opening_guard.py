@@ -2,13 +2,15 @@
 
 A site whose access table is broken shows everything to everybody. So access that is
 wider than what a run without an alarm found takes effect at the end of the run only,
-and if very many documents open at once, or the canary is shown to the public, only when
-a person confirms it. Until then new documents, and new files of known ones, are not
-shown either. What closes, closes at once. Does not depend on any source.
+and if very many documents open within a day, or the canary is shown to the public, only
+when a person confirms it. Until then what opened on that day is closed again, and new
+documents, and new files of known ones, are not shown either. What closes, closes at
+once. Does not depend on any source.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from dunegpt.access import NOBODY, PUBLIC
 from dunegpt.ingest.catalog.database import Catalog
@@ -32,6 +34,9 @@ ACCEPT_HINT = (
 
 _BASELINE = "openings_baseline"
 """State key: whether a complete run without an alarm says what readers had before."""
+_RECENT = "openings_recent"
+"""State key: by document, when it opened and who could read it and its files before."""
+_RECENT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +107,58 @@ class OpeningGuard:
             accept: The operator confirmed all openings.
         """
         openings = self._catalog.list_openings(self._source)
-        suspicious = [] if accept else self._find_mass_openings(openings, known)
         concerns = {alarm.concern for alarm in alarms}
-        if not accept and (suspicious or Concern.OPENING in concerns):
-            return self._hold(openings, suspicious)
+        if accept:
+            self._catalog.put_state(self._source, _RECENT, {})
+        else:
+            recent = self._list_recent({o.document_id for o in openings})
+            suspicious = self._find_mass_openings([*openings, *recent], known)
+            if suspicious or Concern.OPENING in concerns:
+                for opening in recent:
+                    self._catalog.put_opening(self._source, opening)
+                return self._hold([*openings, *recent], suspicious)
         for opening in openings:
             self._catalog.put_wanted(opening)
         if not self._has_baseline and not alarms:
             self._catalog.put_state(self._source, _BASELINE, True)
         if Concern.LOSS not in concerns and not is_loss_pending:
             # Otherwise what closed by mistake may open again as far as it was.
+            if not accept:
+                self._remember(openings)
             self._catalog.delete_openings(self._source)
         return HeldOpenings()
+
+    def _list_recent(self, present: Collection[str]) -> list[Opening]:
+        """Return what opened within a day and is still open, but for some documents.
+
+        A fault that opens a few documents an hour is noticed by their sum.
+        """
+        openings = []
+        for document_id, (_, packed) in self._load_recent().items():
+            document = self._catalog.get(document_id)
+            if document and document_id not in present:
+                trusted = {key: frozenset(names) for key, names in packed.items()}
+                opening = _make_opening(document, trusted)
+                if opening.gained:
+                    openings.append(opening)
+        return openings
+
+    def _load_recent(self) -> dict[str, tuple[str, dict[str, list[str]]]]:
+        """Return the stored rows that are not older than a day."""
+        rows = self._catalog.get_state(self._source, _RECENT) or {}
+        since = (datetime.now(UTC) - _RECENT_FOR).isoformat(timespec="seconds")
+        return {name: row for name, row in rows.items() if row[0] >= since}
+
+    def _remember(self, openings: list[Opening]) -> None:
+        """Store what opens at the end of this run, to be counted for a day."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = self._load_recent()
+        opened = [each for each in openings if each.gained]
+        for each in opened:
+            trusted = {k: sorted(names) for k, names in (each.trusted or {}).items()}
+            rows.setdefault(each.document_id, (now, trusted))
+        if opened:
+            self._catalog.put_state(self._source, _RECENT, rows)
 
     def _update_opening(
         self, document: Document, known: Document | None

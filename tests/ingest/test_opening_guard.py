@@ -1,5 +1,6 @@
 """Documents that open in masses: nothing is shown to more readers than before."""
 
+import datetime as dt
 import json
 import sqlite3
 from contextlib import nullcontext
@@ -7,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import time_machine
 
 from dunegpt.access import NOBODY
 from dunegpt.config import Settings
@@ -407,3 +409,38 @@ def test_a_first_crawl_that_was_killed_is_no_baseline(
     source.lists_all = False
     assert run(plain).held == 1
     assert readers(plain) == {"fake:1": NOBODY}
+
+
+@pytest.mark.parametrize("hours", [1, 30])
+def test_a_fault_that_opens_a_few_each_run(
+    plain: Settings, members: FakeSource, hours: int
+) -> None:
+    """Their sum over a day alarms, and closes all of them; not that of two days."""
+    before = list(members.items)
+    now = dt.datetime.now(dt.UTC)
+    with time_machine.travel(now, tick=False) as clock:
+        for first in (0, 10, 20):
+            restrict(members, range(first, first + 10), PUBLIC)
+            clock.shift(dt.timedelta(hours=hours))
+            report = run(plain)
+        public = [name for name, access in readers(plain).items() if access == PUBLIC]
+        if hours > 24:
+            assert (report.error, len(public)) == ("", MANY)
+            return
+        assert "30 to the public" in report.error
+        assert public == []
+        members.items = before
+        clock.shift(dt.timedelta(hours=1))
+        assert run(plain).error == ""
+        assert readers(plain)["fake:3"] == MEMBER
+
+
+def test_accepted_openings_do_not_count(plain: Settings, members: FakeSource) -> None:
+    restrict(members, range(15), PUBLIC)
+    assert run(plain).error == ""
+    restrict(members, range(15, 28), PUBLIC)
+    assert run(plain).held == 28
+    assert run(plain, accept_opening=True).error == ""
+    restrict(members, range(28, MANY + 10), PUBLIC)
+    assert run(plain).error == ""
+    assert readers(plain)["fake:3"] == PUBLIC
