@@ -29,6 +29,7 @@ def test_without_an_index(settings: Settings) -> None:
         assert (status["ready"], status["snapshot"]) == (False, "")
 
 
+@pytest.mark.slow
 def test_without_a_fresh_record_of_access(indexed: Settings, tmp_path: Path) -> None:
     data = tmp_path / "copy"
     shutil.copytree(indexed.data, data, symlinks=True)

@@ -114,7 +114,7 @@ def test_a_head_that_trickles_is_not_waited_for() -> None:
 
 def test_an_honest_client_is_not_cut_off() -> None:
     with listening(header_timeout_s=0.3) as port, connect(port) as own:
-        for _ in range(3):
+        for _ in range(2):
             own.sendall(GET[:20])
             time.sleep(0.1)
             own.sendall(GET[20:])
@@ -130,6 +130,7 @@ def test_a_head_has_a_size() -> None:
         assert read_all(own).startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.slow
 def test_who_does_not_read_is_cut_off() -> None:
     with listening(body_timeout_s=0.2) as port, connect(port) as own:
         own.sendall(GET.replace(b"GET /", b"GET /flood"))
