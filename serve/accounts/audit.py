@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dunegpt.serve.accounts.clock import utc_now
 from dunegpt.serve.accounts.database import Database
+from dunegpt.serve.accounts.names import clean_text
 from dunegpt.serve.accounts.person import Person
 from dunegpt.serve.accounts.tables import DOCUMENT_ID, AccountRow, EventRow, ShownRow
 
@@ -153,6 +154,7 @@ def _is_document(document: str) -> sa.ColumnElement[bool]:
 
     Below it lie its versions (``:``), parts (``/``) and files (``#``).
     """
+    document = clean_text(document, len(document))
     column = ShownRow.document
     ranges = [column == document] + [
         sa.and_(

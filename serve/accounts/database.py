@@ -33,6 +33,8 @@ _DISK_FULL, _READ_ONLY = "53100", "25006"
 _LOCKED = ("database is locked", "database table is locked")
 _DAMAGED_HINT = "Restore it from a backup; moved away, a new and empty one is created."
 
+_CONFLICT_HINT = "Another program has changed the same entry: try again."
+
 
 class Database:
     """An open database; safe to share between threads."""
@@ -118,6 +120,8 @@ class Database:
         message = f"The accounts in {self.name} cannot be used: {reason}."
         if isinstance(error, sa.exc.TimeoutError) or reason in _LOCKED:
             return DatabaseUnavailableError(message)
+        if isinstance(error, sa.exc.IntegrityError):
+            return DatabaseUnavailableError(message, hint=_CONFLICT_HINT)
         if self.path is not None:
             refused = host_error(error, self.path)
             return refused or StorageError(message, hint=_DAMAGED_HINT)

@@ -17,7 +17,7 @@ from dunegpt.serve.accounts.events import Event, add_event
 from dunegpt.serve.accounts.membership import Membership
 from dunegpt.serve.accounts.names import make_name_key
 from dunegpt.serve.accounts.person import Role
-from dunegpt.serve.accounts.tables import AccountRow, SessionRow, TokenRow
+from dunegpt.serve.accounts.tables import MAX_NUMBER, AccountRow, SessionRow, TokenRow
 
 LOCAL = "local"
 """Issuer of local accounts."""
@@ -65,6 +65,8 @@ class Directory:
 
     def get(self, account_id: int) -> Account | None:
         """Return an account by its number; None if there is none, or it is erased."""
+        if not 0 < account_id <= MAX_NUMBER:
+            return None
         with self._database.read() as db:
             row = db.scalar(_select_accounts().where(AccountRow.id == account_id))
             return self.describe(row) if row else None

@@ -202,7 +202,7 @@ class Sessions:
             account_id: End it only if it belongs to this account.
         """
         whose = () if account_id is None else (SessionRow.account_id == account_id,)
-        return self._revoke(SessionRow.id == session_id, *whose) > 0
+        return self._revoke(SessionRow.id == clean_text(session_id), *whose) > 0
 
     def revoke_account(self, account_id: int, *, but: str = "") -> int:
         """End all sessions of an account but one (a session id); return the number."""

@@ -36,6 +36,9 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
 DOCUMENT_ID = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 """Compared byte by byte, so that ranges of ids are found by an index."""
 
+MAX_NUMBER = 2**31 - 1
+"""The largest number of an account or a token."""
+
 
 class Base(DeclarativeBase):
     """The tables of serve.db."""

@@ -24,7 +24,7 @@ from dunegpt.serve.accounts.person import (
 )
 from dunegpt.serve.accounts.recognized import make_token_person
 from dunegpt.serve.accounts.secret_values import hash_secret, make_secret
-from dunegpt.serve.accounts.tables import AccountRow, TokenRow
+from dunegpt.serve.accounts.tables import MAX_NUMBER, AccountRow, TokenRow
 
 PREFIX = "dunegpt_"
 """With which every token begins."""
@@ -175,6 +175,8 @@ class Tokens:
 
     def revoke(self, token_id: int, *, account_id: int | None = None) -> bool:
         """End a token (of this account, if given); return whether there was one."""
+        if not 0 < token_id <= MAX_NUMBER:
+            return False
         whose = () if account_id is None else (TokenRow.account_id == account_id,)
         with self._database.write() as db:
             revoked = db.execute(

@@ -65,6 +65,21 @@ def test_a_locked_database_is_told(store: AccountStore, tmp_path: Path) -> None:
     impatient.close()
 
 
+def test_two_programs_that_add_the_same_are_told_to_try_again(
+    store: AccountStore,
+) -> None:
+    store.local.add("Ada", PASSWORD)
+    with (
+        pytest.raises(DatabaseUnavailableError) as raised,
+        store.database.write() as db,
+    ):
+        columns = "issuer, subject, name, name_key, email, role, principals, claims"
+        values = "'local', 'ada', '', '', '', 'reader', '[]', '{}'"
+        insert = f"insert into accounts ({columns}, created_at) values ({values}, 'x')"
+        db.execute(sa.text(insert))
+    assert "try again" in raised.value.hint
+
+
 def test_a_writer_waits_for_another(store: AccountStore) -> None:
     path = store.database.path
     assert path is not None

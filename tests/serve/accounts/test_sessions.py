@@ -146,3 +146,14 @@ def test_looking_a_session_up_writes_nothing(
     store.sessions.find(made.secret)
     store.sessions.find(made.secret)
     assert statements[5:] == ["SELECT", "UPDATE", "SELECT"]
+
+
+@pytest.mark.parametrize("text", ["\x00", "\udcff", "a" * 10_000, "'; --"])
+def test_ids_that_nothing_has_are_found_nowhere(store: AccountStore, text: str) -> None:
+    number = add(store)
+    assert not store.sessions.revoke(text)
+    assert store.audit.list_document(f"d:{text}") == []
+    assert store.audit.count_document(f"d:{text}") == 0
+    for value in (0, -1, 2**31, 10**30):
+        assert not store.tokens.revoke(value, account_id=number)
+        assert store.directory.get(value) is None
