@@ -1,8 +1,8 @@
 """Locates a quote: its page, its line, and the address that opens them.
 
-A PDF opens at its page. Anything else opens on our own page about the document, if
-the settings name a server, else in its home system: code at the line of the quote, a
-section of text at its first line.
+A PDF opens at its page, unless it lies on a server's own disk. Anything else opens on
+our own page about the document, if the settings name a server, else in its home system:
+code at the line of the quote, a section of text at its first line.
 """
 
 import re
@@ -23,7 +23,9 @@ def make_citation(
     quote = quote or next(split_sentences(hit.passage.text), hit.passage.text)
     file = next(f for f in hit.document.files if f.key == hit.passage.file_key)
     page, line = _locate_quote(quote, hit, file, index)
-    if file.media_type == "application/pdf":
+    # Where a server answers, nobody else can open a file of its host.
+    is_elsewhere = settings.server.url and file.url.startswith("file:")
+    if file.media_type == "application/pdf" and not is_elsewhere:
         url = f"{file.url}#page={page}"
     elif settings.server.url:
         base = settings.server.url.rstrip("/")

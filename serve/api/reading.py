@@ -1,6 +1,7 @@
 """What a route needs to read for a person: their assistant, limits, the audit."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from fastapi import Request, Response
@@ -13,6 +14,8 @@ from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.record import get_record
 from dunegpt.serve.api.services import get_services
 from dunegpt.serve.assistant import ReaderAssistant
+
+_FILE_ADDRESS = re.compile(r'"url":"file:(?:[^"\\]|\\.)*"')
 
 
 async def as_reader(request: Request, action: str) -> ReaderAssistant:
@@ -81,8 +84,16 @@ async def record_shown(
 async def send_json(request: Request, model: BaseModel) -> Response:
     """Return a response model as JSON, which is written in a thread."""
     workers = get_services(request.scope).database_workers
-    text = await workers.run(model.model_dump_json)
+    text = await workers.run(lambda: hide_host_paths(model.model_dump_json()))
     return Response(text, media_type="application/json")
+
+
+def hide_host_paths(text: str) -> str:
+    """Return JSON without the addresses of files on this host.
+
+    Quotes within a string are escaped, so that only keys and their values match.
+    """
+    return _FILE_ADDRESS.sub('"url":""', text)
 
 
 async def show_documents(

@@ -181,6 +181,12 @@ def test_pdf_opens_at_the_page(settings: Settings, papers: Path) -> None:
     [cited] = [c for c in end.references if c.cited][:1]
     assert cited.page == 3
     assert cited.url == f"{papers.as_uri()}/field%20report.pdf#page=3"
+    # Nobody elsewhere can open a file of the server's host.
+    own = ServerSettings(url="https://gpt.test")
+    _, served = asked(settings.model_copy(update={"server": own}))
+    [cited] = [c for c in served.references if c.cited][:1]
+    assert cited.url.startswith("https://gpt.test/view/papers:field%20report.pdf?")
+    assert cited.url.endswith("page=3")
 
 
 def test_other_files_open_in_our_viewer_if_there_is_one(notes: Settings) -> None:

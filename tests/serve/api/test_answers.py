@@ -1,6 +1,7 @@
 """Questions, searches and documents over HTTP: as the command line's --json."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dunegpt.config import Settings
 from dunegpt.schemas.reading import AskResponse, SearchResponse, ShowResponse
 from dunegpt.serve.api.answers import run_answer
 from dunegpt.serve.api.problems import ProblemError
+from dunegpt.serve.api.reading import hide_host_paths
 from dunegpt.serve.assistant import AnswerStream, Assistant, ReaderAssistant
 from dunegpt.types import AnswerEvent, Notice
 from tests.serve.api.world import FACT, HIDDEN, OPEN, QUESTION, TEAM, World, serving
@@ -49,6 +51,18 @@ def test_a_search_and_a_document(world: World, indexed: Settings) -> None:
         )
         assert ShowResponse.model_validate(shown.json()) == reader.show(OPEN, page=1)
     assert FACT in shown.json()["documents"][0]["pages"][0]["text"]
+
+
+def test_paths_of_the_host_are_left_out() -> None:
+    said = 'It says "url":"file:///etc/passwd" here.'
+    sent = {
+        "url": 'file:///srv/a "b" \\ c.pdf',
+        "text": said,
+        "more": [{"url": "https://x.test"}, {"url": "file:/x"}],
+    }
+    kept = json.loads(hide_host_paths(json.dumps(sent, separators=(",", ":"))))
+    more = [{"url": "https://x.test"}, {"url": ""}]
+    assert kept == {"url": "", "text": said, "more": more}
 
 
 def test_filters(world: World) -> None:
