@@ -23,13 +23,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.support import expertqa, scifact
-from benchmarks.verifier import Case, make_citation, read_own, read_recorded
+from benchmarks.verifier import OWN, Case, make_citation, read_own, read_recorded
 from dunegpt.index.encoder.onnx import Encoder
+from dunegpt.serve.verify.context import leans
 from dunegpt.serve.verify.marks import split_marks
-from dunegpt.serve.verify.support import FEATURES, is_exact_conflict
+from dunegpt.serve.verify.support import (
+    FEATURES,
+    SPEAKS_FOR,
+    is_exact_conflict,
+)
 from dunegpt.serve.verify.verifier import Verifier
 
-FOR = ("words", "meaning", "nearest", "clause_meaning", "clause_words")
 TARGET = Path("serve/verify/combination.json")
 _RIDGE = 0.001
 _JUDGE_RIDGE = 0.002
@@ -40,6 +44,7 @@ _STEPS, _RATE = 20_000, 0.5
 _WEIGHTS = {
     "recorded": 2.0,
     "seen": 1.0,
+    "answers_seen": 1.0,
     "hostile": 0.5,
     "exchanged": 0.5,
     "experts": 0.3,
@@ -89,7 +94,9 @@ def measure(
     rows, truth, kept = [], [], []
     for case in cases:
         plain, marks = split_marks(case.sentence)
-        verdict = Verifier(case.citations, encoder, case.question).judge(plain, marks)
+        before = case.before[-1] if case.before and leans(plain) else ""
+        verifier = Verifier(case.citations, encoder, case.question)
+        verdict = verifier.judge(plain, marks, split_marks(before)[0])
         if marks and verdict.values and not is_exact_conflict(verdict.values):
             rows.append([verdict.values[name] for name in FEATURES])
             truth.append(case.kind == "true")
@@ -99,7 +106,7 @@ def measure(
 
 def fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return intercept and coefficients."""
-    signs = np.array([1.0] + [1.0 if name in FOR else -1.0 for name in FEATURES])
+    signs = np.array([1.0] + [1.0 if name in SPEAKS_FOR else -1.0 for name in FEATURES])
     ones = np.column_stack([np.ones(len(x)), x])
 
     beta = np.zeros(ones.shape[1])
@@ -140,7 +147,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     encoder = Encoder(options.encoder)
-    cases = [*read_recorded(options.answers), *read_own("seen"), *read_own("hostile")]
+    own = [case for name in OWN if "unseen" not in name for case in read_own(name)]
+    cases = [*read_recorded(options.answers), *own]
     cases += exchange_passages(cases)
     cases += read_experts(options.answers.parent)
     x, y, kept = measure(cases, encoder)

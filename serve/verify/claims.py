@@ -27,6 +27,8 @@ _NEGATOR = compile_re(
     r"|lacks?|lacking|fail(?:s|ed)?\s+to)\b|n[\u2019']t\b",
     re.I,
 )
+_ITEM = compile_re(r"\s*(?:[-*\u2022]\s*)?[^\W\d][^:.;,|]{1,40}:\s(?=\S)")
+"""The label of an item of a list: ``- Run control: ...``"""
 _NEGATION_REACH = 4
 """Words that a negator denies behind it."""
 _CLAUSE_FACTOR = 0.35
@@ -62,9 +64,9 @@ _SWITCH = compile_re(
 
 _NAME = compile_re(
     r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]+(?:\s(?:[A-Z]\.\s)?[A-Z][\w-]+)*|\b[A-Z]{2}[\w-]*\b"
-    r"|^[A-Z][a-z]+(?:\s[A-Z][a-z]+)+"
+    r"|^[A-Z][a-z]+(?:\s[A-Z][a-z]+)*(?=\s)"
 )
-"""Names inside of a sentence; at its start only acronyms and two words together."""
+"""Names; at the start of a sentence any word looks like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Claim:
         owner: Stems around it, with weights from 0 to 1.
         beside: The stems right before and behind it.
         clause: The stems of its clause, or row.
+        label: The stems of the first cell of its row, or of what a colon ends.
+        column: The stems of the head of its column.
     """
 
     kind: str
@@ -95,6 +99,8 @@ class Claim:
     owner: Mapping[str, float] = field(hash=False, compare=False)
     beside: frozenset[str] = frozenset()
     clause: frozenset[str] = frozenset()
+    label: frozenset[str] = frozenset()
+    column: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +145,17 @@ def _find_stems(word: str, *, is_first: bool = False) -> list[str]:
 
 
 def _read_sentence(text: str, words: Sequence[Word]) -> Iterator[Claim]:
+    item = _ITEM.match(text)
+    end = item.end() if item else 0
+    label = frozenset(word.stem for word in words if word.start < end)
     for kind, value, place, shown in _find_values(text, words):
         owner = _weigh_owner(words, place, len(shown), text)
         before = [w.stem for w in words if w.start < place][-1:]
         behind = [w.stem for w in words if w.start >= place + len(shown)][:2]
         number = next((w.clause for w in words if w.start >= place), -1)
         clause = frozenset(w.stem for w in words if w.clause == number)
-        yield Claim(kind, value, shown, owner, frozenset(before + behind), clause)
+        own = label if place >= end else frozenset()
+        yield Claim(kind, value, shown, owner, frozenset(before + behind), clause, own)
 
 
 def _read_row(text: str, head: str) -> Iterator[Claim]:
@@ -163,7 +173,11 @@ def _read_row(text: str, head: str) -> Iterator[Claim]:
         words = tuple(_find_words(cell))
         for kind, value, _, found in _find_values(cell, words):
             beside = frozenset([*column, *own, *label])
-            yield Claim(kind, value, found, owner, beside, beside | rest.keys())
+            clause = beside | rest.keys()
+            own_label = frozenset(label) if number else frozenset()
+            yield Claim(
+                kind, value, found, owner, beside, clause, own_label, frozenset(column)
+            )
 
 
 def expand_row(row: str, head: str) -> str:

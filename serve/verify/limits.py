@@ -44,11 +44,17 @@ _LIMIT_WORD = compile_re(
     r"\b(?:less|lower|smaller|fewer|more|greater|larger|higher|below|under|above|over"
     r"|most|least|up to|exceed\w*|within|limit\w*|max(?:im\w+)?|min(?:im\w+)?|requir\w*"
     r"|must|should|shall|goal|target|specif\w*|threshold|bound|between|range\w*|to"
-    r"|slower|faster|shorter|longer|younger|older|closer|by)\b"
+    r"|ask\w*|want\w*|demand\w*|wish\w*|foresee\w*|foreseen|nominal|slower|faster|shorter|longer|younger|older|closer|by)\b"
     r"|[<>\u2264\u2265\u2272\u2273\u2013-]",
     re.IGNORECASE,
 )
 """In a sentence: it may know that a number is a limit."""
+_CONDITION = compile_re(
+    r"\b(?:when(?:ever)?|if|once|unless|until|trip\w*|fail\w*|alarm\w*|stop\w*"
+    r"|reject\w*|exclud\w*|break\w*|damag\w*|without|avoid\w*)\b",
+    re.I,
+)
+"""In one of two sentences: what is not above a limit there may be below it here."""
 _CONTEXT = 40
 
 
@@ -59,9 +65,10 @@ def find_wrong_limit(sentence: str, parts: Sequence[str]) -> str:
     """
     sentence = fold_digits(sentence)
     for quantity in find_quantities(sentence):
+        having = _select_with(quantity, sentence, parts)
         theirs = {
             _get_limit(part, other)
-            for part in _select_with(quantity, sentence, parts)
+            for part in having
             for other in find_quantities(part)
             if backs(quantity, other, part)
         }
@@ -76,7 +83,9 @@ def find_wrong_limit(sentence: str, parts: Sequence[str]) -> str:
             return quantity.text
         if own in {"at most", "at least"}:
             opposite = {"at most": "at least", "at least": "at most"}[own]
-            if theirs <= {opposite}:
+            is_denied = bool(_NO.search(sentence))
+            turns = is_denied and any(_CONDITION.search(part) for part in having)
+            if theirs <= {opposite} and not turns:
                 return quantity.text
         is_value = own == "" and not _LIMIT_WORD.search(sentence)
         if is_value and theirs <= {"at most", "at least"}:

@@ -8,11 +8,10 @@ lists. Knows no models.
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import combinations
+from collections.abc import Sequence
 
 from dunegpt.serve.verify.dates import find_missing_date
+from dunegpt.serve.verify.derived import counts_listed, is_derived
 from dunegpt.text.analyzer import tokenize
 from dunegpt.text.patterns import compile_re
 from dunegpt.text.quantities import (
@@ -23,7 +22,6 @@ from dunegpt.text.quantities import (
     find_unbacked,
     have_same_dimension,
 )
-from dunegpt.text.units import parse_unit
 
 _RAISED = compile_re(
     r"(?<![\w)\]}°%Ωµ\u207b\u207a⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉]+(?![A-Za-z⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])"
@@ -46,52 +44,8 @@ _FRACTION = compile_re(
     r"|fifths?|tenths?)\b(?:\s+an?\s+(?P<unit>\w+))?",
     re.I,
 )
+_AGAIN = compile_re(r"\s(?:as (?:much|many|long) again|more\b)")
 _MULTIPLE = compile_re(rf"\b(?P<word>{'|'.join(_MULTIPLES)})\b", re.I)
-_REDONE_BEFORE = compile_re(
-    r"(?:\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that is|that means|makes?"
-    r"|equals?|by|remaining|rest,?|difference (?:is|amounts to)|amounts? to|increase of"
-    r"|total(?: of)?|in all|altogether|together(?: \w+){0,4}|times|were|was)|=|,)\W*"
-    r"(?:(?:about|some|roughly|almost|nearly|therefore|there (?:are|is)|it is|the|or)"
-    r"\s)*$",
-    re.I,
-)
-_REDONE_BEHIND = compile_re(
-    r"\W*(?:\w+\s){0,2}?(?:more|fewer|less|higher|lower|longer|shorter|later|earlier"
-    r"|older|newer|in total|in all|altogether|in reserve|apart|percentage points?"
-    r"|therefore|thus)\b(?! than \d)",
-    re.I,
-)
-_INFERS = compile_re(
-    r"\b(?:so|therefore|thus|hence|which (?:is|are|makes)|that (?:is|means)|makes?"
-    r"|total|in all|altogether|together|remaining|rest|difference|amounts? to|by"
-    r"|increase|more"
-    r"|fewer|less|higher|lower|twice|half|in reserve|i\.e)\b|=",
-    re.I,
-)
-_RATIO = compile_re(
-    r"\b(?:times|factor|as (?:many|much|large|high)|each|per|ratio|fold|average)\b",
-    re.I,
-)
-_LABEL = compile_re(
-    r"\b(?:week|crate|version|run|sensor|step|page|figure|table|section|module|channel"
-    r"|chapter|number|no\.?|phase|type|day|passage|plane|side|board|item|note|release"
-    r"|part|tank|pump|valve|crates|weeks|versions|runs|sensors|modules|pumps)\s$",
-    re.I,
-)
-"""Before a number: it is a name."""
-_IN_ALL = compile_re(r"\b(?:total|in all|altogether|together|makes|sum)\b", re.I)
-_REMAINS = compile_re(r"\b(?:remain\w*|rest|others?|left)\b", re.I)
-_CLOCK = compile_re(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
-_MINUTES = {
-    "hour": 60, "hours": 60, "h": 60, "minute": 1, "minutes": 1, "min": 1
-}  # fmt: skip
-_MAX_LISTED = 12
-_LIST = compile_re(
-    r"(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},\s)+(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},?\s)?"
-    r"(?:and|or)\s\w+|\b\w+(?:\s\w+)?\s(?:and|or)\s\w+"
-)
-_ITEM = compile_re(r"^\s*(?:[-*\u2022]|\d{1,2}[.)])\s", re.M)
-_ROW = compile_re(r"^\s*\|", re.M)
 
 
 def fold_digits(text: str) -> str:
@@ -120,13 +74,16 @@ def _fold_mark(mark: str, before: str) -> str:
     return f" {number}" if before.isdigit() else number
 
 
-def find_missing_number(sentence: str, source: str, parts: Sequence[str]) -> str:
+def find_missing_number(
+    sentence: str, source: str, parts: Sequence[str], before: str = ""
+) -> str:
     """Return the first number, date or time that a source has not; empty if it has all.
 
     Args:
         sentence: What is checked.
         source: All that it may rest on.
         parts: The sentences of the source.
+        before: The sentence that it leans on; empty if it leans on none.
     """
     plain = _AND_A_HALF.sub(r"1.5 \1s", fold_digits(sentence))
     if missing := find_missing_dates(plain, source):
@@ -135,13 +92,16 @@ def find_missing_number(sentence: str, source: str, parts: Sequence[str]) -> str
         return word
     unbacked = find_unbacked(plain, source)
     if unbacked or _FRACTION.search(plain) or _MULTIPLE.search(plain):
-        nearest = _select_nearest(plain, parts)
+        nearest = _select_nearest(f"{before} {plain}" if before else plain, parts)
+        known = {q.text for q in find_quantities(before)}
         for quantity in unbacked:
-            if not _is_derived(quantity, plain, nearest) and not _counts_listed(
-                quantity, plain, source, nearest
+            if (
+                quantity.text not in known  # it was found there before
+                and not is_derived(quantity, plain, nearest, before)
+                and not counts_listed(quantity, plain, source, nearest)
             ):
                 return quantity.text
-        return _find_missing_ratio(plain, source, nearest)
+        return _find_missing_ratio(plain, source, [*nearest, before])
     for quantity in find_quantities(plain):
         is_one = quantity.text.casefold().startswith("one") and quantity.unit
         if is_one and not any(
@@ -151,146 +111,26 @@ def find_missing_number(sentence: str, source: str, parts: Sequence[str]) -> str
     return ""
 
 
+def is_redone(
+    sentence: str, source: str, parts: Sequence[str], before: str = ""
+) -> bool:
+    """Return whether a number of a sentence follows from the source by a step.
+
+    Args:
+        sentence: All of whose numbers have been found there, or follow.
+        source: All that it may rest on.
+        parts: The sentences of the source.
+        before: The sentence that it leans on; empty if it leans on none.
+    """
+    plain = _AND_A_HALF.sub(r"1.5 \1s", fold_digits(sentence))
+    known = {q.text for q in find_quantities(before)}
+    return any(q.text not in known for q in find_unbacked(plain, source))
+
+
 def _select_nearest(sentence: str, parts: Sequence[str]) -> list[str]:
     """Return the few sentences of a source that have most of a sentence's words."""
     own = set(tokenize(sentence))
     return sorted(parts, key=lambda part: -len(own & set(tokenize(part))))[:3]
-
-
-def _is_derived(quantity: Quantity, sentence: str, nearest: Sequence[str]) -> bool:
-    """Return whether a number follows from others by a step that a reader can redo."""
-    before = sentence[max(0, quantity.start - 60) : quantity.start]
-    behind = sentence[quantity.start + len(quantity.text) :]
-    if behind.startswith(" percentage point"):
-        quantity = replace(quantity, unit="%")
-    if any(_is_about(quantity, span) for span in _find_spans(quantity, nearest)):
-        return True
-    is_result = _REDONE_BEFORE.search(before) or _REDONE_BEHIND.match(behind)
-    if not is_result or not _INFERS.search(before[-40:] + behind[:40]):
-        return False
-    own = [q for q in _find_operands(sentence) if q.start != quantity.start]
-    near = [q for part in nearest for q in _find_operands(part)]
-    first = _find_operands(nearest[0]) if nearest else []
-    results = [*_combine(own, near, quantity), *_combine(near, near, quantity)]
-    if quantity.unit == "%" or _RATIO.search(before + behind):
-        results += [*_divide(own, near, quantity), *_divide(near, near, quantity)]
-    if _REMAINS.search(before + behind):
-        results += [100.0 - q.value for q in near if q.unit == quantity.unit == "%"]
-    in_all = _IN_ALL.search(before + behind)
-    results += _multiply(own, [*own, *(near if in_all else first)], quantity)
-    if in_all:
-        results += _multiply_counts(near, quantity)
-        results += [_total(part, quantity) for part in nearest]
-    return any(_is_about(quantity, result) for result in results)
-
-
-def _find_spans(quantity: Quantity, nearest: Sequence[str]) -> Iterator[float]:
-    """Yield the differences of times of day, in the unit of a time."""
-    if quantity.unit not in _MINUTES:
-        return
-    minutes = [
-        60 * int(hour) + int(minute)
-        for part in nearest
-        for hour, minute in _CLOCK.findall(part)
-    ]
-    for one in minutes:
-        for other in minutes:
-            if other > one:
-                yield (other - one) / _MINUTES[quantity.unit]
-
-
-def _combine(
-    some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
-) -> Iterator[float]:
-    """Yield sums and differences of amounts of one kind."""
-    for one in some:
-        for other in others:
-            if one is other or not have_same_dimension(one, other):
-                continue
-            if have_same_dimension(one, like):
-                mine, theirs = _get_scale(one, like), _get_scale(other, like)
-                yield one.value * mine + other.value * theirs
-                yield abs(abs(one.value * mine) - abs(other.value * theirs))
-
-
-def _divide(
-    some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
-) -> Iterator[float]:
-    """Yield ratios of amounts of one kind, in per cent if that is asked for."""
-    factor = 100.0 if like.unit == "%" else 1.0
-    for one in some:
-        for other in others:
-            is_pair = one is not other and have_same_dimension(one, other)
-            if is_pair and one.value and other.value and like.unit in {"%", ""}:
-                yield factor * one.value / other.value
-                yield factor * other.value / one.value
-
-
-def _find_operands(text: str) -> list[Quantity]:
-    """Return the numbers of a text that are amounts; "week 2" and years are none."""
-    return [
-        quantity
-        for quantity in find_quantities(text)
-        if quantity.unit
-        or not (
-            _LABEL.search(text[: quantity.start])
-            or (quantity.digits == 4 and 1900 <= quantity.value < 2100)
-        )
-    ]
-
-
-def _get_scale(quantity: Quantity, like: Quantity) -> float:
-    """Return what one unit is in another of the same kind; 1 if they are equal."""
-    if quantity.unit == like.unit:
-        return 1.0
-    one, other = parse_unit(quantity.unit), parse_unit(like.unit)
-    return one[1] / other[1] if one and other else math.nan
-
-
-def _multiply(
-    some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
-) -> Iterator[float]:
-    for one in some:
-        for other in others:
-            if one is not other and "" in {one.unit, other.unit}:
-                if (one.unit or other.unit) == like.unit:
-                    yield one.value * other.value
-
-
-def _multiply_counts(near: Sequence[Quantity], like: Quantity) -> Iterator[float]:
-    """Yield the products of two or three counts."""
-    counts = sorted({q.value for q in near if not q.unit and q.value > 1})[:8]
-    if not like.unit:
-        for size in (2, 3):
-            yield from map(math.prod, combinations(counts, size))
-
-
-def _total(part: str, like: Quantity) -> float:
-    return sum(q.value for q in find_quantities(part) if q.unit == like.unit)
-
-
-def _is_about(quantity: Quantity, value: float) -> bool:
-    if math.isnan(value):
-        return False
-    step = quantity.step / 2
-    if quantity.is_rough:
-        step = max(step, 0.1 * abs(quantity.value))
-    return abs(abs(quantity.value) - abs(value)) <= step * (1 + 1e-9) and value != 0
-
-
-def _counts_listed(
-    quantity: Quantity, sentence: str, source: str, nearest: Sequence[str]
-) -> bool:
-    """Return whether a small number counts what the source, or the sentence, lists."""
-    is_small = 2 <= quantity.value <= _MAX_LISTED and quantity.value.is_integer()
-    if quantity.unit or not is_small:
-        return False
-    sizes = {len(_ITEM.findall(source)), len(_ROW.findall(source)) - 1}
-    for text in (*nearest, sentence):
-        for match in _LIST.finditer(text):
-            joins = re.findall(r",\s(?!(?:and|or)\b)|\s(?:and|or)\s", match[0])
-            sizes.add(1 + len(joins))
-    return int(quantity.value) in sizes
 
 
 def _find_missing_ratio(sentence: str, source: str, nearest: Sequence[str]) -> str:
@@ -307,6 +147,8 @@ def _find_missing_ratio(sentence: str, source: str, nearest: Sequence[str]) -> s
         value = _FRACTIONS[word] * _COUNT_WORDS.get(
             (match["count"] or "a").casefold(), 1
         )
+        if _AGAIN.match(match.string[match.end() :]):
+            value += 1
         stem = word.removesuffix("s").replace("halve", "half")
         stands_there = re.search(rf"\b{stem}", source, re.I) and value <= 0.5
         if not (stands_there or _has_ratio(value, match, theirs, pool)):

@@ -17,6 +17,8 @@ from dunegpt.text.quantities import Quantity, backs
 MIN_MATCH = 0.34
 """Of a sentence's owner by that of the rival, for it to be about the same thing."""
 _MARGIN = 1.25
+_ANCHOR_WEIGHT = 2.0
+"""What a name or label counts for among the words around a value."""
 _NEIGHBOUR = 0.35
 """What the words of the sentence before count for."""
 
@@ -49,6 +51,10 @@ class ClaimedSource:
         total = len(self.sentences) + 1
         self._weights = {s: math.log(1 + total / n) for s, n in counts.items()}
         self._unknown = math.log(1 + total)
+        self._names = frozenset[str]().union(*(map(_find_names, self.sentences)))
+        labels = {s for s in counts if len(s) == 1 and s.isupper()}
+        for stem in (self._names | labels) & self._weights.keys():
+            self._weights[stem] *= _ANCHOR_WEIGHT
 
     def _read_passage(self, parts: Sequence[str], head: str) -> None:
         self.sentences.append(read_claims(head))
@@ -79,11 +85,16 @@ class ClaimedSource:
     def find_rivals(self, sentence: ClaimedText) -> Iterator[Rival]:
         """Yield the claims of the sentence that the source makes otherwise."""
         for claim in sentence.claims:
-            if not is_comparable(claim):
+            if not is_comparable(claim) or not self._is_name(claim):
+                continue
+            if other := self._find_other_cell(claim, sentence):
+                yield Rival(claim, other, 1.0, 0.0)
                 continue
             same, best, rival = 0.0, 0.0, None
             for other in self.claims:
                 if other.kind != claim.kind or not is_comparable(other):
+                    continue
+                if not self._is_name(other):
                     continue
                 share = self.match(claim.owner, other.owner)
                 if _is_same_value(claim, other):
@@ -98,6 +109,36 @@ class ClaimedSource:
             ):
                 yield Rival(claim, rival, best, same)
 
+    def _find_other_cell(self, claim: Claim, sentence: ClaimedText) -> Claim | None:
+        """Return what stands in the row, item or column that a clause names.
+
+        None if the value stands there, or anywhere else but in other rows.
+        """
+        if not isinstance(claim.value, (Quantity, frozenset)):
+            return None
+        like = [c for c in self.claims if c.kind == claim.kind and self._is_name(c)]
+        same = [c for c in like if _is_same_value(claim, c)]
+        others = [c for c in like if c not in same and _can_rival(claim, c, sentence)]
+        if not same or not all(c.label for c in same):
+            return None
+        here = [c for c in same if c.label <= claim.clause]
+        if not here:
+            given = frozenset[str]().union(*(c.label for c in same))
+            named = (c for c in others if c.label <= claim.clause and c.label - given)
+            return next(named, None)
+        for own in here:
+            row = [c for c in others if c.label == own.label]
+            named = (c for c in row if (c.column - own.column) & claim.clause)
+            if own.column - claim.clause == own.column and own.column:
+                return next(named, None)
+        return None
+
+    def _is_name(self, claim: Claim) -> bool:
+        """Return whether what is written as a name is one: elsewhere, too."""
+        if not isinstance(claim.value, frozenset) or _is_surely_name(claim.text):
+            return True
+        return bool(claim.value) and claim.value <= self._names
+
     def _is_given(self, claim: Claim) -> bool:
         """Return whether the source has an amount at all; a sum it need not have."""
         value = claim.value
@@ -105,6 +146,25 @@ class ClaimedSource:
         return not isinstance(value, Quantity) or any(
             math.isclose(value.value, amount.value) for amount in amounts
         )
+
+
+def _is_surely_name(text: str) -> bool:
+    return " " in text or text[1:2].isupper()
+
+
+def _find_names(text: ClaimedText) -> frozenset[str]:
+    """Return the stems of the names of a text, but of a capital at its start only."""
+    is_row = text.text.startswith("|")
+    names = [
+        claim.value
+        for claim in text.claims
+        if isinstance(claim.value, frozenset)
+        and (
+            _is_surely_name(claim.text)
+            or not (is_row or text.text.startswith(claim.text))
+        )
+    ]
+    return frozenset[str]().union(*names)
 
 
 def is_comparable(claim: Claim) -> bool:

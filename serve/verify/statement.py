@@ -31,6 +31,7 @@ _NO_STATEMENT = compile_re(
     re.IGNORECASE,
 )
 """A heading, talk of the question or of the passages, or half a sentence."""
+_SOURCE = compile_re(r"\b(?:source|context)s?\b", re.I)
 _ABSENT = compile_re(
     r"\b(?:not|n[\u2019']t|no|nothing|neither|none|nor)\b(?:\W+\w+){0,4}?\W+(?:provid\w*"
     r"|giv\w+|gave|mention\w*|stat(?:e|es|ed)|specif\w+|describ\w+|discuss\w*|found"
@@ -38,6 +39,10 @@ _ABSENT = compile_re(
     re.IGNORECASE,
 )
 """It says that something is not said."""
+_STANDS_FOR = compile_re(
+    r"\b(?:stands? for|is short for|abbreviates|is the (?:acronym|abbreviation) (?:of"
+    r"|for))\W*(?:the\s)?(?P<words>\w[\w\s/&-]*\w)"
+)
 _ABOUT_PASSAGES = compile_re(
     rf"\b(?:the|this|any|these|other|both)\s(?:\w+\s)?(?:documents?|{_GIVEN}|notes?"
     r"|reports?|plans?|minutes|authors?|papers?)\b|\bnothing (?:else )?is said\b"
@@ -73,7 +78,7 @@ def find_fault(sentence: str, question: str, hits: Sequence[Hit]) -> str:
         question: That it answers; may be empty.
         hits: What may be cited.
     """
-    if says_nothing(sentence):
+    if says_nothing(sentence) and not _is_about_a_source(sentence, hits):
         return "it says nothing that can be checked"
     if _repeats_question(sentence, question):
         return "it only repeats the question"
@@ -92,6 +97,13 @@ def says_nothing(sentence: str) -> bool:
         or find_dates(sentence)
         or any(literals.find_missing_names(sentence, ""))
     )
+
+
+def _is_about_a_source(sentence: str, hits: Sequence[Hit]) -> bool:
+    """Return whether it only seems to be about the text: passages tell of a source."""
+    plain = re.sub(r"\b(?:source|context)s?\b", "thing", sentence, flags=re.I)
+    is_told = any(_SOURCE.search(hit.passage.text) for hit in hits)
+    return is_told and plain != sentence and not says_nothing(plain)
 
 
 def says_absent(sentence: str) -> bool:
@@ -138,6 +150,18 @@ def is_repetitive(sentence: str, source: str) -> bool:
     ):
         return False
     return " ".join(sentence.split()) not in " ".join(source.split())
+
+
+def find_wrong_expansion(sentence: str, source: str) -> str:
+    """Return what an acronym is said to stand for, if no source writes it out so."""
+    match = _STANDS_FOR.search(sentence)
+    if match is None:
+        return ""
+    wanted = tokenize(match["words"])
+    theirs = tokenize(source)
+    size = len(wanted)
+    runs = (theirs[n : n + size] for n in range(len(theirs) - size + 1))
+    return "" if not wanted or wanted in runs else match["words"]
 
 
 def _repeats_question(sentence: str, question: str) -> bool:

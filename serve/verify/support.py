@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.passage_text import format_hit, format_metadata
-from dunegpt.serve.verify import wording
+from dunegpt.serve.verify import numbers, wording
 from dunegpt.serve.verify.claims import ClaimedText, expand_row, read_claims
 from dunegpt.serve.verify.rivals import ClaimedSource, Rival
 from dunegpt.text.analyzer import tokenize
@@ -26,8 +26,11 @@ FEATURES = (
     "rival_pole", "rival_scope", "denial", "certainty", "demand", "cause", "no_cause",
     "universal", "comparison", "order", "rival_name", "strict_denial", "novelty",
     "clause_meaning", "clause_words", "exact_conflict",
+    "currency", "redone",
 )  # fmt: skip
-"""What `SupportScorer.measure` gives; the first three speak for a sentence."""
+"""What `SupportScorer.measure` gives."""
+SPEAKS_FOR = ("words", "meaning", "nearest", "clause_meaning", "clause_words", "redone")
+"""Those of them that speak for a sentence; the others speak against it."""
 
 _CONFLICTS = {
     "rival_person": 0.2, "rival_amount": 0.25, "rival_pole": 0.15, "rival_scope": 0.2,
@@ -56,6 +59,7 @@ class SupportScorer:
         self._encoder = encoder
         self._hits = {hit.rank: hit for hit in hits}
         self._sentences = {h.rank: list(_split(h.passage.text)) for h in hits}
+        self._texts = {hit.rank: self._read(hit) for hit in hits}
         self._words = {hit.rank: frozenset(tokenize(format_hit(hit))) for hit in hits}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
         self._sources: dict[tuple[int, ...], ClaimedSource] = {}
@@ -64,19 +68,51 @@ class SupportScorer:
         """Return the sentences of passages."""
         return [text for number in cited for text in self._sentences[number]]
 
+    def _read(self, hit: Hit) -> str:
+        """Return what a sentence may rest on: a passage, its head, rows with units."""
+        rows = [part for part in self._sentences[hit.rank] if part.startswith("|")]
+        return "\n".join([format_hit(hit), *rows])
+
+    def get_text(self, cited: Sequence[int]) -> str:
+        """Return all that a sentence may rest on if it cites some passages."""
+        return "\n".join(self._texts[number] for number in cited)
+
     def word_share(self, sentence: str, cited: Sequence[int]) -> float:
         """Return the share of a sentence's words that the cited passages have."""
         own = tokenize(sentence)
         present = self._get_words(cited)
         return sum(word in present for word in own) / max(len(own), 1)
 
-    def measure(self, sentence: str, cited: Sequence[int]) -> dict[str, float]:
+    def measure(
+        self, sentence: str, cited: Sequence[int], before: str = ""
+    ) -> dict[str, float]:
         """Return by name, from 0 to 1, what speaks for a sentence and against it.
+
+        What speaks for one that leans on the sentence before is measured of both
+        together, too, and the mean of the two counts, if that is more.
 
         Args:
             sentence: Without marks.
             cited: Numbers of the passages.
+            before: The sentence that it leans on; empty if it leans on none.
         """
+        values = self._measure(sentence, cited)
+        texts, parts = self.get_text(cited), self.get_sentences(cited)
+        values["redone"] = float(numbers.is_redone(sentence, texts, parts, before))
+        if before:
+            joined = self._measure(f"{before.rstrip('.!')}; {sentence}", cited)
+            for name in (
+                "words",
+                "meaning",
+                "nearest",
+                "clause_meaning",
+                "clause_words",
+            ):
+                mean = (values[name] + joined[name]) / 2
+                values[name] = max(values[name], mean)
+        return {name: values[name] for name in FEATURES}
+
+    def _measure(self, sentence: str, cited: Sequence[int]) -> dict[str, float]:
         source = self._get_source(tuple(cited))
         own = read_claims(sentence)
         nearest = _order_by_share(own, source)
@@ -95,6 +131,7 @@ class SupportScorer:
             "demand": wording.weigh_demand(sentence, nearest),
             "cause": cause,
             "no_cause": no_cause,
+            "currency": wording.weigh_currency(sentence, nearest),
             "universal": wording.weigh_universal(sentence, nearest),
             "comparison": wording.weigh_comparison(sentence, stems),
             "order": wording.weigh_order(own, nearest),
@@ -111,8 +148,9 @@ class SupportScorer:
             values["new_tail"] >= _ALL_NEW
         ):  # the words that are new are those of a clause
             closeness = 1.0
-        values["exact_conflict"] = closeness * conflict
-        return {name: values[name] for name in FEATURES}
+        is_other_cell = max(values["rival_amount"], values["rival_name"]) == 1.0
+        values["exact_conflict"] = 1.0 if is_other_cell else closeness * conflict
+        return values
 
     def find_rivals(self, sentence: str, cited: Sequence[int]) -> list[Rival]:
         """Return what the sentence claims and the passages claim otherwise."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dunegpt.index.encoder.onnx import Encoder
-from dunegpt.index.passage_text import format_hit
 from dunegpt.serve.question.answer_type import detect_answer_type
-from dunegpt.serve.verify import limits, numbers, statement
+from dunegpt.serve.verify import context, limits, numbers, statement
 from dunegpt.serve.verify.combination import (
     Combination,
     load_combination,
@@ -100,21 +99,30 @@ class Verifier:
         """
         self._citations = {c.number: c for c in citations}
         self._judges = judges
-        self._sources = {c.number: format_hit(c.hit) for c in citations}
         self._support = SupportScorer([c.hit for c in citations], encoder)
         self._question = question
         self._combination: Combination = load_combination()
         self._failed: dict[str, bool] = {}
+        self._previous: Sentence | None = None
 
     def verify(self, text: str) -> Sentence:
         """Return a sentence without its marks, with the citations that back it.
+
+        A sentence that takes up the one before is measured together with it, and has
+        its citations if it gives none; one that was not backed backs nothing.
 
         Args:
             text: As the model wrote it, marks included.
         """
         plain, marks = split_marks(_LONG_GAP.sub(" ", text))
-        known = [number for number in dict.fromkeys(marks) if number in self._sources]
-        return self._verify_plain(plain, known, has_marks=bool(marks))
+        known = [number for number in dict.fromkeys(marks) if number in self._citations]
+        before, previous = "", self._previous
+        if previous and previous.supported and context.leans(plain):
+            before = previous.text
+            known = known or ([] if marks else list(previous.citations))
+        found = self._verify_plain(plain, known, before, has_marks=bool(marks))
+        self._previous = found
+        return found
 
     def submit(self, text: str) -> bool:
         """Let the judges begin with a sentence; return whether none is at work on it.
@@ -123,7 +131,7 @@ class Verifier:
             text: As the model wrote it, marks included.
         """
         plain, marks = split_marks(_LONG_GAP.sub(" ", text))
-        known = [n for n in dict.fromkeys(marks) if n in self._sources]
+        known = [n for n in dict.fromkeys(marks) if n in self._citations]
         if not known or not self._judges:
             return True
         if plain not in self._failed:
@@ -134,10 +142,10 @@ class Verifier:
         return all([judge.submit(plain, given) for judge in self._judges])
 
     def _verify_plain(
-        self, plain: str, known: Sequence[int], *, has_marks: bool
+        self, plain: str, known: Sequence[int], before: str, *, has_marks: bool
     ) -> Sentence:
         if known:
-            verdict = self.judge(plain, known)
+            verdict = self.judge(plain, known, before)
             if verdict.check is None:
                 return Sentence(plain, tuple(known))
             check, reason = verdict.check, verdict.reason
@@ -149,7 +157,7 @@ class Verifier:
         further = ""
         for number in self._find_alternatives(plain, known):
             # A passage found after the fact must back it better than one named.
-            verdict = self.judge(plain, [number], is_attached=True)
+            verdict = self.judge(plain, [number], before, is_attached=True)
             if verdict.check is None:
                 return Sentence(plain, (number,))
             further = further or verdict.reason
@@ -164,21 +172,32 @@ class Verifier:
         """Return the passages that have most of a sentence's words, but one tried."""
         if statement.says_nothing(sentence):
             return []
-        shares = {n: self._support.word_share(sentence, [n]) for n in self._sources}
+        shares = {n: self._support.word_share(sentence, [n]) for n in self._citations}
         others = [n for n in shares if [n] != list(tried) and shares[n] >= _MIN_SHARE]
         return sorted(others, key=lambda n: -shares[n])[:_MAX_ALTERNATIVES]
 
     def judge(
-        self, sentence: str, cited: Sequence[int], *, is_attached: bool = False
+        self,
+        sentence: str,
+        cited: Sequence[int],
+        before: str = "",
+        *,
+        is_attached: bool = False,
     ) -> Verdict:
         """Return what rules and judges say of a sentence and some passages.
 
         Args:
             sentence: Without marks.
             cited: Numbers of the passages.
+            before: The sentence that it leans on; empty if it leans on none.
             is_attached: Whether they were found for it, and not named.
         """
-        verdict = self._check_literally(sentence, cited)
+        verdict = self._check_literally(sentence, cited, before)
+        lead, plain = context.split_lead(sentence)
+        if verdict.check is None and context.contradicts_lead(
+            lead, plain, self._question
+        ):
+            return Verdict(Check.DENIAL, f"it says {lead}, and then the opposite")
         hits = [self._citations[number].hit for number in cited]
         is_settled = (
             statement.says_absent(sentence)
@@ -187,7 +206,7 @@ class Verifier:
         )
         if verdict.check is not None or is_settled:
             return verdict
-        values = self._support.measure(sentence, cited)
+        values = self._support.measure(plain, cited, before)
         least = self._combination.threshold
         if is_attached:
             least = self._combination.attached_threshold
@@ -206,7 +225,7 @@ class Verifier:
                     return Verdict(Check.READING, reason, values)
         if estimate >= least and not (is_by_rules and is_exact_conflict(values)):
             return Verdict(values=values)
-        return self._explain(sentence, cited, values, estimate)
+        return self._explain(plain, cited, values, estimate)
 
     def _explain(
         self,
@@ -228,21 +247,25 @@ class Verifier:
         reason = _REASONS.get(name, f"the source backs it by {estimate:.0%} only")
         return Verdict(Check.SUPPORT, reason, values)
 
-    def _check_literally(self, sentence: str, cited: Sequence[int]) -> Verdict:
+    def _check_literally(
+        self, sentence: str, cited: Sequence[int], before: str = ""
+    ) -> Verdict:
         """Return what a sentence says that must stand in its source, and does not."""
         hits = [c.hit for c in self._citations.values()]
         if reason := statement.find_fault(sentence, self._question, hits):
             return Verdict(Check.STATEMENT, reason)
-        source = "\n".join(self._sources[number] for number in cited)
+        source = self._support.get_text(cited)
         if statement.is_repetitive(sentence, source):
             return Verdict(Check.STATEMENT, "it says the same over and over")
         parts = self._support.get_sentences(cited)
-        for check, missing in _find_missing(sentence, source, parts):
+        if expansion := statement.find_wrong_expansion(sentence, source):
+            return Verdict(Check.NAME, f"{expansion} is not in the source")
+        for check, missing in _find_missing(sentence, source, parts, before):
             return Verdict(check, f"{missing} is not in the source")
         if reason := self._check_numbers(sentence, parts):
             return Verdict(Check.NUMBER, reason)
         if statement.says_absent(sentence):
-            every = self._support.get_sentences(list(self._sources))
+            every = self._support.get_sentences(list(self._citations))
             if not statement.is_absent(sentence, every):
                 return Verdict(Check.DENIAL, "a passage does say so")
         return Verdict()
@@ -275,14 +298,14 @@ class Verifier:
 
 
 def _find_missing(
-    sentence: str, source: str, parts: Sequence[str]
+    sentence: str, source: str, parts: Sequence[str], before: str
 ) -> Iterator[tuple[Check, str]]:
     """Yield what must stand in a source literally, and does not."""
     for text in literals.find_missing_addresses(sentence, source):
         yield Check.ADDRESS, text
     for text in literals.find_missing_code(sentence, source):
         yield Check.CODE, text
-    if number := numbers.find_missing_number(sentence, source, parts):
+    if number := numbers.find_missing_number(sentence, source, parts, before):
         yield Check.NUMBER, number
     for text in literals.find_missing_identifiers(sentence, source):
         yield Check.IDENTIFIER, text

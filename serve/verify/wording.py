@@ -27,6 +27,13 @@ _PLANNED = compile_re(
     r"|designed|phase)\b",
     re.I,
 )
+_THOUGHT = compile_re(
+    r"\b(?:suspect\w*|believ\w*|thought|wanted|discuss\w*|asked|demanded|wished)\b",
+    re.I,
+)
+_BARE_PAST = compile_re(r"was|were", re.I)
+_PARTICIPLE = compile_re(r"\s(?:\w+ly\s)?\w+")
+_OTHER_VERB = 0.4
 _DONE = compile_re(
     r"\b(?:(?:has|have|had)(?: \w+ly)? (?:been |already |now )?\w+(?:ed|n|t|d)\b"
     r"|(?:was|were)\b|(?<!\bis )(?<!\bare )(?<!\bbe )(?:decided|settled|proved|proven"
@@ -66,6 +73,25 @@ _WARRANT = compile_re(
     r"|everywhere|in total|total|alone|solely|sole|single|other\w*|everyone"
     r"|mandatory)\b"
     r"|n[\u2019']t\b|100\s?%",
+    re.I,
+)
+_NOW = compile_re(
+    r"\b(?:now|still(?! (?:above|below|within|under|more|less|\w+er))|currently"
+    r"|at present|presently|today|nowadays|in force|as of now|so far|yet to|not yet)\b",
+    re.I,
+)
+_NOT_YET = compile_re(r"\b(?:not|has|have|is|are) yet\b", re.I)
+_IS_NOW = compile_re(
+    r"\b(?:now|still|current\w*|present\w*|today|nowadays|so far|yet|to date|up to"
+    r"|status|ongoing|remains?|continu\w*|is being|are being|until|already|as of"
+    r"|no longer|meanwhile|since)\b",
+    re.I,
+)
+_EXCLUSIVE = frozenset({"only", "no", "none", "never"})
+_ALL_WARRANT = compile_re(
+    r"\b(?:all|every|each|always|any|only|entire(?:ly)?|complete(?:ly)?|full(?:y)?"
+    r"|perfect(?:ly)?|exactly|both|whole|throughout|everywhere|in total|total|alone|not"
+    r"|no|none|without|everyone|mandatory|never)\b|100\s?%|\bthe other\b",
     re.I,
 )
 _SUPERLATIVE = compile_re(
@@ -113,11 +139,23 @@ _MIN_CLAUSE = 3
 
 
 def weigh_certainty(sentence: str, nearest: Sequence[ClaimedText]) -> float:
-    """Return 1 if the sentence says of something planned that it has been done."""
-    if _PLANNED.search(sentence) or not _DONE.search(sentence) or not nearest:
+    """Return 1 if the sentence says of something planned that it has been done.
+
+    Less than one half if what has been done is not what is planned there.
+    """
+    if _PLANNED.search(sentence) or _THOUGHT.search(sentence) or not nearest:
         return 0.0
+    done = _DONE.search(sentence)
     best = nearest[0].text
-    return float(bool(_PLANNED.search(best)) and not _DONE.search(best))
+    if done is None or not _PLANNED.search(best) or _DONE.search(best):
+        return 0.0
+    if _BARE_PAST.fullmatch(done[0]):
+        verb = _PARTICIPLE.match(sentence[done.end() :])
+        stems = set(tokenize(verb[0])) if verb else set()
+        is_known = bool(stems & nearest[0].stems)
+        if verb and stems and not is_known and not _DONE.search(verb[0]):
+            return _OTHER_VERB
+    return 1.0
 
 
 def weigh_demand(sentence: str, nearest: Sequence[ClaimedText]) -> float:
@@ -177,7 +215,19 @@ def weigh_universal(sentence: str, nearest: Sequence[ClaimedText]) -> float:
     match = _UNIVERSAL.search(plain)
     if match is None or not nearest:
         return 0.0
-    return float(not any(_WARRANT.search(own.text) for own in nearest[:2]))
+    if match[0].casefold() in _EXCLUSIVE:
+        return float(not any(_WARRANT.search(own.text) for own in nearest[:2]))
+    return float(not any(_ALL_WARRANT.search(own.text) for own in nearest[:2]))
+
+
+def weigh_currency(sentence: str, nearest: Sequence[ClaimedText]) -> float:
+    """Return 1 if it says now or still where the nearest sentences do not."""
+    if not nearest or not _NOW.search(sentence):
+        return 0.0
+    near = [own.text for own in nearest[:3]]
+    if _NOT_YET.search(sentence) and any(_PLANNED.search(text) for text in near):
+        return 0.0
+    return float(not any(_IS_NOW.search(text) for text in near))
 
 
 def weigh_comparison(sentence: str, stems: frozenset[str]) -> float:
