@@ -36,6 +36,8 @@ _NEAR = 0.7
 _CLOSING = ")]}.,;:!?%\"'\u2019\u201d|\u03b1"
 
 _NUMBER = re.compile(r"\d[\d.,]*$")
+_AMOUNT = re.compile(r"(?<![^\W\d_])(?<![\d.,])\d[\d.,]*(?<=\d)$")
+"""A number that is no part of a name, as the one of ``PT100`` is."""
 _LETTERS = re.compile(r"[^\W\d_]+$")
 _POWER_BASES = {"10", "2"}
 _MATH_BEFORE = re.compile(r"[=\u00d7\u00b7*/^\u2212+\u221a]\s*\d[\d.,]*$")
@@ -411,7 +413,7 @@ def _write_mark(
 ) -> None:
     """Write the mark of a note behind the word, or behind the unit of the number."""
     mark = f" [note {inner.strip('(),.')}]"
-    unit = _UNIT_AFTER.match(after) if before[-1:].isdigit() else None
+    unit = _UNIT_AFTER.match(after) if _AMOUNT.search(before) else None
     if unit:
         _replace(glyphs, script, "")
         last = list(_indices_behind(glyphs, script.end))[unit.end() - 1]

@@ -95,6 +95,7 @@ def test_raised_at_full_size(read: Reader) -> None:
         (["as said.", ("12", 1), " Then"], "as said. [note 12] Then"),
         (["98.5", ("1", 1), " % of it"], "98.5 % [note 1] of it"),
         (["1,250", ("4", 1), " V today"], "1,250 V [note 4] today"),
+        (["PT100", ("(2)", 1), " denotes it"], "PT100 [note 2] denotes it"),
     ],
 )
 def test_marks_of_notes_are_no_powers(read: Reader, runs: list[Run], text: str) -> None:
