@@ -7,7 +7,7 @@ rule grant nothing. Does not depend on the login itself.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dunegpt.access import Access, make_access_set
+from dunegpt.access import Access
 from dunegpt.config import PrincipalRule
 
 
@@ -16,11 +16,13 @@ def resolve_principals(
 ) -> Access:
     """Return the principals of a person; empty if no rule matches.
 
+    A person whom one rule makes ``public`` keeps what the others grant.
+
     Args:
         claims: Verified claims of an ID token or userinfo response.
         rules: Rules from the settings.
     """
-    return make_access_set(
+    return frozenset(
         p for rule in find_matching_rules(claims, rules) for p in rule.principals
     )
 

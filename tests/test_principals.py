@@ -19,6 +19,7 @@ RULES = [
         claim="sub", value="17", issuer="https://id.test", principals=("log:shift",)
     ),
     PrincipalRule(claim="https://id.test/groups", value="x", principals=("a:x",)),
+    PrincipalRule(claim="groups", value="anyone", principals=("public",)),
 ]
 
 
@@ -31,6 +32,10 @@ RULES = [
         ({"email": "ada@example.org", "email_verified": True}, {"edms:ada"}),
         ({"sub": "17", "iss": "https://id.test"}, {"log:shift"}),
         ({"https://id.test/groups": ["x"]}, {"a:x"}),
+        (
+            {"groups": ["anyone", "dune"]},
+            {"public", "docdb:DUNE", "indico:member"},
+        ),
         (
             {"groups": ["dune"], "realm_access": {"roles": ["board"]}},
             {"docdb:DUNE", "indico:member", "docdb:board"},
