@@ -34,7 +34,8 @@ class TextSegment:
         gap = left - last
         if not -0.5 * height <= gap <= _TEXT_GAP * height:
             return False
-        if abs(bottom - self.bottom) >= 0.7 * height:
+        # A raised mark is small, and its line is not.
+        if abs(bottom - self.bottom) >= 0.7 * max(height, self.top - self.bottom):
             return False
         if gap > _NUMBER_GAP * height and word[0].isdigit() and text[-1].isdigit():
             return False

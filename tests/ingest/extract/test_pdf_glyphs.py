@@ -146,6 +146,26 @@ def test_numbers_of_one_size_stay(read: Reader) -> None:
     assert "note" not in page.text
 
 
+def test_marks_of_notes_in_a_table_stay_in_their_cells(read: Reader) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    canvas.drawString(72, 700, "Table 2: Gains")
+    rows = [("Board", "", "Gain", "Noise"), ("PT100", "(1)", "7.5", "512"),
+            ("PT100", "(2)", "7.9", "498"), ("PT200", "", "8.1", "505")]  # fmt: skip
+    for at, (name, mark, *values) in enumerate(rows):
+        y = 670 - 16 * at
+        canvas.setFont(FONT, 11)
+        canvas.drawString(72, y, name)
+        canvas.setFont(FONT, 7)
+        canvas.drawString(72 + stringWidth(name, FONT, 11), y + 4, mark)
+        canvas.setFont(FONT, 11)
+        for x, value in zip((180, 260), values, strict=True):
+            canvas.drawString(x, y, value)
+    canvas.save()
+    [page] = read(out.getvalue(), "a.pdf")
+    assert "PT100 [note 1] | 7.5 | 512\nPT100 [note 2] | 7.9 | 498" in page.text
+
+
 def draw_pieces(*pieces: tuple[float, float, str], size: float = 11) -> bytes:
     """Return a page with pieces of text at x and y."""
     out = io.BytesIO()
