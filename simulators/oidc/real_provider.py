@@ -1,8 +1,14 @@
 """Installs, starts and stops the real oidc-provider of Node, and signs people in there.
 
+    python -m simulators.oidc.real_provider [--server URL] [--port PORT]
+
+runs one for a server at URL, with the persons ann (in the group larch-members) and bo,
+until it is interrupted, and prints the settings that the server needs.
+
 The packages are cached in .cache/oidc-provider-<version>/ in the repository.
 """
 
+import argparse
 import fcntl
 import html
 import json
@@ -11,6 +17,8 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,8 +128,22 @@ class RealProvider:
         return found
 
 
+def make_client(url: str, secret: str) -> dict[str, Any]:
+    """Return how a server at an address is registered, as the client ``gpt``."""
+    return {
+        "client_id": "gpt",
+        "client_secret": secret,
+        "redirect_uris": [f"{url}/login/lab/callback"],
+        "post_logout_redirect_uris": [f"{url}/login"],
+        "backchannel_logout_uri": f"{url}/login/lab/backchannel-logout",
+        "grant_types": ["authorization_code", "refresh_token"],
+    }
+
+
 @contextmanager
-def serving(work: Path, settings: dict[str, Any]) -> Iterator[RealProvider]:
+def serving(
+    work: Path, settings: dict[str, Any], port: int = 0
+) -> Iterator[RealProvider]:
     """Give a provider of these settings, see `provider.mjs`.
 
     Raises:
@@ -130,7 +152,7 @@ def serving(work: Path, settings: dict[str, Any]) -> Iterator[RealProvider]:
     install()
     (work / "log").mkdir(parents=True, exist_ok=True)
     provider = RealProvider(
-        f"http://127.0.0.1:{find_free_port()}", Processes(work), settings
+        f"http://127.0.0.1:{port or find_free_port()}", Processes(work), settings
     )
     try:
         provider.start()
@@ -190,3 +212,41 @@ def _find_form(page: str) -> tuple[str, dict[str, str]] | None:
     return html.unescape(form[1]), {
         name: html.unescape(value) for name, value in fields
     }
+
+
+_PERSONS = {
+    "ann": {"name": "Ann Li", "groups": ["larch-members"]},
+    "bo": {"name": "Bo Ek", "groups": []},
+}
+_SERVER_SETTINGS = """\
+[server.oidc.lab]
+issuer = "{issuer}"
+client_id = "gpt"
+client_secret_env = "LAB_SECRET"    # export LAB_SECRET={secret}
+label = "The Lab"
+"""
+
+
+def main() -> None:
+    """Run a provider until it is interrupted."""
+    parser = argparse.ArgumentParser(description="Run oidc-provider on loopback.")
+    parser.add_argument("--server", default="http://127.0.0.1:8000", metavar="URL")
+    parser.add_argument("--port", type=int, default=9000)
+    options = parser.parse_args()
+    secret = "for-tests-on-loopback"
+    settings = {"clients": [make_client(options.server, secret)], "persons": _PERSONS}
+    with (
+        tempfile.TemporaryDirectory() as work,
+        serving(Path(work), settings, options.port) as provider,
+    ):
+        sys.stdout.write(_SERVER_SETTINGS.format(issuer=provider.url, secret=secret))
+        sys.stdout.flush()
+        try:
+            while provider.processes.all_alive():
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()

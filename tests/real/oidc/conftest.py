@@ -18,6 +18,7 @@ from simulators.oidc.real_provider import (
     ProviderStartError,
     RealProvider,
     find_free_port,
+    make_client,
     serving,
 )
 from tests.real.conftest import REQUIRED, absent, require_programs
@@ -25,6 +26,7 @@ from tests.real.conftest import REQUIRED, absent, require_programs
 ANN = {"name": "Ann Li", "email": "ann@example.org", "groups": ["larch-members"]}
 BO = {"name": "Bo Ek", "email": "ann@example.org", "groups": []}
 MEMBER = "docdb:LARCH"
+SECRET = "s3cret: with +%"
 _SETTINGS = """
 data_dir = "{work}/data"
 [server]
@@ -103,15 +105,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         def make(more: str = "", **settings: Any) -> Site:
             port = find_free_port()
             url = f"http://127.0.0.1:{port}"
-            client = {
-                "client_id": "gpt",
-                "client_secret": "s3cret: with +%",
-                "redirect_uris": [f"{url}/login/lab/callback"],
-                "post_logout_redirect_uris": [f"{url}/login"],
-                "backchannel_logout_uri": f"{url}/login/lab/backchannel-logout",
-                "grant_types": ["authorization_code", "refresh_token"],
-                **settings.pop("client", {}),
-            }
+            client = make_client(url, SECRET) | settings.pop("client", {})
             settings |= {"clients": [client], "persons": {"ann": ANN, "bo": BO}}
             try:
                 provider = stack.enter_context(serving(tmp_path / "op", settings))
@@ -145,7 +139,7 @@ class _running:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*self._command, "--config", str(self._config)],
-                env={"PATH": "/usr/bin:/bin", "LAB_SECRET": "s3cret: with +%"},
+                env={"PATH": "/usr/bin:/bin", "LAB_SECRET": SECRET},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
