@@ -126,13 +126,15 @@ class AnswerWriter:
         judges: list[Judge] = [j for j in (entailment, judge) if j is not None]
         verifier = Verifier(sent, self._encoder, self._question, judges)
         held: list[tuple[str, Sentence]] = []
+        last: Sentence | None = None
         try:
             for raw, sentence in self._stream_checked(name, prompt, verifier):
                 if held or not sentence.supported:
                     held.append((raw, sentence))
                 else:
+                    last = sentence
                     yield sentence
-            yield from self._repair(name, prompt, held, verifier)
+            yield from self._repair(name, prompt, held, last, verifier)
         except ModelError:
             yield from (sentence for _, sentence in held)
             raise
@@ -228,9 +230,13 @@ class AnswerWriter:
         name: str,
         prompt: Messages,
         held: list[tuple[str, Sentence]],
+        last: Sentence | None,
         verifier: Verifier,
     ) -> Iterator[Sentence]:
-        """Yield held sentences, those that are not backed as the model repairs them."""
+        """Yield held sentences, those that are not backed as the model repairs them.
+
+        Each stands behind the one before, as that is by then; the first behind `last`.
+        """
         faulty = [
             n for n, (_, sentence) in enumerate(held) if not _is_settled(sentence)
         ]
@@ -245,10 +251,13 @@ class AnswerWriter:
             except ModelError:
                 written = ""  # the answer stands as it is
             for number, text in _parse_repairs(written, len(faulty)):
+                place = faulty[number]
+                before = repaired.get(place - 1, held[place - 1][1]) if place else last
+                verifier.follow(before)
                 with self._trace.time_verification():
                     sentence = verifier.verify(clean_sentence(text))
                 if sentence.supported:
-                    repaired[faulty[number]] = sentence
+                    repaired[place] = sentence
         is_gap = False
         for number, (_, sentence) in enumerate(held):
             shown = repaired.get(number, sentence)

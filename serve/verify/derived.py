@@ -31,8 +31,11 @@ _REDONE_BEFORE = compile_re(
     re.I,
 )
 _REDONE_BEHIND = compile_re(
-    r"\W*(?:times\b|fold\b|-fold\b|(?:\w+\s){0,2}?(?:more|fewer|less|higher|lower|longer|shorter|later|earlier"
-    r"|older|newer|in total|in all|altogether|in reserve|apart|percentage points?"
+    r"\W*(?:times\b|-?fold\b|(?:\w+\s){0,2}?(?:more|fewer|less|higher|lower|longer"
+    r"|shorter|later|earlier"
+    r"|older|newer|below|above|thicker|thinner|wider|deeper|warmer|colder|faster|slower"
+    r"|not|untested|unused|missing|in total|in all|altogether|in reserve|apart"
+    r"|percentage points?"
     r"|therefore|thus)\b(?! than \d))",
     re.I,
 )
@@ -72,6 +75,8 @@ _EACH = compile_re(r"\b(?:each|every|per|times|apiece|both)\b|[*\u00d7]", re.I)
 _IN_ALL = compile_re(r"\b(?:total|in all|altogether|together|makes|sum)\b", re.I)
 _REMAINS = compile_re(r"\b(?:remain\w*|rest|others?|left)\b", re.I)
 _CLOCK = compile_re(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
+_YEAR = compile_re(r"\b(?:19|20)\d\d\b")
+_DAY = 24 * 60
 _MINUTES = {
     "hour": 60, "hours": 60, "h": 60, "minute": 1, "minutes": 1, "min": 1
 }  # fmt: skip
@@ -79,6 +84,10 @@ _MAX_LISTED = 12
 _LIST = compile_re(
     r"(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},\s)+(?:[\w\u2019'()-]+(?:\s[\w\u2019'()-]+){0,4},?\s)?"
     r"(?:and|or)\s\w+|\b\w+(?:\s\w+)?\s(?:and|or)\s\w+"
+)
+_RANGE = compile_re(r"\b(\d{1,4})\s?(?:[-\u2013]|to|through)\s?(\d{1,4})\b")
+_NAMES = compile_re(
+    r"\b[A-Z][\w.]+(?:\s[A-Z][\w.]+)*(?:,\s[A-Z][\w.]+(?:\s[A-Z][\w.]+)*)+"
 )
 _ITEM = compile_re(r"^\s*(?:[-*\u2022]|\d{1,2}[.)])\s", re.M)
 _ROW = compile_re(r"^\s*\|[^|\n]*", re.M)
@@ -106,8 +115,14 @@ def is_derived(
     rate = _make_rate(quantity, behind)
     if rate and any(backs(rate, other, "") for other in near):
         return True
-    is_result = _REDONE_BEFORE.search(ahead) or _REDONE_BEHIND.match(behind)
-    if not is_result or not _INFERS.search(ahead[-40:] + behind[:40]):
+    if quantity.unit == "%" and any(
+        _is_about(quantity, share) for share in _find_shares(quantity, nearest)
+    ):
+        return True
+    is_result = _REDONE_BEFORE.search(ahead) and _INFERS.search(
+        ahead[-40:] + behind[:40]
+    )
+    if not is_result and not _REDONE_BEHIND.match(behind):
         return False
     if _RATIO.search(ahead + behind) and _is_named(quantity, nearest):
         return True
@@ -132,12 +147,26 @@ def _compute(
         yield from _divide(near, near, quantity)
     if _REMAINS.search(around):
         yield from (100.0 - q.value for q in near if q.unit == quantity.unit == "%")
+        yield from (_find_rest(part, quantity) for part in nearest)
     in_all = _IN_ALL.search(around)
     if _EACH.search(" ".join([sentence, *nearest[:1]])):
         yield from _multiply(own, [*own, *(near if in_all else first)], quantity)
     if in_all:
         yield from _multiply_counts(near, quantity)
         yield from (_total(part, quantity) for part in nearest)
+
+
+def _find_shares(quantity: Quantity, nearest: Sequence[str]) -> Iterator[float]:
+    """Yield in per cent the ratios of two counts of the nearest sentence."""
+    counts = _find_operands(nearest[0]) if nearest else []
+    yield from _divide(counts, counts, quantity)
+    yield from (100 * q.value for q in counts if not q.unit and q.value < 1)
+
+
+def _find_rest(part: str, like: Quantity) -> float:
+    """Return what the largest amount of a sentence leaves of the sum of the others."""
+    amounts = [q.value for q in _find_operands(part) if q.unit == like.unit]
+    return 2 * max(amounts, default=0.0) - sum(amounts)
 
 
 def _make_rate(quantity: Quantity, behind: str) -> Quantity | None:
@@ -173,10 +202,9 @@ def _find_spans(quantity: Quantity, nearest: Sequence[str]) -> Iterator[float]:
             60 * int(hour) + int(minute) for hour, minute in _CLOCK.findall(text)
         ]
         yield from (
-            (other - one) / _MINUTES[quantity.unit]
+            (other - one) % _DAY / _MINUTES[quantity.unit]
             for one in minutes
             for other in minutes
-            if other > one
         )
     if quantity.unit in _DAYS:
         days = _find_days(text)
@@ -186,6 +214,11 @@ def _find_spans(quantity: Quantity, nearest: Sequence[str]) -> Iterator[float]:
             for other in days
             if other > one
         )
+    if quantity.unit.startswith(("year", "month")):
+        months = sorted({12 * d.year + d.month for d in find_dates(text) if d.year})
+        months += [12 * int(year) for year in _YEAR.findall(text)]
+        size = 12 if quantity.unit.startswith("year") else 1
+        yield from (abs(b - a) / size for a, b in combinations(months, 2))
 
 
 def _find_days(text: str) -> list[int]:
@@ -290,6 +323,8 @@ def counts_listed(
     sizes = {len(_ITEM.findall(source)), len(set(_ROW.findall(source))) - 1}
     sizes.add(len(_MARKER.findall(source)))
     for text in (*nearest, sentence):
+        sizes |= {int(b) - int(a) + 1 for a, b in _RANGE.findall(text)}
+        sizes |= {1 + match[0].count(",") for match in _NAMES.finditer(text)}
         for match in _LIST.finditer(text):
             joins = re.findall(r",\s(?!(?:and|or)\b)|\s(?:and|or)\s", match[0])
             sizes.add(1 + len(joins))

@@ -29,6 +29,9 @@ _RAISED = compile_re(
 """Raised or lowered digits that are no power, no index and no isotope."""
 _PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
 _AND_A_HALF = compile_re(r"\b(?:an?|one)\s(\w+)\sand\sa\shalf\b", re.I)
+_SMALL = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WITH_HALF = compile_re(rf"\b({'|'.join(_SMALL)}) and a half\b", re.I)
+_HALF_A = compile_re(r"\bhalf a (?=million|billion|dozen)", re.I)
 _FRACTIONS = {
     "half": 1 / 2, "halves": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4,
     "quarters": 1 / 4, "fifth": 1 / 5, "fifths": 1 / 5, "tenth": 0.1, "tenths": 0.1,
@@ -44,6 +47,7 @@ _FRACTION = compile_re(
     r"|fifths?|tenths?)\b(?:\s+an?\s+(?P<unit>\w+))?",
     re.I,
 )
+_PART_BEHIND = compile_re(r"[\s-](?:halves|thirds|quarters|fifths|tenths)\b", re.I)
 _AGAIN = compile_re(r"\s(?:as (?:much|many|long) again|more\b)")
 _MULTIPLE = compile_re(rf"\b(?P<word>{'|'.join(_MULTIPLES)})\b", re.I)
 
@@ -85,7 +89,7 @@ def find_missing_number(
         parts: The sentences of the source.
         before: The sentence that it leans on; empty if it leans on none.
     """
-    plain = _AND_A_HALF.sub(r"1.5 \1s", fold_digits(sentence))
+    plain = _write_as_digits(sentence)
     if missing := find_missing_dates(plain, source):
         return missing[0]
     if word := find_missing_date(plain, source):
@@ -97,6 +101,7 @@ def find_missing_number(
         for quantity in unbacked:
             if (
                 quantity.text not in known  # it was found there before
+                and not _PART_BEHIND.match(plain, quantity.start + len(quantity.text))
                 and not is_derived(quantity, plain, nearest, before)
                 and not counts_listed(quantity, plain, source, nearest)
             ):
@@ -111,6 +116,13 @@ def find_missing_number(
     return ""
 
 
+def _write_as_digits(sentence: str) -> str:
+    """Return a sentence with its halves as decimals: "two and a half" is 2.5."""
+    plain = _AND_A_HALF.sub(r"1.5 \1s", fold_digits(sentence))
+    plain = _HALF_A.sub("0.5 ", plain)
+    return _WITH_HALF.sub(lambda m: f"{_SMALL.index(m[1].casefold()) + 1}.5", plain)
+
+
 def is_redone(
     sentence: str, source: str, parts: Sequence[str], before: str = ""
 ) -> bool:
@@ -122,7 +134,7 @@ def is_redone(
         parts: The sentences of the source.
         before: The sentence that it leans on; empty if it leans on none.
     """
-    plain = _AND_A_HALF.sub(r"1.5 \1s", fold_digits(sentence))
+    plain = _write_as_digits(sentence)
     known = {q.text for q in find_quantities(before)}
     return any(q.text not in known for q in find_unbacked(plain, source))
 

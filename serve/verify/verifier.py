@@ -104,6 +104,8 @@ class Verifier:
         self._combination: Combination = load_combination()
         self._failed: dict[str, bool] = {}
         self._previous: Sentence | None = None
+        self._submitted = ""
+        self._asked: dict[str, str] = {}
 
     def verify(self, text: str) -> Sentence:
         """Return a sentence without its marks, with the citations that back it.
@@ -124,6 +126,10 @@ class Verifier:
         self._previous = found
         return found
 
+    def follow(self, previous: Sentence | None) -> None:
+        """Let the next sentence stand behind another one, or begin an answer."""
+        self._previous = previous
+
     def submit(self, text: str) -> bool:
         """Let the judges begin with a sentence; return whether none is at work on it.
 
@@ -132,14 +138,25 @@ class Verifier:
         """
         plain, marks = split_marks(_LONG_GAP.sub(" ", text))
         known = [n for n in dict.fromkeys(marks) if n in self._citations]
+        before = self._join_for_judges(plain)
         if not known or not self._judges:
             return True
         if plain not in self._failed:
-            self._failed[plain] = bool(self._check_literally(plain, known).check)
+            verdict = self._check_literally(plain, known, before)
+            self._failed[plain] = bool(verdict.check)
         if self._failed[plain]:
             return True
         given = [self._citations[number] for number in known]
-        return all([judge.submit(plain, given) for judge in self._judges])
+        asked = self._asked[plain]
+        return all([judge.submit(asked, given) for judge in self._judges])
+
+    def _join_for_judges(self, plain: str) -> str:
+        """Keep what judges are asked of a sentence; return what it leans on."""
+        if plain not in self._asked:
+            before = self._submitted if context.leans(plain) else ""
+            self._asked[plain] = f"{before} {plain}".strip()
+            self._submitted = plain
+        return self._asked[plain].removesuffix(plain).strip()
 
     def _verify_plain(
         self, plain: str, known: Sequence[int], before: str, *, has_marks: bool
@@ -212,9 +229,10 @@ class Verifier:
             least = self._combination.attached_threshold
         estimate = self._combination.estimate(values)
         given = [self._citations[number] for number in cited]
+        asked = self._asked.get(sentence, sentence) if before else sentence
         is_by_rules = True
         for judge in self._judges:
-            judged = judge.estimate(sentence, given)
+            judged = judge.estimate(asked, given)
             if judged is not None and weigh_judge(judged, judge.trust):
                 estimate = self._combination.estimate_judged(
                     values, judged, judge.trust
