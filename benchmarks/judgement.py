@@ -58,7 +58,7 @@ from dunegpt.text.analyzer import tokenize
 
 PUBLIC = frozenset({"public"})
 TARGET = Path(__file__).parents[1] / "serve/answer/judgement.toml"
-THRESHOLDS = {"vectors": (0.17, 0.35), "reader": (0.17, 0.4)}
+THRESHOLDS = {"vectors": (0.17, 0.35), "reader": (0.17, 0.35)}
 """Below the first an answer is refused, below the second it is told with a doubt."""
 ANSWERED_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 _SEEN_BY_MODELS = 18

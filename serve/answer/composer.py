@@ -210,8 +210,7 @@ class AnswerComposer:
         if self.cited and _ASKS_ABOUT_DOCUMENT.search(self.question):
             yield from self._finish(outcome, Mode.EXTRACTIVE)
             return
-        probability = self.scorer.probability(self.result.hits)
-        if probability < self.scorer.judgement.doubt and not self.is_named:
+        if not self.is_named and self.scorer.is_doubtful(self.result.hits):
             yield Notice(_WEAK_ANSWER_NOTICE)
         for candidate in select_answers(self.candidates):
             number = candidate.hit.rank

@@ -15,6 +15,7 @@ from dunegpt.serve.answer.features import (
     Question,
     describe,
     describe_answer,
+    lacks_exact_kind,
     relate,
 )
 from dunegpt.serve.answer.judgement import Judgement, load_judgement, load_prefilter
@@ -30,6 +31,10 @@ READ = 14
 _ALONE = 0.5
 """A sentence that answers with at least this probability stands alone."""
 _MIN_RATIO = 0.4
+_CLEAR_RATIO = 0.25
+_CLEAR_SHARE = 0.5
+"""The best candidate is not doubted if it has this share of the question's words, and
+no other one is as near to it as this."""
 _QUOTED = 0.5
 """What a quoted earlier message counts: the reply may have decided otherwise."""
 _MAX_SENTENCES = 3
@@ -156,6 +161,31 @@ class SentenceScorer:
         features = describe_answer(self.question, ranked, models)
         self.last_probability = round(self.judgement.answer.predict(features), 3)
         return self.last_probability
+
+    def answers(self, hits: Sequence[Hit]) -> bool:
+        """Return whether the best candidate of the hits is likely enough to be shown.
+
+        One without the number, time or version that is asked for has to be likelier.
+        """
+        probability = self.probability(hits)
+        ranked = self.rank_sentences(hits)
+        if not ranked or probability < self.judgement.threshold:
+            return False
+        is_lacking = lacks_exact_kind(self.question, ranked[0])
+        return not is_lacking or probability >= self.judgement.doubt
+
+    def is_doubtful(self, hits: Sequence[Hit]) -> bool:
+        """Return whether the best candidate of the hits is told with a doubt.
+
+        It is not if it is likely, nor if it has half of the question's words, by
+        weight, and no other candidate is nearly as likely.
+        """
+        if self.probability(hits) >= self.judgement.doubt:
+            return False
+        ranked = self.rank_sentences(hits)
+        if not ranked or self.word_share(ranked[0].with_context) < _CLEAR_SHARE:
+            return True
+        return any(c.score >= _CLEAR_RATIO * ranked[0].score for c in ranked[1:])
 
     def select_quote(self, hit: Hit) -> str:
         """Return the sentence of a hit that has most of the question's words."""

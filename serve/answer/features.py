@@ -45,8 +45,8 @@ _OPEN = compile_re(
 _WANTS = {
     "person": compile_re(r"\b(?:who|whom|whose)\b", re.I),
     "time": compile_re(
-        r"\b(?:when|what (?:day|date|year|month|time)"
-        r"|which (?:day|date|year|month|week)|until when|how long ago)\b",
+        r"(?:^\W*|\b(?:and|or|but|since|until|by|from) )when\b"
+        r"|\b(?:(?:what|which) (?:day|date|year|month|week|time)|how long ago)\b",
         re.I,
     ),
     "number": compile_re(
@@ -60,6 +60,15 @@ _WANTS = {
     ),
     "reason": compile_re(r"\bwhy\b|\bwhat (?:caused|is the (?:reason|cause))\b", re.I),
     "place": compile_re(r"\bwhere\b", re.I),
+    "version": compile_re(
+        r"\b(?:which|what) (?:\w+ ){0,2}(?:versions?|releases?)\b", re.I
+    ),
+    "code": compile_re(
+        r"\b(?:options?|flags?|parameters?|commands?|variables?|scripts?|suffix"
+        r"|director(?:y|ies)|folders?|class|function|method)\b"
+        r"|^\W*how (?:do|can) (?:i|we|you|one)\b",
+        re.I,
+    ),
 }
 _HAS = {
     "person": compile_re(
@@ -84,7 +93,11 @@ _HAS = {
         re.I,
     ),
     "place": compile_re(r"\b(?:in|at|on|near|behind|below|above|under|inside|from)\b"),
+    "version": compile_re(r"\bv?\d+(?:[._]\d+)+|\bv\d+\b|\b(?:version|release) \w*\d"),
+    "code": compile_re(r"`|(?<!\w)--?[a-z]\w|\w[_/]\w|\w\(\)|\w\.[a-z]{1,4}\b"),
 }
+_EXACT_KINDS = frozenset({"number", "time", "version"})
+"""What can be told for sure; a person or a reason may be worded in any way."""
 _IS_CLOSED = compile_re(
     r"^\W*(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should|may"
     r"|must)\b",
@@ -212,7 +225,7 @@ def describe(question: Question, candidate: Candidate, top_score: float) -> Feat
         "open": float(bool(_OPEN.search(candidate.shown)) and not question.is_open),
         "other_subject": find_subject_conflict(question.text, candidate),
         "other_side": has_other_side(question.text, candidate),
-        **_describe_kind(question, candidate.shown),
+        **_describe_kind(question, candidate.statement),
     }
 
 
@@ -227,6 +240,12 @@ def _describe_kind(question: Question, text: str) -> Features:
         "has_type": float(is_typed),
         "lacks_type": float(bool(kind) and not is_typed),
     }
+
+
+def lacks_exact_kind(question: Question, candidate: Candidate) -> bool:
+    """Return whether a number, time or version is asked for, and none is there."""
+    wanted = _EXACT_KINDS.intersection(question.wants)
+    return any(not _HAS[name].search(candidate.statement) for name in wanted)
 
 
 def relate(name: str, values: Sequence[float]) -> list[Features]:

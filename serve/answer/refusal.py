@@ -77,7 +77,7 @@ def _judge_sentences(hits: Sequence[Hit], judge: SentenceScorer) -> str | None:
             return f"No passage found mentions {thing}."
         named = ", ".join(judge.find_missing_words(hits)[:3])
         return f"No passage found mentions {named or 'enough of the question'}."
-    if judge.probability(hits) >= judge.judgement.threshold:
+    if judge.answers(hits):
         return None
     if thing := _find_missing_thing(judge.question.text, hits):
         return f"No passage found mentions {thing}."

@@ -12,6 +12,7 @@ from dunegpt.index.encoder.onnx import Encoder
 from dunegpt.index.search.searcher import Searcher
 from dunegpt.serve.answer.candidates import Candidate, extract_candidates
 from dunegpt.serve.answer.extractive import READ, SentenceScorer, select_answers
+from dunegpt.serve.answer.features import Question
 from dunegpt.text.sentences import MAX_QUOTE, split_sentences
 from tests.index.corpus import document, pack
 from tests.serve.answer.references import hit
@@ -217,3 +218,51 @@ def test_a_reply_overrules_what_it_quotes(tmp_path: Path, tiny_encoder: Path) ->
     judge = SentenceScorer(question, weights, snapshot.encoder)
     found = judge.rank_sentences([hit(text, title="Re: pressure of the lid")])
     assert [candidate.text for candidate in found] == ["No, we stay at 3 bar."]
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "is_doubtful"),
+    [
+        ("The drift field is 5 V.", 0.01, False),
+        ("The drift field is 5 V.", 0.19, True),
+        ("The lid is 5 mm.", 0.01, True),
+    ],
+)
+def test_an_unlikely_answer_is_not_doubted_if_it_is_apart_from_all_others(
+    judge: SentenceScorer,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    other: float,
+    is_doubtful: bool,
+) -> None:
+    best, second = (next(extract_candidates(hit(t))) for t in (text, "A pump."))
+    ranked = [replace(best, score=0.2), replace(second, score=other)]
+    monkeypatch.setattr(judge, "rank_sentences", lambda hits: ranked)
+    monkeypatch.setattr(judge, "probability", lambda hits: 0.3)
+
+    assert judge.is_doubtful([best.hit]) is is_doubtful
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "is_answered"),
+    [
+        ("Which version of Larch reads it?", "A new Larch reads it.", False),
+        ("Which version of Larch reads it?", "Larch v2.1 reads it.", True),
+        ("How many pumps has Larch?", "Larch has pumps.", False),
+        ("Who reads Larch?", "Larch is read in turns.", True),
+        ("What happens when Larch reads it?", "Larch reads it.", True),
+    ],
+)
+def test_without_what_is_asked_for_an_answer_must_be_likelier(
+    judge: SentenceScorer,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
+    text: str,
+    is_answered: bool,
+) -> None:
+    candidate = next(extract_candidates(hit(text)))
+    monkeypatch.setattr(judge, "question", Question(question, {}))
+    monkeypatch.setattr(judge, "rank_sentences", lambda hits: [candidate])
+    monkeypatch.setattr(judge, "probability", lambda hits: judge.judgement.doubt - 0.01)
+
+    assert judge.answers([candidate.hit]) is is_answered
