@@ -5,10 +5,11 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -22,6 +23,13 @@ from simulators.oidc.issuer import Change, Issuer, make_unsigned
 from tests.serve.login.world import Clock, log_in, make_provider
 
 NOW = int(time.time())
+
+
+@pytest.fixture(autouse=True)
+def frozen_clock() -> Iterator[None]:
+    """Hold the time at which the claims of this module were written."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def setting(**values: Any) -> Change:
