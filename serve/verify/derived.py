@@ -113,7 +113,10 @@ def is_derived(
         return True
     near = [q for part in (*nearest, before) for q in _find_operands(part)]
     rate = _make_rate(quantity, behind)
-    if rate and any(backs(rate, other, "") for other in near):
+    if rate and (
+        any(backs(rate, other, "") for other in near)
+        or any(_is_about(rate, mean) for mean in _average(near, rate))
+    ):
         return True
     if quantity.unit == "%" and any(
         _is_about(quantity, share) for share in _find_shares(quantity, nearest)
@@ -125,8 +128,6 @@ def is_derived(
     if not is_result and not _REDONE_BEHIND.match(behind):
         return False
     if _RATIO.search(ahead + behind) and _is_named(quantity, nearest):
-        return True
-    if rate and any(_is_about(rate, mean) for mean in _average(near, rate)):
         return True
     results = _compute(quantity, sentence, nearest, near)
     return any(_is_about(quantity, result) for result in results)
@@ -182,7 +183,8 @@ def _average(near: Sequence[Quantity], rate: Quantity) -> Iterator[float]:
     for one in near:
         for other in near:
             if one.unit and other.unit and other.value and one is not other:
-                ratio = replace(rate, unit=f"{one.unit} per {other.unit}")
+                period = re.sub(r"(?<=\w\w)s$", "", other.unit)
+                ratio = replace(rate, unit=f"{one.unit} per {period}")
                 if have_same_dimension(ratio, rate):
                     yield one.value / other.value * _get_scale(ratio, rate)
 

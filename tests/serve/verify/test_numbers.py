@@ -85,3 +85,29 @@ def test_limits(sentence: str, number: str) -> None:
 )
 def test_digits_of_all_scripts(text: str, folded: str) -> None:
     assert fold_digits(text) == folded
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence", "missing"),
+    [
+        ("It uses 60 l/h.", "It uses 1,440 litres a day.", ""),
+        ("It uses 60 l/h.", "It uses 1,240 litres a day.", "1,240 litres"),
+        ("It wrote 84 TB in 36 days.", "On average it wrote 2.3 TB per day.", ""),
+        ("It wrote 84 TB in 36 days.", "On average it wrote 3.2 TB per day.", "3.2 TB"),
+        ("Off from 23:30 to 01:00.", "It was off for an hour and a half.", ""),
+        ("Warm from 3 May to 6 May.", "It was warm for three days.", ""),
+        ("Warm from 3 May to 6 May.", "It was warm for five days.", "five days"),
+        ("Begun in 2019, ended in 2021.", "It ended two years later.", ""),
+        ("30 of the 40 tiles work.", "75 % of the tiles work.", ""),
+        ("30 of the 40 tiles work.", "Three quarters of the tiles work.", ""),
+        ("Of 150, 100 passed and 38 failed.", "The remaining 12 were not tested.", ""),
+        ("The gap was halved.", "The gap shrank by a factor of two.", ""),
+        ("The gap was halved.", "The gap shrank by a factor of three.", "three"),
+        ("Wires A, B and C.", "The other two are thinner than A.", ""),
+        ("Modules 12-15 are broken.", "Four modules are broken.", ""),
+        ("5 ms were asked for, 7.5 ms reached.", "It is half as much again.", ""),
+    ],
+)
+def test_what_a_reader_can_redo(source: str, sentence: str, missing: str) -> None:
+    found = find_missing_number(sentence, source, [source])
+    assert found.startswith(missing) if missing else found == ""

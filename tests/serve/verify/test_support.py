@@ -72,3 +72,29 @@ def test_without_an_encoder_words_decide() -> None:
     plain = SupportScorer([hit(TEXTS[1])])
     assert plain.measure("The purity monitor measures.", [1])["meaning"] == 1.0
     assert plain.measure("Wombats dig burrows.", [1])["meaning"] == 0.0
+
+
+TABLE = """
+| Wire | Load [N] | Width [mm] |
+| A | 25 | 0.1 |
+| B | 32 | 0.2 |"""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_told"),
+    [
+        ("Wire A takes 25 N and wire B 32 N.", False),
+        ("Wire A takes 32 N.", True),
+        ("Wire B has a width of 0.1 mm.", True),
+        ("A load of 32 N is possible.", False),
+    ],
+)
+def test_a_value_of_another_row_is_at_odds(sentence: str, is_told: bool) -> None:
+    values = SupportScorer([hit(TABLE, 1)]).measure(sentence, [1])
+    assert (values["exact_conflict"] == 1.0) == is_told
+
+
+def test_now_and_still_must_be_in_the_source() -> None:
+    support = SupportScorer([hit("The old camera was used in May.", 1)])
+    assert support.measure("The old camera is still used.", [1])["currency"] == 1.0
+    assert support.measure("The old camera was used.", [1])["currency"] == 0.0
