@@ -8,7 +8,6 @@ token need none: no browser adds it by itself.
 
 import hashlib
 import hmac
-from collections.abc import Collection
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
@@ -48,10 +47,8 @@ def check_origin(scope: Scope, public_url: str) -> None:
         raise ProblemError("cross_site")
 
 
-async def check_token(
-    scope: Scope, receive: Receive, cookies: Collection[str]
-) -> Receive:
-    """Return what gives the body again if a request has a token of its cookies.
+async def check_token(scope: Scope, receive: Receive, cookie: str) -> Receive:
+    """Return what gives the body again if a request has the token of a cookie.
 
     The token is looked for in a header, then in a form.
 
@@ -64,8 +61,8 @@ async def check_token(
         body = await Request(scope, receive).body()
         sent = _find_field(body.decode("utf-8", errors="replace"))
         receive = _repeat(body, receive)
-    known = [make_token(cookie) for cookie in cookies if cookie]
-    if not any(hmac.compare_digest(sent.encode(), each.encode()) for each in known):
+    own = make_token(cookie).encode()
+    if not cookie or not hmac.compare_digest(sent.encode(), own):
         raise ProblemError("cross_site")
     return receive
 

@@ -73,11 +73,6 @@ def get_form_cookie(scope: Scope) -> str:
     return _read_cookies(scope).get(_name(_FORM, scope), "")
 
 
-def get_form_secrets(scope: Scope) -> list[str]:
-    """Return the cookies whose token a form may have."""
-    return [get_session_cookie(scope), get_form_cookie(scope)]
-
-
 def set_session_cookie(scope: Scope, response: Response, value: str) -> None:
     """Let a response start a session in the browser."""
     _set_cookie(scope, response, _SESSION, value)

@@ -18,7 +18,11 @@ from dunegpt.errors import DuneGPTError
 from dunegpt.serve.accounts.person import Person
 from dunegpt.serve.accounts.person import Scope as TokenScope
 from dunegpt.serve.api.csrf import SAFE_METHODS, check_origin, check_token
-from dunegpt.serve.api.current_person import find_person, get_form_secrets
+from dunegpt.serve.api.current_person import (
+    find_person,
+    get_form_cookie,
+    get_session_cookie,
+)
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.proxies import is_in
 from dunegpt.serve.api.record import get_record
@@ -198,13 +202,15 @@ async def admit(scope: Scope, receive: Receive, audience: Audience) -> Receive:
     if audience.by_network and not record.is_relayed:
         if is_in(record.client, settings.metrics_networks):
             return receive
-    is_by_cookie = audience.needs_token
+    is_by_cookie, cookie = audience.needs_token, get_form_cookie(scope)
     if not audience.is_open:
         person = await find_person(scope)
         check_person(person, audience, anonymous=settings.anonymous)
-        is_by_cookie = person.session_id is not None
+        # The form's cookie, which without TLS another site of the domain can set, would
+        # not do for a session.
+        is_by_cookie, cookie = person.session_id is not None, get_session_cookie(scope)
     if is_by_cookie and scope["method"] not in SAFE_METHODS:
-        return await check_token(scope, receive, get_form_secrets(scope))
+        return await check_token(scope, receive, cookie)
     return receive
 
 

@@ -65,6 +65,12 @@ def test_a_token_of_one_person_is_worth_nothing_to_another(world: World) -> None
     assert world.call("POST", "/logout", "reader", headers=sent).status_code == 403
 
 
+def test_a_form_before_the_login_gives_no_token_for_a_session(world: World) -> None:
+    tossed = f"{world.headers['reader']['Cookie']}; dunegpt-form=abc"
+    sent = {"Cookie": tossed, "X-CSRF-Token": make_token("abc")}
+    assert world.call("POST", "/logout", "nobody", headers=sent).status_code == 403
+
+
 def test_a_login_needs_the_token_of_its_form(world: World) -> None:
     form = {"name": "ada", "password": world.password}
     assert world.call("POST", "/login", "nobody", data=form).status_code == 403
