@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dunegpt.schemas.reading import AskResponse, SearchResponse
 from dunegpt.serve.accounts.person import Scope
@@ -14,10 +14,13 @@ from dunegpt.serve.api.reading import as_reader, record_shown, send_json
 from dunegpt.serve.api.routes import describe_problems
 from dunegpt.serve.api.services import get_services
 from dunegpt.serve.assistant import Filters
+from dunegpt.text.surrogates import replace_surrogates
 
 router = GuardedRouter("/api/v1", "questions", responses=describe_problems(422))
 
-_Names = Annotated[list[str], Field(max_length=50)]
+_Text = Annotated[str, AfterValidator(replace_surrogates)]
+"""What a client sends; JSON can hold halves of characters, which nothing can store."""
+_Names = Annotated[list[_Text], Field(max_length=50)]
 
 
 class FiltersRequest(BaseModel):
@@ -28,7 +31,7 @@ class FiltersRequest(BaseModel):
     sources: _Names = []
     since: date | None = None
     until: date | None = None
-    author: str = Field("", max_length=200)
+    author: _Text = Field("", max_length=200)
     kinds: _Names = []
     statuses: _Names = []
     documents: _Names = []
@@ -60,7 +63,7 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str
+    question: _Text
     filters: FiltersRequest = FiltersRequest()
     k: int = Field(8, ge=1, le=50)
     use_model: bool = True
@@ -99,7 +102,7 @@ class SearchQuery(FiltersRequest):
         k: At most so many hits.
     """
 
-    q: str
+    q: _Text
     k: int = Field(10, ge=1, le=1000)
 
 

@@ -72,6 +72,26 @@ def test_filters(world: World) -> None:
     assert {h["document"]["id"] for h in found.json()["hits"]} <= {"n:PUR-2:1"}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"question": f"\ud800 {QUESTION}"},
+        {"without": ["\udfff"]},
+        {"filters": {"documents": ["\ud800"]}},
+        {"filters": {"kinds": ["\ud800"], "statuses": ["\udc00"]}},
+        {"filters": {"author": "\ud800"}},
+        {"filters": {"sources": ["\ud800"]}},
+        {"\ud800": 1},
+    ],
+)
+def test_halves_of_characters_break_nothing(world: World, more: Any) -> None:
+    body = json.dumps({"question": QUESTION, **more})  # escaped, as a client may
+    headers = {**world.csrf("reader"), "Content-Type": "application/json"}
+    response = world.call("POST", "/api/v1/ask", content=body, headers=headers)
+    assert response.status_code in {200, 422}
+    assert response.json().get("outcome") != "search_unavailable"
+
+
 def test_what_is_shown_is_audited(indexed: Settings) -> None:
     with serving(indexed) as world:
         ask(world)
@@ -94,6 +114,22 @@ def test_limits_count_for_each_person(indexed: Settings) -> None:
         assert world.call("GET", "/api/v1/search?q=x").status_code == 200
         # A document costs as much as a search, whether it exists or not.
         assert world.call("GET", f"/api/v1/documents/{OPEN}").status_code == 429
+
+
+def test_limits_count_for_each_network(indexed: Settings) -> None:
+    options = {"anonymous": True, "proxies": ["127.0.0.1"], "searches_per_minute": 1}
+    with serving(indexed, **options) as world:
+        statuses = [
+            world.call(
+                "GET",
+                "/api/v1/search?q=x",
+                "nobody",
+                headers={"X-Forwarded-For": address},
+            ).status_code
+            for address in ("2001:db8:1:2::1", "2001:db8:1:2:f::9", "2001:db8:1:3::1")
+        ]
+    # Whoever has one address of IPv6 has the other 2^64 of its network, too.
+    assert statuses == [200, 429, 200]
 
 
 # ── Answers that take long ────────────────────────────────────────────────────────────
