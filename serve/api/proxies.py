@@ -60,6 +60,7 @@ class Proxies:
         # From right to left: what stands left of an unnamed proxy is anybody's word.
         for address in reversed(addresses):
             if parse_address(address) is None:
+                record.is_relayed = record.client == peer
                 break
             record.client = address
             if not is_in(address, self._settings.proxies):

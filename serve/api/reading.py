@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from dunegpt.schemas.reading import ShowResponse
+from dunegpt.serve.accounts.names import find_network
 from dunegpt.serve.accounts.rate_limits import RateLimit
 from dunegpt.serve.api.current_person import find_person
 from dunegpt.serve.api.problems import ProblemError
@@ -33,7 +34,7 @@ async def as_reader(request: Request, action: str) -> ReaderAssistant:
     person = await find_person(request.scope)
     key = f"account {person.account_id}"
     if person.account_id is None:
-        key = f"address {get_record(request.scope).client}"
+        key = f"address {find_network(get_record(request.scope).client)}"
     per_minute = {
         "ask": server.questions_per_minute,
         "search": server.searches_per_minute,

@@ -25,7 +25,7 @@ class RequestRecord:
         id: Names it in errors and in the log.
         started: By the monotonic clock, in seconds.
         client: Address of the client, behind the named proxies; empty if unknown.
-        is_relayed: Whether it has headers of a proxy that is not named.
+        is_relayed: Whether it came through a proxy, and it is not known from whom.
         route: Path of the route with its placeholders; empty if there is none.
         person: Who asks; None until that was needed.
         headers: More headers of the response.

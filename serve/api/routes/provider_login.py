@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from dunegpt.errors import LoginRefusedError
+from dunegpt.serve.accounts.names import find_network
 from dunegpt.serve.api.current_person import (
     get_attempt_cookie,
     get_session_cookie,
@@ -121,10 +122,10 @@ async def _count(request: Request, kind: str) -> None:
         ProblemError: There were too many.
     """
     services = get_services(request.scope)
-    client = get_record(request.scope).client
+    network = find_network(get_record(request.scope).client)
     state = await services.database_workers.run(
         lambda: services.accounts.limits.take(
-            kind, client, limit=_PER_ADDRESS, per_s=_PERIOD_S
+            kind, network, limit=_PER_ADDRESS, per_s=_PERIOD_S
         )
     )
     if not state.is_allowed:

@@ -68,6 +68,11 @@ def test_tls_behind_a_proxy(indexed: Settings) -> None:
             401,
         ),
         (
+            {"metrics_networks": ["127.0.0.0/8"], "proxies": ["127.0.0.1"]},
+            {"X-Forwarded-For": "unknown"},
+            401,
+        ),
+        (
             {"metrics_networks": ["203.0.113.0/24"], "proxies": ["127.0.0.1"]},
             FORWARDED,
             200,
