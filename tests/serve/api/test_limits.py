@@ -41,6 +41,14 @@ def test_a_large_head(world: World, path: str, headers: dict[str, str]) -> None:
     assert (response.status_code, response.json()["code"]) == (431, "head_too_large")
 
 
+def test_a_body_of_two_lengths(world: World) -> None:
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "2"}
+    headers |= world.csrf("reader")
+    response = world.call("POST", "/api/v1/ask", content=b"{}", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+    assert response.headers["connection"] == "close"
+
+
 def test_a_large_body_in_pieces(world: World) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(100):
@@ -67,6 +75,25 @@ def test_a_body_that_stops_coming() -> None:
 
     pieces = [{"type": "http.request", "body": b"x", "more_body": True}]
     limits = SizeLimits(app, ServerSettings(body_timeout_s=0.05))
+    scope = {"type": "http", "headers": [], "path": "/", "query_string": b""}
+    with pytest.raises(ProblemError) as caught:
+        asyncio.run(limits(scope, receive, send))
+    assert caught.value.code == "request_timeout"
+
+
+def test_a_body_that_comes_drop_by_drop() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    limits = SizeLimits(app, ServerSettings(request_timeout_s=0.1))
     scope = {"type": "http", "headers": [], "path": "/", "query_string": b""}
     with pytest.raises(ProblemError) as caught:
         asyncio.run(limits(scope, receive, send))
