@@ -25,7 +25,8 @@ from dunegpt.serve.api.guard import LOGIN, PUBLIC, SIGNED_IN, GuardedRouter
 from dunegpt.serve.api.problems import ProblemError
 from dunegpt.serve.api.record import get_record
 from dunegpt.serve.api.services import get_services
-from dunegpt.web.rendering import choose_next, render_page
+from dunegpt.serve.login.next_path import get_local_path
+from dunegpt.web.rendering import render_page
 
 router = GuardedRouter()
 
@@ -57,7 +58,8 @@ async def log_in(request: Request) -> Response:
     except LoginRefusedError:
         message = "Name or password are wrong."
         return _render_login(request, wanted, status=401, message=message)
-    response = RedirectResponse(choose_next(request, wanted), 303)
+    base = get_services(request.scope).settings.server.base_path
+    response = RedirectResponse(get_local_path(wanted, base), 303)
     set_session_cookie(request.scope, response, secret)
     return response
 

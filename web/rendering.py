@@ -73,7 +73,7 @@ def render_problem_page(
         base = get_services(request.scope).settings.server.base_path
         query = ""
         if request.method in SAFE_METHODS and request.url.path != f"{base}/":
-            path = request.url.path
+            path = quote(request.scope["path"], safe="/:")
             asked = f"{path}?{request.url.query}" if request.url.query else path
             query = f"?{urlencode({'next': asked})}"
         return RedirectResponse(f"{base}/login{query}", 303)
@@ -93,18 +93,3 @@ def make_view(base: str, document: DocumentResponse, **query: Any) -> str:
     """Return the address of our own page about a document."""
     address = f"{base}/view/{quote(document.id, safe='/:')}"
     return f"{address}?{urlencode(query)}" if query else address
-
-
-def choose_next(request: Request, wanted: str) -> str:
-    """Return where to go after a login: a path of these pages, whatever was asked for.
-
-    Args:
-        request: Of the login.
-        wanted: Path that the person came from, as the client says.
-    """
-    base = get_services(request.scope).settings.server.base_path
-    start = f"{base}/"
-    # Browsers read backslashes as slashes, and drop tabs and line ends.
-    is_plain = wanted.isprintable() and "\\" not in wanted
-    is_own = wanted.startswith(start) and not wanted.startswith("//")
-    return wanted if is_plain and is_own else start

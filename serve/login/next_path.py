@@ -3,6 +3,8 @@
 import re
 
 _LOCAL = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f]*", re.ASCII)
+_UP = re.compile(r"/(\.|%2e){2}(/|[?#]|$)", re.IGNORECASE)
+"""A step upwards, which browsers take encoded, too (WHATWG URL, double-dot segment)."""
 _MAX_CHARACTERS = 2000
 
 
@@ -18,7 +20,7 @@ def get_local_path(path: str, base: str = "") -> str:
         and path.isascii()
         and path.isprintable()
         and _LOCAL.fullmatch(path) is not None
-        and ".." not in path.partition("?")[0].split("/")
+        and _UP.search(path.partition("?")[0]) is None
         and (path == base or path.startswith((f"{base}/", f"{base}?", f"{base}#")))
     )
     return path if is_local else f"{base}/"

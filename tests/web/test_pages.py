@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,9 @@ def test_the_session_changes_at_a_login(web: World) -> None:
         "evil",
         "",
         " /account",
+        "/view/../../other",
+        "/view/%2e%2e/%2e%2e/other",
+        "/" + "x" * 5000,
     ],
 )
 def test_a_login_leads_nowhere_else(web: World, wanted: str) -> None:
@@ -100,6 +104,21 @@ def test_a_login_leads_nowhere_else(web: World, wanted: str) -> None:
     headers = web.form_headers()
     response = web.call("POST", "/login", "nobody", data=form, headers=headers)
     assert (response.status_code, response.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("path", ["/view/n:a%20%C3%A9.pdf?page=1", "/view/n:a%3Fb"])
+def test_a_login_leads_back_to_any_document(web: World, path: str) -> None:
+    web.client.cookies.clear()
+    asked = web.call("GET", path, "nobody", headers=HTML)
+    login = web.call("GET", asked.headers["location"], "nobody")
+    form = {
+        "name": "ada",
+        "password": web.password,
+        "next": unescape(login.text.partition('name="next" value="')[2].split('"')[0]),
+    }
+    headers = web.form_headers()
+    response = web.call("POST", "/login", "nobody", data=form, headers=headers)
+    assert response.headers["location"] == path
 
 
 def test_a_login_can_be_refused_for_a_while(web: World) -> None:

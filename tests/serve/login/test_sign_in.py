@@ -131,6 +131,8 @@ NOT_LOCAL = [
     "/other/",
     "/application",
     "/app/../other",
+    "/app/%2e%2E/other",
+    "/app/.%2e",
     "/app@evil.example.org",
     "app/",
     "/app/é",
