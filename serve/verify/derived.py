@@ -109,16 +109,23 @@ def is_derived(
     behind = sentence[quantity.start + len(quantity.text) :]
     if behind.startswith(" percentage point"):
         quantity = replace(quantity, unit="%")
-    if any(_is_about(quantity, span) for span in _find_spans(quantity, nearest)):
+    is_given = _has_like(quantity, nearest)
+    if not is_given and any(
+        _is_about(quantity, span) for span in _find_spans(quantity, nearest)
+    ):
         return True
     near = [q for part in (*nearest, before) for q in _find_operands(part)]
     rate = _make_rate(quantity, behind)
     if rate and (
         any(backs(rate, other, "") for other in near)
-        or any(_is_about(rate, mean) for mean in _average(near, rate))
+        or (
+            not _has_like(rate, nearest)
+            and any(_is_about(rate, mean) for mean in _average(near, rate))
+        )
     ):
         return True
-    if quantity.unit == "%" and any(
+    is_share = quantity.unit == "%" and not is_given
+    if is_share and any(
         _is_about(quantity, share) for share in _find_shares(quantity, nearest)
     ):
         return True
@@ -131,6 +138,20 @@ def is_derived(
         return True
     results = _compute(quantity, sentence, nearest, near)
     return any(_is_about(quantity, result) for result in results)
+
+
+def _has_like(quantity: Quantity, nearest: Sequence[str]) -> bool:
+    """Return whether a source gives an amount of the same kind itself.
+
+    Then another one is no step of a reader's, unless the sentence says that it is.
+    """
+    return any(
+        q.unit == quantity.unit
+        if quantity.unit == "%"
+        else bool(q.unit) and have_same_dimension(q, quantity)
+        for part in nearest
+        for q in find_quantities(part)
+    )
 
 
 def _compute(
