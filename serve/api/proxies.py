@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dunegpt.serve.api.problems import ProblemError
@@ -39,6 +40,10 @@ class Proxies:
         if not is_served(headers.get("host", ""), self._settings):
             raise ProblemError("wrong_host")
         base = self._settings.base_path
+        if base and scope["path"] == base and scope["method"] == "GET":
+            # The public address as people type it.
+            await RedirectResponse(f"{base}/", 307)(scope, receive, send)
+            return
         if base and is_below(scope["path"], base):
             scope["root_path"] = base
         elif base and scope["path"] not in {"/healthz", "/readyz", "/metrics"}:

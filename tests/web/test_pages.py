@@ -147,6 +147,13 @@ def test_a_question_that_cannot_be_asked(web: World) -> None:
     assert 'role="alert"' in page.text
 
 
+def test_who_need_not_sign_in_still_can(web: World) -> None:
+    with serving(web.app.state.services.settings, anonymous=True) as world:
+        page = world.call("GET", "/", "nobody")
+        assert '<a href="/login">Sign in</a>' in page.text
+        assert "Sign in</a>" not in world.call("GET", "/").text
+
+
 def test_not_in_the_documents(web: World) -> None:
     headers = web.csrf("operator")
     question = "What pressure does the quokka valve hold?"

@@ -112,6 +112,8 @@ def test_base_path(indexed: Settings) -> None:
         assert world.call("GET", "/healthz", "nobody").status_code == 200
         assert world.call("GET", "/login", "nobody").status_code == 404
         assert world.call("GET", "/larchx/login", "nobody").status_code == 404
+        start = world.call("GET", base, "nobody")
+        assert (start.status_code, start.headers["location"]) == (307, f"{base}/")
         page = world.call("GET", f"{base}/login", "nobody")
         assert f'href="{base}/static/style.css"' in page.text
         assert world.call("GET", f"{base}/static/style.css", "nobody").is_success
