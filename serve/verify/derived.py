@@ -162,15 +162,18 @@ def _compute(
     around += sentence[quantity.start + len(quantity.text) :]
     own = [q for q in _find_operands(sentence) if q.start != quantity.start]
     first = _find_operands(nearest[0]) if nearest else []
-    yield from _combine(own, near, quantity)
-    yield from _combine(near, near, quantity)
+    in_all = _IN_ALL.search(around)
+    behind = sentence[quantity.start + len(quantity.text) :]
+    # What is more or less by an amount differs by it: no sum does.
+    adds = bool(in_all) or not _REDONE_BEHIND.match(behind)
+    yield from _combine(own, near, quantity, adds=adds)
+    yield from _combine(near, near, quantity, adds=adds)
     if quantity.unit == "%" or _RATIO.search(around):
         yield from _divide(own, [*own, *near], quantity)
         yield from _divide(near, near, quantity)
     if _REMAINS.search(around):
         yield from (100.0 - q.value for q in near if q.unit == quantity.unit == "%")
         yield from (_find_rest(part, quantity) for part in nearest)
-    in_all = _IN_ALL.search(around)
     if _EACH.search(" ".join([sentence, *nearest[:1]])):
         yield from _multiply(own, [*own, *(near if in_all else first)], quantity)
     if in_all:
@@ -258,16 +261,21 @@ def _find_days(text: str) -> list[int]:
 
 
 def _combine(
-    some: Sequence[Quantity], others: Sequence[Quantity], like: Quantity
+    some: Sequence[Quantity],
+    others: Sequence[Quantity],
+    like: Quantity,
+    *,
+    adds: bool,
 ) -> Iterator[float]:
-    """Yield sums and differences of amounts of one kind."""
+    """Yield differences of amounts of one kind and, if asked for, sums."""
     for one in some:
         for other in others:
             if one is other or not have_same_dimension(one, other):
                 continue
             if have_same_dimension(one, like):
                 mine, theirs = _get_scale(one, like), _get_scale(other, like)
-                yield one.value * mine + other.value * theirs
+                if adds:
+                    yield one.value * mine + other.value * theirs
                 yield abs(abs(one.value * mine) - abs(other.value * theirs))
 
 
