@@ -86,13 +86,12 @@ def read_recorded(folder: Path) -> Iterator[Case]:
         case = partial(Case, "recorded", item["question"], citations)
         true = item["answer_sentences"]
         before: tuple[str, ...] = ()
-        for text, judge in _join_leads([(s["text"], s["judge"]) for s in true]):
+        for text, judge in _join_leads([(s["text"], s.get("judge")) for s in true]):
             yield case(text, "true", judge=judge, before=before[-_BEFORE:])
             before += (text,)
         for s in item["flawed"]:
-            yield case(
-                s["sentence"], s["kind"], s["right"], s["judge"], before[-_BEFORE:]
-            )
+            right, judge = s.get("right", ""), s.get("judge")
+            yield case(s["sentence"], s["kind"], right, judge, before[-_BEFORE:])
 
 
 def _join_leads(

@@ -30,7 +30,8 @@ _IMPORT_ALL = """
 import importlib, pkgutil, dunegpt
 names = [m.name for m in pkgutil.walk_packages(dunegpt.__path__, "dunegpt.")]
 for name in names:
-    if not name.endswith("__main__"):
+    # Alembic runs the migrations' environment itself.
+    if not name.endswith(("__main__", ".migrations.env")):
         importlib.import_module(name)
 print(len(names))
 """
