@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from dunegpt.errors import UsageError
 from dunegpt.files import write_atomically
 from dunegpt.schemas.accounts import (
     ErasedResponse,
+    NewTokenResponse,
     RevokedResponse,
     UserExportResponse,
     UserResponse,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dunegpt.serve.accounts.directory import Account
-    from dunegpt.serve.accounts.person import Role
+    from dunegpt.serve.accounts.person import Role, Scope
     from dunegpt.serve.accounts.store import AccountStore
 
 app = typer.Typer(
@@ -198,6 +200,66 @@ def grant(
 
 
 @app.command()
+def token(
+    name: NameArgument,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE",
+            help="`search`, `ask` or, of an operator, `operate`; repeatable."
+            " Default: `search` and `ask`.",
+        ),
+    ] = None,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE:GROUP",
+            help="What it may read beside what is public; repeatable.",
+        ),
+    ] = None,
+    days: Annotated[
+        int, typer.Option(metavar="N", min=1, help="For how long it is valid.")
+    ] = 90,
+    label: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+    as_json: options.JSONOption = False,
+) -> None:
+    """Make an API token of an account, and print it once.
+
+    It never has more than its person: what they lose is lost by the token, too. Send it
+    as `Authorization: Bearer TOKEN`.
+
+    Examples: `dunegpt user token ada`;
+    `dunegpt user token ada --scope search --principal docdb:DUNE --days 7`
+    """
+    scopes = _parse_scopes(scope or ["search", "ask"])
+    principals = {"public", *(principal or ())}
+    with _open_store() as store:
+        account = store.directory.find(replace_surrogates(name))
+        made = store.tokens.create(
+            account.id,
+            replace_surrogates(label),
+            scopes=scopes,
+            principals=principals,
+            lifetime=timedelta(days=days),
+        )
+    shape = NewTokenResponse(
+        id=made.id,
+        token=made.secret,
+        scopes=sorted(scopes),
+        principals=sorted(principals),
+        expires_at=made.expires_at.isoformat(timespec="seconds"),
+    )
+    if as_json:
+        options.print_json(shape)
+        return
+    end = shape.expires_at[:10]
+    console.print_message(
+        f"Token {shape.id} of {account.name}, valid until {end}; it is not shown again:"
+    )
+    console.out.print(console.escape(shape.token))
+
+
+@app.command()
 def revoke(
     name: NameArgument,
     session: Annotated[str, typer.Option(metavar="ID", help="Only this session.")] = "",
@@ -308,6 +370,19 @@ def _parse_role(name: str) -> "Role":
         raise UsageError(
             f"There is no role {name!r}.", hint="Roles are reader and operator."
         ) from error
+
+
+def _parse_scopes(names: list[str]) -> "frozenset[Scope]":
+    from dunegpt.serve.accounts.person import (  # noqa: PLC0415 - start-up time
+        TOKEN_SCOPES,
+        Scope,
+    )
+
+    known = ", ".join(sorted(TOKEN_SCOPES))
+    try:
+        return frozenset(Scope(name) for name in names)
+    except ValueError as error:
+        raise UsageError(f"A token has scopes of: {known}.") from error
 
 
 def _read_password(from_input: bool) -> str:

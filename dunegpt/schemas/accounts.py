@@ -47,6 +47,22 @@ class UsersResponse(_Response):
     users: list[UserResponse]
 
 
+class NewTokenResponse(_Response):
+    """The output of ``dunegpt user token``.
+
+    Attributes:
+        id: Number of the token, by which it can be revoked.
+        token: The secret, which is shown this once.
+        expires_at: ISO 8601.
+    """
+
+    id: int
+    token: str
+    scopes: list[str]
+    principals: list[str]
+    expires_at: str
+
+
 class RevokedResponse(_Response):
     """The output of ``dunegpt user revoke``: how many were ended."""
 

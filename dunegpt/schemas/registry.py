@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from dunegpt.schemas.accounts import (
     AuditResponse,
     ErasedResponse,
+    NewTokenResponse,
     RevokedResponse,
     UserExportResponse,
     UserResponse,
@@ -65,6 +66,7 @@ RESPONSES: dict[str, type[BaseModel]] = {
     "user-export": UserExportResponse,
     "user-list": UsersResponse,
     "user-revoke": RevokedResponse,
+    "user-token": NewTokenResponse,
 }
 
 

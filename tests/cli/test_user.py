@@ -197,6 +197,37 @@ def test_roles_and_principals_change(store: AccountStore, run: Run) -> None:
     assert read(run("user", "grant", "ada", "--json"))["principals"] == ["public"]
 
 
+def test_a_token_is_made_and_shown_once(store: AccountStore, run: Run) -> None:
+    run("user", "add", "ada", "--principal", "docdb:DUNE", "--password-stdin")
+    wanted = ("--scope", "search", "--principal", "docdb:DUNE", "--days", "7")
+    made = run("user", "token", "ada", *wanted)
+    assert made.code == 0
+    person = store.tokens.find(made.out.strip())
+    assert person is not None
+    assert person.scopes == {Scope.SEARCH}
+    assert person.principals == {"public", "docdb:DUNE"}
+    shape = json.loads(run("user", "token", "ada", "--json").out)
+    assert shape["scopes"] == ["ask", "search"]
+    assert shape["principals"] == ["public"]
+    assert shape["token"] not in run("user", "export", "ada").out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--scope", "operate"),
+        ("--scope", "everything"),
+        ("--principal", "docdb:board"),
+        ("--days", "100000"),
+    ],
+)
+def test_no_token_has_more_than_its_person(run: Run, wrong: tuple[str, ...]) -> None:
+    run("user", "add", "ada", "--password-stdin")
+    refused = run("user", "token", "ada", *wrong)
+    assert refused.code == 2
+    assert refused.out == ""
+
+
 def test_sessions_and_tokens_are_revoked(store: AccountStore, run: Run) -> None:
     number = store.directory.find("ada").id
     first, _ = store.sessions.create(number), store.sessions.create(number)
