@@ -1,11 +1,18 @@
 """The options that stand before a subcommand, for the subcommand that runs."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 
 class Invocation:
-    """The settings file and verbosity of this run of the command line."""
+    """What belongs to this run of the command line.
+
+    Attributes:
+        config: The settings file.
+        opened: What is closed when the command ends.
+    """
 
     config: Path | None = None
     verbose = False
     debug = False
+    opened = ExitStack()

@@ -129,9 +129,13 @@ def start(
 
 def main() -> None:
     """Run the command line; turn errors into a message, a hint and an exit code."""
+    before = gc.get_threshold()
     _collect_garbage_rarely()
-    with report_crashes():
-        _run()
+    try:
+        with report_crashes(), Invocation.opened:
+            _run()
+    finally:
+        gc.set_threshold(*before)
 
 
 def _collect_garbage_rarely() -> None:

@@ -184,7 +184,7 @@ def get_settings() -> config.Settings:
 
 
 def open_reader(folder: Path | None, principals: str) -> "ReaderAssistant":
-    """Return the assistant of whoever runs the command.
+    """Return the assistant of whoever runs the command, closed when that ends.
 
     Args:
         folder: Ask the files of this folder, which is indexed first, instead.
@@ -197,13 +197,15 @@ def open_reader(folder: Path | None, principals: str) -> "ReaderAssistant":
 
     names = [name.strip() for name in principals.split(",") if name.strip()]
     if folder is None:
-        return Assistant(get_settings()).as_reader(names or None)
+        assistant = Invocation.opened.enter_context(Assistant(get_settings()))
+        return assistant.as_reader(names or None)
     if names:
         raise UsageError(
             "--as cannot be combined with --folder: the folder is yours alone."
         )
     with console.show_stages() as show:
-        return Assistant.open_folder(folder, get_settings(), progress=show).as_reader()
+        assistant = Assistant.open_folder(folder, get_settings(), progress=show)
+    return Invocation.opened.enter_context(assistant).as_reader()
 
 
 def explain_public_reader(reader: "ReaderAssistant", folder: Path | None) -> None:
