@@ -84,12 +84,16 @@ class SentenceScorer:
         return self.question.share(tokenize(text))
 
     def find_missing_words(self, hits: Sequence[Hit]) -> list[str]:
-        """Return the question's words that no hit has, as asked, weightiest first."""
+        """Return the question's words that no hit has, as asked, weightiest first.
+
+        A word of several parts (``m1.md``) is named once.
+        """
         gone = self.question.find_missing(
             word for hit in hits for word in tokenize(format_hit(hit))
         )
         asked = {form: w for w in self.question.text.split() for form in tokenize(w)}
-        return [asked.get(word, word).strip("?.,;:!\"'()") for word in gone]
+        named = (asked.get(word, word).strip("?.,;:!\"'()") for word in gone)
+        return list(dict.fromkeys(named))
 
     def rank_sentences(self, hits: Sequence[Hit]) -> list[Candidate]:
         """Return the candidates of the hits with their probabilities, best first.

@@ -82,3 +82,15 @@ def test_nothing_near(tmp_path: Path, tiny_encoder: Path) -> None:
     assert reason(tmp_path / "b", tiny_encoder, question, far, read=True)
     named = [replace(far[0], found_by=FoundBy.ID)]
     assert reason(tmp_path / "c", tiny_encoder, question, named) is None
+
+
+def test_a_word_of_several_parts_is_named_once(
+    tmp_path: Path, tiny_encoder: Path
+) -> None:
+    corpus = [(document("n:1"), {"a.txt": [TEXTS[2]]})]
+    snapshot = pack(tmp_path, tiny_encoder, corpus)
+    question = "What does closed:wombat-gasket.md say?"
+    words = Searcher(snapshot).as_reader(NOBODY).get_word_weights(question)
+    scorer = SentenceScorer(question, words, snapshot.encoder)
+    missing = scorer.find_missing_words([hit(TEXTS[2])])
+    assert missing.count("closed:wombat-gasket.md") == 1
